@@ -1,0 +1,74 @@
+"""The one base of every immutable tree in the planner: equality by content, computed once.
+
+A node is a frozen slotted dataclass. Its fingerprint is a hash of its class and its fields, where a child counts with
+its own fingerprint; it is computed once and kept, since a plan is a DAG and shared children would otherwise be hashed
+exponentially often. Two nodes are equal when their fingerprints are, so common subplans are found with a dictionary.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Iterator
+from typing import TypeVar, dataclass_transform
+
+_T = TypeVar("_T", bound=type)
+
+_NOT_CONTENT = {"fingerprint": False}
+
+
+def label_field() -> str:
+    """A field that names a node for its reader and takes no part in equality."""
+    value: str = dataclasses.field(default="", kw_only=True, metadata=_NOT_CONTENT)
+    return value
+
+
+@dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field, label_field))
+def node(cls: _T) -> _T:
+    """Declare a node: a frozen slotted dataclass whose equality is its fingerprint."""
+    decorate: Callable[[_T], _T] = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+    return decorate(cls)
+
+
+class Node:
+    """A value in a tree or DAG, compared by content."""
+
+    __slots__ = ("__weakref__", "_fingerprint")
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the class, the fields and the children's fingerprints; 32 hexadecimal digits."""
+        try:
+            cached: str = self._fingerprint
+        except AttributeError:
+            cached = self._compute_fingerprint()
+            object.__setattr__(self, "_fingerprint", cached)
+        return cached
+
+    def _compute_fingerprint(self) -> str:
+        digest = hashlib.blake2b(type(self).__name__.encode(), digest_size=16)
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
+            if item.metadata.get("fingerprint", True):
+                digest.update(item.name.encode())
+                for part in _content(getattr(self, item.name)):
+                    digest.update(part)
+        return digest.hexdigest()
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Node) and self.fingerprint == other.fingerprint
+
+    def __hash__(self) -> int:
+        return hash(self.fingerprint)
+
+
+def _content(value: object) -> Iterator[bytes]:
+    """Bytes that differ whenever two field values do: every part carries its type and its length."""
+    if isinstance(value, Node):
+        yield b"n" + value.fingerprint.encode()
+    elif isinstance(value, tuple):
+        yield b"t%d:" % len(value)
+        for item in value:
+            yield from _content(item)
+    else:
+        text = f"{type(value).__name__}={value!r}".encode()
+        yield b"v%d:" % len(text) + text

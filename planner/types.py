@@ -1,0 +1,144 @@
+"""Data types, fields and schemas of the planner: Arrow's types, without needing Arrow to plan."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from typing import Literal
+
+Kind = Literal[
+    "null", "bool",
+    "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
+    "float32", "float64", "decimal",
+    "string", "binary", "date", "timestamp", "list", "struct",
+]  # fmt: skip
+TimeUnit = Literal["s", "ms", "us", "ns"]
+
+_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
+
+
+@dataclass(frozen=True, slots=True)
+class DataType:
+    """A logical type. ``unit`` and ``zone`` belong to timestamps, ``precision`` and ``scale`` to decimals.
+
+    >>> str(DataType("timestamp", unit="us", zone="UTC"))
+    'timestamp[us, UTC]'
+    """
+
+    kind: Kind
+    unit: TimeUnit | None = None
+    zone: str | None = None
+    precision: int = 0
+    scale: int = 0
+    element: DataType | None = None
+    fields: tuple[Field, ...] = ()
+
+    @property
+    def is_integer(self) -> bool:
+        """Signed or unsigned, of any width."""
+        return self.kind in _INTEGERS
+
+    @property
+    def is_float(self) -> bool:
+        """float32 or float64."""
+        return self.kind in ("float32", "float64")
+
+    @property
+    def is_numeric(self) -> bool:
+        """Integer, float or decimal."""
+        return self.is_integer or self.is_float or self.kind == "decimal"
+
+    @property
+    def is_instant(self) -> bool:
+        """A timestamp, or a date, which is its midnight in UTC."""
+        return self.kind in ("timestamp", "date")
+
+    @property
+    def is_nested(self) -> bool:
+        """A list or a struct: takes no part in the order of ties."""
+        return self.kind in ("list", "struct")
+
+    def __str__(self) -> str:
+        match self.kind:
+            case "timestamp":
+                return f"timestamp[{self.unit}, {self.zone}]" if self.zone else f"timestamp[{self.unit}]"
+            case "decimal":
+                return f"decimal({self.precision}, {self.scale})"
+            case "list":
+                return f"list<{self.element}>"
+            case "struct":
+                return f"struct<{', '.join(f'{field.name}: {field.type}' for field in self.fields)}>"
+            case _:
+                return self.kind
+
+
+@dataclass(frozen=True, slots=True)
+class Field:
+    """A named, typed column. Every column is nullable."""
+
+    name: str
+    type: DataType
+
+
+NULL = DataType("null")
+BOOL = DataType("bool")
+INT64 = DataType("int64")
+FLOAT64 = DataType("float64")
+STRING = DataType("string")
+DATE = DataType("date")
+TIMESTAMP = DataType("timestamp", unit="us")
+
+
+class Schema:
+    """An ordered list of fields with distinct names."""
+
+    __slots__ = ("_by_name", "fields")
+
+    def __init__(self, fields: Iterable[Field]) -> None:
+        self.fields = tuple(fields)
+        self._by_name = {field.name: field.type for field in self.fields}
+        if len(self._by_name) != len(self.fields):
+            names = [field.name for field in self.fields]
+            repeated = sorted({name for name in names if names.count(name) > 1})
+            raise ValueError(f"repeated column names: {', '.join(repeated)}")
+
+    @property
+    def names(self) -> tuple[str, ...]:
+        """The column names in order."""
+        return tuple(self._by_name)
+
+    def __getitem__(self, name: str) -> DataType:
+        return self._by_name[name]
+
+    def __contains__(self, name: object) -> bool:
+        return name in self._by_name
+
+    def __iter__(self) -> Iterator[Field]:
+        return iter(self.fields)
+
+    def __len__(self) -> int:
+        return len(self.fields)
+
+    def __eq__(self, other: object) -> bool:
+        return isinstance(other, Schema) and self.fields == other.fields
+
+    def __hash__(self) -> int:
+        return hash(self.fields)
+
+    def __repr__(self) -> str:
+        return f"Schema({', '.join(f'{field.name}: {field.type}' for field in self.fields)})"
+
+
+def names_that_differ_by_case(names: Iterable[str]) -> list[tuple[str, str]]:
+    """Pairs of names that an engine would take for one, since it compares them ignoring case.
+
+    >>> names_that_differ_by_case(["a", "b", "A"])
+    [('a', 'A')]
+    """
+    seen: dict[str, str] = {}
+    pairs: list[tuple[str, str]] = []
+    for name in names:
+        first = seen.setdefault(name.lower(), name)
+        if first != name:
+            pairs.append((first, name))
+    return pairs
