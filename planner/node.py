@@ -61,6 +61,14 @@ class Node:
         return hash(self.fingerprint)
 
 
+def digest(*values: object) -> str:
+    """Hash of values that are nodes, plain values or tuples of them; 32 hexadecimal digits."""
+    total = hashlib.blake2b(digest_size=16)
+    for part in _content(values):
+        total.update(part)
+    return total.hexdigest()
+
+
 def _content(value: object) -> Iterator[bytes]:
     """Bytes that differ whenever two field values do: every part carries its type and its length."""
     if isinstance(value, Node):

@@ -10,7 +10,7 @@ Kind = Literal[
     "null", "bool",
     "int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64",
     "float32", "float64", "decimal",
-    "string", "binary", "date", "timestamp", "list", "struct",
+    "string", "binary", "date", "timestamp", "list", "struct", "other",
 ]  # fmt: skip
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
@@ -55,8 +55,8 @@ class DataType:
 
     @property
     def is_nested(self) -> bool:
-        """A list or a struct: takes no part in the order of ties."""
-        return self.kind in ("list", "struct")
+        """A list, a struct or a type that hitherto has no name for: never compared, ordered or computed with."""
+        return self.kind in ("list", "struct", "other")
 
     def __str__(self) -> str:
         match self.kind:

@@ -100,7 +100,9 @@ class Source(Definition, ABC):
         sequence = _names(sequence_columns, f"{where}: sequence_columns", problems)
         for role in (timestamp_field, created_timestamp_column, *sequence):
             if role in mapping:
-                problems.add(f"{where}: field_mapping renames {role!r}, but timestamps and sequence columns keep theirs")
+                problems.add(
+                    f"{where}: field_mapping renames {role!r}, but timestamps and sequence columns keep theirs"
+                )
         _check_distinct(f"{where}: field_mapping", tuple(mapping.values()), problems)
         delay = _duration(where, "data_delay", data_delay, problems) or 0
         problems.raise_if_any()

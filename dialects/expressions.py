@@ -1,0 +1,228 @@
+"""Typed expressions to SQL: one form per function of the planner's table, and one per kind of cast.
+
+A dialect takes ``FORMS`` and puts its own entry over those whose meaning would be another in its engine. Arguments come
+as functions that build the SQL, since a form may need one twice and a subtree of sqlglot has one owner.
+"""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Callable, Mapping
+from datetime import UTC, date, datetime, timedelta
+
+from sqlglot import exp
+
+from ..planner.expr.nodes import Call, Cast, Column, Expr, Literal
+from ..planner.types import DataType
+from . import syntax as sql
+from .syntax import Sql
+
+Operand = Callable[[], Sql]
+Form = Callable[[Call, list[Operand]], Sql]
+Lookup = Callable[[str], Sql]
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+_BARE_NUMBERS = frozenset(
+    {
+        "add",
+        "subtract",
+        "multiply",
+        "eq",
+        "ne",
+        "lt",
+        "le",
+        "gt",
+        "ge",
+        "in",
+        "floor_to",
+        "modulo",
+        "nullif",
+        "coalesce",
+    }
+)
+
+
+def operator(kind: type[exp.Binary]) -> Form:
+    """A binary operator."""
+    return lambda call, args: sql.binary(kind, args[0](), args[1]())
+
+
+def named(function: str) -> Form:
+    """A function of that name over all arguments."""
+    return lambda call, args: sql.function(function, *(arg() for arg in args))
+
+
+def _variadic(kind: type[exp.Connector]) -> Form:
+    def form(call: Call, args: list[Operand]) -> Sql:
+        result = _connected(args[0]())
+        for arg in args[1:]:
+            result = kind(this=result, expression=_connected(arg()))
+        return result
+
+    return form
+
+
+def _connected(value: Sql) -> Sql:
+    return exp.Paren(this=value) if isinstance(value, exp.Connector) else value
+
+
+def _divide(call: Call, args: list[Operand]) -> Sql:
+    """X / 0 is null on every engine; operands are doubles already."""
+    return sql.binary(exp.Div, args[0](), _not_zero(args[1]()))
+
+
+def _int_divide(call: Call, args: list[Operand]) -> Sql:
+    return sql.binary(exp.IntDiv, args[0](), _not_zero(args[1]()))
+
+
+def _modulo(call: Call, args: list[Operand]) -> Sql:
+    return sql.binary(exp.Mod, args[0](), _not_zero(args[1]()))
+
+
+def _not_zero(divisor: Sql) -> Sql:
+    return sql.function("nullif", divisor, sql.number(0))
+
+
+def _negate(call: Call, args: list[Operand]) -> Sql:
+    return exp.Neg(this=sql.wrapped(args[0]()))
+
+
+def _not(call: Call, args: list[Operand]) -> Sql:
+    inner = args[0]()
+    if isinstance(inner, exp.Is):
+        return exp.Is(this=inner.this, expression=exp.Not(this=exp.Null()))
+    return exp.Not(this=sql.wrapped(inner))
+
+
+def _is_null(call: Call, args: list[Operand]) -> Sql:
+    return exp.Is(this=sql.wrapped(args[0]()), expression=exp.Null())
+
+
+def _in(call: Call, args: list[Operand]) -> Sql:
+    return exp.In(this=sql.wrapped(args[0]()), expressions=[arg() for arg in args[1:]])
+
+
+def _case(call: Call, args: list[Operand]) -> Sql:
+    pairs = zip(args[:-1:2], args[1:-1:2], strict=True)
+    return sql.case([(condition(), value()) for condition, value in pairs], args[-1]())
+
+
+def _rounded(function: str) -> Form:
+    """Floor and ceil give their argument's type: a double stays one, an integer is already whole."""
+    return lambda call, args: args[0]() if call.type.is_integer else sql.function(function, args[0]())
+
+
+def _floor_to(call: Call, args: list[Operand]) -> Sql:
+    """The multiple of s at or below x: ``x - ((x % s) + s) % s``, right before 1970 too, where % is negative."""
+    x, s = args
+    remainder = sql.binary(exp.Add, sql.binary(exp.Mod, x(), s()), s())
+    return sql.binary(exp.Sub, x(), sql.binary(exp.Mod, remainder, s()))
+
+
+FORMS: Mapping[str, Form] = {
+    "add": operator(exp.Add),
+    "subtract": operator(exp.Sub),
+    "multiply": operator(exp.Mul),
+    "divide": _divide,
+    "int_divide": _int_divide,
+    "modulo": _modulo,
+    "negate": _negate,
+    "abs": named("abs"),
+    "floor": _rounded("floor"),
+    "ceil": _rounded("ceil"),
+    "eq": operator(exp.EQ),
+    "ne": operator(exp.NEQ),
+    "lt": operator(exp.LT),
+    "le": operator(exp.LTE),
+    "gt": operator(exp.GT),
+    "ge": operator(exp.GTE),
+    "and": _variadic(exp.And),
+    "or": _variadic(exp.Or),
+    "not": _not,
+    "is_null": _is_null,
+    "in": _in,
+    "case": _case,
+    "coalesce": named("coalesce"),
+    "nullif": named("nullif"),
+    "length": named("length"),
+    "floor_to": _floor_to,
+}
+
+
+class ExpressionCompiler:
+    """Typed expressions to SQL for one dialect. ``forms`` has an entry for every function of the planner's table."""
+
+    forms: Mapping[str, Form] = FORMS
+    type_names: Mapping[str, str]
+
+    def compile(self, expr: Expr, column: Lookup) -> Sql:
+        """The SQL of an expression; ``column`` gives the SQL of a column by name, anew at every call."""
+        match expr:
+            case Column():
+                return column(expr.name)
+            case Literal():
+                return self.literal(expr)
+            case Cast():
+                return self.cast(lambda: self.compile(expr.operand, column), expr.operand.type, expr.type)
+            case Call():
+                return self.forms[expr.function](expr, self._operands(expr, column))
+            case _:
+                raise TypeError(f"{type(expr).__name__} is no expression")
+
+    def _operands(self, call: Call, column: Lookup) -> list[Operand]:
+        """Integer literals stay bare beside an operand that has a type of its own; alone they are typed."""
+        bare = call.function in _BARE_NUMBERS and not all(isinstance(arg, Literal) for arg in call.args)
+
+        def operand(arg: Expr) -> Operand:
+            if bare and isinstance(arg, Literal) and arg.type.is_integer and isinstance(arg.value, int):
+                value = arg.value
+                return lambda: sql.number(value)
+            return lambda: self.compile(arg, column)
+
+        return [operand(arg) for arg in call.args]
+
+    def literal(self, literal: Literal) -> Sql:
+        """A constant with its type."""
+        value, kind = literal.value, literal.type.kind
+        if value is None:
+            return exp.Null() if kind == "null" else sql.cast(exp.Null(), self.type_name(literal.type))
+        if isinstance(value, bool):
+            return exp.Boolean(this=value)
+        if kind == "timestamp" and isinstance(value, int):
+            return self.instant(value)
+        if kind == "date" and isinstance(value, int):
+            return sql.cast(sql.text(str(date(1970, 1, 1) + timedelta(days=value))), self.type_name(literal.type))
+        if isinstance(value, int):
+            return sql.cast(sql.number(value), self.type_name(literal.type))
+        if isinstance(value, float):
+            if not math.isfinite(value):
+                return sql.cast(sql.text(str(value)), self.type_name(literal.type))
+            digits = exp.Literal(
+                this=f"{abs(value)!r}e0" if "e" not in repr(value) else repr(abs(value)), is_string=False
+            )
+            return exp.Neg(this=digits) if math.copysign(1.0, value) < 0 else digits
+        if isinstance(value, str):
+            return sql.text(value)
+        raise TypeError(f"no literal of {literal.type}")
+
+    def instant(self, micros: int) -> Sql:
+        """A timestamp literal in UTC."""
+        try:
+            moment = (_EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None)
+        except OverflowError:
+            return self.instant_of_micros(sql.number(micros))
+        return sql.cast(sql.text(moment.isoformat(sep=" ")), self.type_names["timestamp"])
+
+    def type_name(self, type_: DataType) -> str:
+        """The engine's name of a type; a timestamp is one without zone, in UTC."""
+        if type_.kind == "decimal":
+            return f"DECIMAL({type_.precision}, {type_.scale})"
+        return self.type_names[type_.kind]
+
+    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
+        """A conversion with its canonical meaning."""
+        raise TypeError(f"{type(self).__name__} has no casts")
+
+    def instant_of_micros(self, micros: Sql) -> Sql:
+        """The timestamp of integer microseconds."""
+        raise TypeError(f"{type(self).__name__} has no timestamps")

@@ -1,0 +1,138 @@
+"""From a DAG to queries: lower, rewrite, cut.
+
+Every region of relational nodes is lowered to one relation, all regions are rewritten by the rules, and each is cut at
+its Materialize nodes into pieces. A piece becomes a QueryNode, that is one statement; nodes that are not SQL stay as
+they are, between the pieces.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass
+
+from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
+from .ir.logical import EngineTable, Relation, Scan, Table, topological
+from .ir.physical import Materialize
+from .options import PlannerOptions
+from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
+from .statistics import Statistics
+
+
+@dataclass(frozen=True)
+class Region:
+    """Relational nodes that became one relation: as lowered, after the logical phases, and with physical forms."""
+
+    name: str
+    logical: Relation
+    optimized: Relation
+    physical: Relation
+
+
+@dataclass(frozen=True)
+class CompiledPlan:
+    """An optimized plan and the way to it."""
+
+    plan: ExecutionPlan
+    regions: tuple[Region, ...]
+    trace: Trace
+
+
+def compile_plan(
+    plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics, taken_names: Iterable[str] = ()
+) -> CompiledPlan:
+    """The plan with its relational regions replaced by optimized queries; ``taken_names`` are no names for tables."""
+    return _Compiler(plan, options, statistics, taken_names).compile()
+
+
+def lower_alone(relation: Relation, options: PlannerOptions) -> Relation:
+    """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
+    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each))
+
+
+class _Compiler:
+    def __init__(
+        self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics, taken_names: Iterable[str]
+    ) -> None:
+        self._plan = plan
+        self._context = RuleContext(statistics, frozenset(options.disabled_rules), options.verify_each)
+        self._taken = {name.lower() for name in taken_names}
+        self._trace: Trace = []
+        self._regions: list[Region] = []
+        self._relations: dict[str, Relation] = {}
+        self._sources: dict[str, DAGNode] = {}
+        self._done: dict[str, DAGNode] = {}
+
+    def compile(self) -> CompiledPlan:
+        outputs = [self._node(node) for node in self._plan.outputs]
+        return CompiledPlan(ExecutionPlan(*outputs), tuple(self._regions), self._trace)
+
+    def _node(self, node: DAGNode) -> DAGNode:
+        """The node in the new plan: a query for a relational one, otherwise itself over its new inputs."""
+        if node.fingerprint not in self._done:
+            if isinstance(node, RelationalNode):
+                self._done[node.fingerprint] = self._query(node)
+            else:
+                self._done[node.fingerprint] = node.with_inputs(*map(self._node, node.inputs))
+        return self._done[node.fingerprint]
+
+    def _query(self, node: RelationalNode) -> DAGNode:
+        logical = self._lower(node)
+        phases = tuple(phase for phase in PHASES if not phase.is_physical)
+        optimized = rewrite(logical, phases, self._context, self._trace)
+        physical = rewrite(optimized, PHYSICAL, self._context, self._trace)
+        self._regions.append(Region(node.name, logical, optimized, physical))
+        return self._cut(physical, node.name, node.row_order)
+
+    def _lower(self, node: DAGNode) -> Relation:
+        """A relational node over its inputs' relations; any other node as a scan of its value."""
+        if node.fingerprint not in self._relations:
+            if isinstance(node, RelationalNode):
+                relation = node.lower(*map(self._lower, node.inputs))
+            else:
+                compiled = self._node(node)
+                relation = ingested(compiled)
+                self._sources[compiled.fingerprint] = compiled
+            self._relations[node.fingerprint] = relation
+        return self._relations[node.fingerprint]
+
+    def _cut(self, root: Relation, name: str, order_by: str | None) -> QueryNode:
+        """One QueryNode per Materialize, and one for the rest; each reads the others as tables."""
+        queries: dict[str, QueryNode] = {}
+        tables: dict[str, Relation] = {}
+        for relation in topological(root):
+            rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
+            if isinstance(rest, Materialize):
+                table = self._unique(rest.name)
+                queries[table] = self._piece(table, rest.input, queries, is_result=False)
+                token = f"{table} {relation.fingerprint}"
+                columns = rest.schema.names
+                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)  # type: ignore[assignment]
+            tables[relation.fingerprint] = rest
+        return self._piece(name, tables[root.fingerprint], queries, is_result=True, order_by=order_by)
+
+    def _piece(
+        self,
+        name: str,
+        relation: Relation,
+        queries: dict[str, QueryNode],
+        *,
+        is_result: bool,
+        order_by: str | None = None,
+    ) -> QueryNode:
+        read = [item.table for item in topological(relation) if isinstance(item, Scan)]
+        names = dict.fromkeys(table.data.name for table in read if isinstance(table.data, EngineTable))
+        inputs: list[DAGNode] = [queries[table] for table in names if table in queries]
+        inputs += [self._sources[table.token] for table in read if table.token in self._sources]
+        return QueryNode(name, relation, *inputs, is_result=is_result, order_by=order_by)
+
+    def _unique(self, label: str) -> str:
+        """A table name from the views' names: all of them where it is short, else the first and how many more."""
+        parts = (label or "result").split("+")
+        name = "_".join(parts)
+        if len(name) > 40 and len(parts) > 1:
+            name = f"{parts[0]}_and_{len(parts) - 1}_more"
+        number, unique = 1, name
+        while unique.lower() in self._taken:
+            number, unique = number + 1, f"{name}_{number + 1}"
+        self._taken.add(unique.lower())
+        return unique

@@ -1,0 +1,302 @@
+"""The DAG of operations that answers a task: nodes, their values, and the plan that runs them.
+
+Nodes never touch data themselves: they act through the ``ExecutionContext``, whose engine does the work.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import Counter
+from collections.abc import Hashable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import TYPE_CHECKING, Protocol, cast
+
+from .ir.logical import EngineTable, Relation, Scan, Table
+from .node import digest
+from .types import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class DAGValue(ABC):
+    """What a node gave: rows, in Arrow or in a table of the engine's own. ``close`` drops what is temporary."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> Schema:
+        """Names and types of the columns."""
+
+    @abstractmethod
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        """The rows as Arrow batches; with ``order_by``, in that column's order and without the column."""
+
+    def close(self) -> None:
+        """Release what the value holds. Called once, after the last consumer."""
+        return
+
+
+class EngineValue(DAGValue):
+    """A value that lives in the engine: a relation that further SQL can read."""
+
+    relation: Relation
+
+
+class RelationalEngine(Protocol):
+    """What nodes need of an engine that runs relations."""
+
+    def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
+        """The same answer, with relational nodes replaced by optimized queries."""
+        ...
+
+    def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> object:
+        """Every decision that ``optimize`` takes, for people."""
+        ...
+
+    def to_sql(self, plan: ExecutionPlan, context: ExecutionContext) -> str:
+        """The script that a person can run by hand."""
+        ...
+
+    def create_table(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """Run a physical relation into a temporary table of that name."""
+        ...
+
+    def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """Run a logical relation, without optimizing it, into a temporary table named like it."""
+        ...
+
+    def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """A relation as a value, run when it is read."""
+        ...
+
+    def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
+        """Make a value readable by SQL under that name."""
+        ...
+
+
+class OnlineWriter(Protocol):
+    """What a WriteNode needs of an online store."""
+
+    def write(
+        self,
+        view: str,
+        key_columns: Sequence[str],
+        batches: pa.RecordBatchReader,
+        as_of: int,
+        *,
+        allow_rollback: bool,
+    ) -> int:
+        """Replace a view's rows in one transaction; returns how many keys were written."""
+        ...
+
+
+class ExecutionObserver:
+    """Told what an execution does; the base class ignores it all."""
+
+    def statement(self, name: str, sql: str, seconds: float) -> None:
+        """A statement was run."""
+
+    def table(self, name: str, relation: Relation) -> None:
+        """A temporary table was filled and can still be read."""
+
+
+@dataclass
+class ExecutionContext:
+    """Everything one execution acts on; lives for that execution alone."""
+
+    engine: RelationalEngine
+    config: Mapping[str, object] = field(default_factory=dict[str, object])
+    registry: Mapping[str, object] = field(default_factory=dict[str, object])
+    offline_store: object | None = None
+    online_store: OnlineWriter | None = None
+    entity_df: object | None = None
+    outputs: dict[str, DAGValue] = field(default_factory=dict[str, DAGValue])
+    observer: ExecutionObserver = field(default_factory=ExecutionObserver)
+
+    def close(self) -> None:
+        """Release every value that is still held."""
+        for value in reversed(list(self.outputs.values())):
+            value.close()
+        self.outputs.clear()
+
+
+class DAGNode(ABC):
+    """One operation. Immutable: equality, sharing and caching go by ``fingerprint``, never by name."""
+
+    def __init__(self, name: str, *inputs: DAGNode) -> None:
+        self.name = name
+        self.inputs = inputs
+        self._fingerprint: str | None = None
+
+    def parameters(self) -> Hashable | None:
+        """What the node's result depends on besides its inputs; nodes that agree on it run once. None: this object."""
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of the type, the parameters and the inputs' fingerprints."""
+        if self._fingerprint is None:
+            own = self.parameters()
+            identity = ("object", id(self)) if own is None else ("parameters", own)
+            below = tuple(node.fingerprint for node in self.inputs)
+            self._fingerprint = digest(type(self).__name__, identity, below)
+        return self._fingerprint
+
+    def with_inputs(self, *inputs: DAGNode) -> DAGNode:
+        """A copy over other inputs; the node itself is never changed."""
+        copy = cast("DAGNode", object.__new__(type(self)))
+        copy.__dict__.update(self.__dict__)
+        copy.inputs = inputs
+        copy._fingerprint = None
+        return copy
+
+    @property
+    def output_schema(self) -> Schema | None:
+        """The schema of the result, where it is known beforehand; needed of a node that SQL reads from."""
+        return None
+
+    @abstractmethod
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        """Compute the value; the inputs' values are in ``context.outputs`` by fingerprint."""
+
+    def describe(self) -> str:
+        """One line for explain: what the node does, without its inputs."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class RelationalNode(DAGNode):
+    """A node that is SQL: it lowers itself onto its inputs' relations.
+
+    ``row_order`` is the column whose order the rows are wanted in, where there is one.
+    """
+
+    row_order: str | None = None
+
+    @abstractmethod
+    def lower(self, *inputs: Relation) -> Relation:
+        """The node as a relation over its inputs'."""
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        """Run this node alone: for debugging, and as a test of the optimizer that costs nothing."""
+        relation = self.lower(*(relation_of(node, context) for node in self.inputs))
+        return context.engine.run_alone(relation, self.name, context)
+
+
+class QueryNode(DAGNode):
+    """One piece of an optimized plan: one statement, into a temporary table or, for the last piece, when it is read."""
+
+    def __init__(
+        self, name: str, relation: Relation, *inputs: DAGNode, is_result: bool, order_by: str | None = None
+    ) -> None:
+        super().__init__(name, *inputs)
+        self.relation = relation
+        self.is_result = is_result
+        self.order_by = order_by
+
+    def parameters(self) -> Hashable:
+        return (self.name, self.relation, self.is_result)
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        for node in self.inputs:
+            relation_of(node, context)
+        run = context.engine.view if self.is_result else context.engine.create_table
+        return run(self.relation, self.name, context)
+
+    def describe(self) -> str:
+        return f"QueryNode -> {'result' if self.is_result else self.name}"
+
+
+def relation_of(node: DAGNode, context: ExecutionContext) -> Relation:
+    """The relation that an executed node can be read as; a value outside the engine is brought in once."""
+    value = context.outputs[node.fingerprint]
+    if not isinstance(value, EngineValue):
+        value = context.engine.ingest(value, ingested_name(node), context)
+        context.outputs[node.fingerprint] = value
+    return value.relation
+
+
+def ingested_name(node: DAGNode) -> str:
+    """The table name under which SQL reads the value of a node that is not SQL; unique in a plan."""
+    return f"{node.name}_{node.fingerprint[:8]}"
+
+
+def ingested(node: DAGNode) -> Relation:
+    """A scan of the value of a node that is not SQL, before it is run. It has to say what it returns."""
+    schema = node.output_schema
+    if schema is None:
+        raise TypeError(f"{node!r} is read by SQL, so it has to say its output_schema")
+    table = Table(node.fingerprint, schema, EngineTable(ingested_name(node)), name=ingested_name(node))
+    return Scan(table, schema.names)
+
+
+class ExecutionPlan:
+    """Nodes in topological order, each fingerprint once. ``outputs`` are the nodes whose values are wanted."""
+
+    def __init__(self, *outputs: DAGNode) -> None:
+        self.nodes = _topological(outputs)
+        by_fingerprint = {node.fingerprint: node for node in self.nodes}
+        self.outputs = tuple(by_fingerprint[node.fingerprint] for node in outputs)
+
+    def validate(self) -> None:
+        """Raise ValueError where an input of a node is not in the plan before it."""
+        seen: set[str] = set()
+        for node in self.nodes:
+            for child in node.inputs:
+                if child.fingerprint not in seen:
+                    raise ValueError(f"{node!r} comes before its input {child!r}")
+            seen.add(node.fingerprint)
+
+    def execute(self, context: ExecutionContext) -> tuple[DAGValue, ...]:
+        """The outputs' values. Every other value is closed after its last consumer, and all of them on an error."""
+        self.validate()
+        readers = Counter(child.fingerprint for node in self.nodes for child in node.inputs)
+        kept = {node.fingerprint for node in self.outputs} | self._read_by_results()
+        try:
+            for node in self.nodes:
+                context.outputs[node.fingerprint] = node.execute(context)
+                for child in node.inputs:
+                    readers[child.fingerprint] -= 1
+                    if readers[child.fingerprint] == 0 and child.fingerprint not in kept:
+                        context.outputs.pop(child.fingerprint).close()
+        except BaseException:
+            context.close()
+            raise
+        return tuple(context.outputs[node.fingerprint] for node in self.outputs)
+
+    def _read_by_results(self) -> set[str]:
+        """A result is run when it is read, so what it reads lives as long as the context."""
+        results = [node for node in self.outputs if isinstance(node, QueryNode) and node.is_result]
+        return {child.fingerprint for node in results for child in node.inputs}
+
+    def optimized(self, context: ExecutionContext) -> ExecutionPlan:
+        """The plan with its relational nodes replaced by optimized queries."""
+        return context.engine.optimize(self, context)
+
+    def explain(self, context: ExecutionContext) -> object:
+        """What the engine makes of the plan, and why."""
+        return context.engine.explain(self, context)
+
+    def to_sql(self, context: ExecutionContext) -> str:
+        """The plan as a script for the engine."""
+        return context.engine.to_sql(self, context)
+
+
+def _topological(outputs: Sequence[DAGNode]) -> tuple[DAGNode, ...]:
+    order: dict[str, DAGNode] = {}
+    open_nodes: set[int] = set()
+
+    def visit(node: DAGNode) -> None:
+        if id(node) in open_nodes:
+            raise ValueError(f"the plan has a cycle through {node!r}")
+        open_nodes.add(id(node))
+        for child in node.inputs:
+            visit(child)
+        open_nodes.discard(id(node))
+        order.setdefault(node.fingerprint, node)
+
+    for node in outputs:
+        visit(node)
+    return tuple(order.values())

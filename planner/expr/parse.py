@@ -1,0 +1,299 @@
+"""SQL text to typed expressions: sqlglot parses, an allow-list decides, and columns are bound and typed.
+
+This is the only module that reads sqlglot's trees. Every kind of node is named here with the arguments that it may
+have; anything else, a subquery, a command, an option of a known function, is refused with an error that names it.
+"""
+
+from __future__ import annotations
+
+import re
+from datetime import date
+
+import sqlglot
+from sqlglot import exp
+from sqlglot.errors import SqlglotError
+
+from ..durations import parse_instant
+from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, unknown_name
+from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType, Schema
+from .functions import FUNCTIONS, PARTS, TRUNCATION_UNITS, TypeRuleError, call
+from .nodes import Cast, Column, Expr, Literal
+
+_OPERATORS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
+    exp.Add: ("add", ("this", "expression")),
+    exp.Sub: ("subtract", ("this", "expression")),
+    exp.Mul: ("multiply", ("this", "expression")),
+    exp.Div: ("divide", ("this", "expression")),
+    exp.IntDiv: ("int_divide", ("this", "expression")),
+    exp.Mod: ("modulo", ("this", "expression")),
+    exp.Neg: ("negate", ("this",)),
+    exp.EQ: ("eq", ("this", "expression")),
+    exp.NEQ: ("ne", ("this", "expression")),
+    exp.LT: ("lt", ("this", "expression")),
+    exp.LTE: ("le", ("this", "expression")),
+    exp.GT: ("gt", ("this", "expression")),
+    exp.GTE: ("ge", ("this", "expression")),
+    exp.And: ("and", ("this", "expression")),
+    exp.Or: ("or", ("this", "expression")),
+    exp.Not: ("not", ("this",)),
+    exp.In: ("in", ("this", "expressions")),
+    exp.Coalesce: ("coalesce", ("this", "expressions")),
+    exp.Nullif: ("nullif", ("this", "expression")),
+    exp.Abs: ("abs", ("this",)),
+    exp.Floor: ("floor", ("this",)),
+    exp.Ceil: ("ceil", ("this",)),
+    exp.Lower: ("lower", ("this",)),
+    exp.Upper: ("upper", ("this",)),
+    exp.Length: ("length", ("this",)),
+    exp.Like: ("like", ("this", "expression")),
+}
+_TYPES: dict[exp.DataType.Type, DataType] = {
+    exp.DataType.Type.BOOLEAN: BOOL,
+    exp.DataType.Type.TINYINT: DataType("int8"),
+    exp.DataType.Type.SMALLINT: DataType("int16"),
+    exp.DataType.Type.INT: DataType("int32"),
+    exp.DataType.Type.BIGINT: INT64,
+    exp.DataType.Type.FLOAT: DataType("float32"),
+    exp.DataType.Type.DOUBLE: FLOAT64,
+    exp.DataType.Type.VARCHAR: STRING,
+    exp.DataType.Type.TEXT: STRING,
+    exp.DataType.Type.DATE: DATE,
+    exp.DataType.Type.TIMESTAMP: TIMESTAMP,
+    exp.DataType.Type.TIMESTAMPNTZ: TIMESTAMP,
+    exp.DataType.Type.TIMESTAMPTZ: DataType("timestamp", unit="us", zone="UTC"),
+}
+_INTERVALS = {
+    "WEEK": 604_800_000_000,
+    "DAY": 86_400_000_000,
+    "HOUR": 3_600_000_000,
+    "MINUTE": 60_000_000,
+    "SECOND": 1_000_000,
+    "MILLISECOND": 1_000,
+    "MICROSECOND": 1,
+}
+# Options that sqlglot sets by itself and that change nothing for us.
+_HARMLESS = {exp.Div: {"typed", "safe"}, exp.Cast: {"_type"}}
+
+
+def parse_expression(text: str, schema: Schema, where: str) -> Expr:
+    """The typed expression that ``text`` means over ``schema``; ``where`` says whose expression it is.
+
+    Raises a DefinitionError (UnknownColumnError, PlanTypeError, UnsupportedError) with every problem of the text.
+
+    >>> from ..types import Field
+    >>> parse_expression("amount > 1", Schema([Field("amount", FLOAT64)]), "filter").type
+    DataType(kind='bool', unit=None, zone=None, precision=0, scale=0, element=None, fields=())
+    """
+    binder = _Binder(schema, where)
+    try:
+        tree = sqlglot.parse_one(text, dialect="duckdb")
+        expr = binder.bind(tree)
+    except SqlglotError as error:
+        reason = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n", 1)[0].rstrip(".")
+        raise DefinitionError(f"{where}: {text!r} is not an SQL expression: {reason}") from None
+    except RecursionError:
+        raise DefinitionError(f"{where}: the expression is nested too deeply") from None
+    binder.problems.raise_if_any()
+    return expr
+
+
+def parse_condition(text: str, schema: Schema, where: str) -> Expr:
+    """Like ``parse_expression``, for a predicate: the type must be bool."""
+    expr = parse_expression(text, schema, where)
+    if expr.type.kind not in ("bool", "null"):
+        raise PlanTypeError(f"{where}: {text!r} is {expr.type}, not a condition")
+    return expr
+
+
+class _Binder:
+    """Binds one tree. A problem is noted and stands in as a null, so that the rest is still checked."""
+
+    def __init__(self, schema: Schema, where: str) -> None:
+        self._schema = schema
+        self._folded = {name.lower(): name for name in schema.names}
+        self._where = where
+        self.problems = Problems()
+
+    def bind(self, tree: exp.Expression) -> Expr:
+        kind = type(tree)
+        if kind in _OPERATORS:
+            return self._operator(tree, *_OPERATORS[kind])
+        match tree:
+            case exp.Paren():
+                return self._only(tree, "this") or self.bind(tree.this)
+            case exp.Column():
+                return self._only(tree, "this") or self._column(tree.name)
+            case exp.Literal():
+                return self._literal(tree)
+            case exp.Boolean():
+                return Literal(bool(tree.this), BOOL)
+            case exp.Null():
+                return Literal(None, NULL)
+            case exp.Is():
+                return self._only(tree, "this", "expression") or self._is(tree)
+            case exp.Between():
+                return self._only(tree, "this", "low", "high") or self._between(tree)
+            case exp.Case():
+                return self._only(tree, "this", "ifs", "default") or self._case(tree)
+            case exp.Cast() if not isinstance(tree, exp.TryCast):
+                return self._only(tree, "this", "to") or self._cast(tree)
+            case exp.TimestampTrunc() | exp.DateTrunc():
+                return self._only(tree, "this", "unit") or self._with_unit("date_trunc", tree, tree.args["unit"])
+            case exp.Extract():
+                return self._only(tree, "this", "expression") or self._with_unit("extract", tree, tree.this)
+            case _:
+                return self._refuse(tree)
+
+    def _operator(self, tree: exp.Expression, function: str, argument_names: tuple[str, ...]) -> Expr:
+        negated = isinstance(tree, exp.Like) and bool(tree.args.get("negate"))
+        refused = self._only(tree, *argument_names, *(("negate",) if negated else ()))
+        if refused is not None:
+            return refused
+        operands: list[exp.Expression] = []
+        for name in argument_names:
+            value = tree.args.get(name)
+            operands.extend(value if isinstance(value, list) else [value] if value is not None else [])
+        if function in ("add", "subtract") and any(isinstance(operand, exp.Interval) for operand in operands):
+            return self._shift(function, operands[0], operands[1])
+        if function in ("and", "or"):
+            operands = list(tree.flatten())
+        if function == "negate" and isinstance(operands[0], exp.Literal) and not operands[0].is_string:
+            return self._literal(operands[0], sign="-")
+        result = self._call(function, *map(self.bind, operands))
+        return self._call("not", result) if negated else result
+
+    def _call(self, function: str, *args: Expr) -> Expr:
+        try:
+            return call(function, *args)
+        except TypeRuleError as error:
+            return self._problem(f"{function}: {error}", PlanTypeError)
+
+    def _column(self, name: str) -> Expr:
+        found = self._folded.get(name.lower())
+        if found is None:
+            return self._problem(unknown_name("no column", name, self._schema.names), UnknownColumnError)
+        return Column(found, self._schema[found])
+
+    def _literal(self, tree: exp.Literal, sign: str = "") -> Expr:
+        text = sign + str(tree.this)
+        if tree.is_string:
+            return Literal(text, STRING)
+        if re.fullmatch(r"-?\d+", text) is None:
+            return Literal(float(text), FLOAT64)
+        if not -(2**63) <= int(text) < 2**63:
+            return self._problem(f"the integer {text} does not fit 64 bits; write it as {text}.0 for a float")
+        return Literal(int(text), INT64)
+
+    def _is(self, tree: exp.Is) -> Expr:
+        operand = self.bind(tree.this)
+        if isinstance(tree.expression, exp.Null):
+            return self._call("is_null", operand)
+        if isinstance(tree.expression, exp.Boolean):
+            wanted = operand if tree.expression.this else self._call("not", operand)
+            return self._call("coalesce", wanted, Literal(False, BOOL))
+        return self._refuse(tree)
+
+    def _between(self, tree: exp.Between) -> Expr:
+        operand = self.bind(tree.this)
+        low = self._call("ge", operand, self.bind(tree.args["low"]))
+        return self._call("and", low, self._call("le", operand, self.bind(tree.args["high"])))
+
+    def _case(self, tree: exp.Case) -> Expr:
+        parts: list[Expr] = []
+        for branch in tree.args["ifs"]:
+            condition = self.bind(branch.this)
+            if tree.this is not None:
+                condition = self._call("eq", self.bind(tree.this), condition)
+            parts += [condition, self.bind(branch.args["true"])]
+        default = tree.args.get("default")
+        return self._call("case", *parts, self.bind(default) if default is not None else Literal(None, NULL))
+
+    def _cast(self, tree: exp.Cast) -> Expr:
+        target = _TYPES.get(tree.to.this)
+        if target is None or tree.to.expressions:
+            return self._problem(f"no cast to {tree.to.sql('duckdb')}; there are {_type_names()}", UnsupportedError)
+        if isinstance(tree.this, exp.Literal) and tree.this.is_string and target.is_instant:
+            return self._instant_literal(str(tree.this.this), target)
+        operand = self.bind(tree.this)
+        if operand.type.kind == "null":
+            return Literal(None, target)
+        if operand.type == target:
+            return operand
+        if not _may_cast(operand.type, target):
+            return self._problem(f"cast: {operand.type} does not become {target}", PlanTypeError)
+        return Cast(operand, target)
+
+    def _instant_literal(self, text: str, target: DataType) -> Expr:
+        try:
+            if target.kind == "date":
+                return Literal((date.fromisoformat(text) - date(1970, 1, 1)).days, DATE)
+            return Literal(parse_instant(text), target)
+        except (DefinitionError, ValueError):
+            return self._problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
+
+    def _with_unit(self, function: str, tree: exp.Expression, unit: exp.Expression) -> Expr:
+        operand = tree.expression if isinstance(tree, exp.Extract) else tree.this
+        name = unit.name.lower()
+        options = PARTS if function == "extract" else TRUNCATION_UNITS
+        if name not in options:
+            return self._problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
+        return self._call(function, Literal(name, STRING), self.bind(operand))
+
+    def _shift(self, function: str, left: exp.Expression, right: exp.Expression) -> Expr:
+        if function == "add" and isinstance(left, exp.Interval):
+            left, right = right, left
+        if not isinstance(right, exp.Interval):
+            return self._problem("an interval stands on the right of '-'", PlanTypeError)
+        unit = right.args.get("unit")
+        name = (unit.name if unit is not None else "").upper().removesuffix("S")
+        amount = right.this.name if isinstance(right.this, exp.Literal) else ""
+        if name in ("MONTH", "YEAR", "QUARTER", "DECADE", "CENTURY"):
+            return self._problem(f"interval {amount} {name.lower()}: months and years have no fixed length")
+        if name not in _INTERVALS or re.fullmatch(r"-?\d+", amount) is None:
+            text = right.sql("duckdb")
+            return self._problem(f"{text}: write an interval as a whole number and a unit, as in interval '3 hours'")
+        micros = int(amount) * _INTERVALS[name] * (1 if function == "add" else -1)
+        return self._call("shift", self.bind(left), Literal(micros, INT64))
+
+    def _only(self, tree: exp.Expression, *allowed: str) -> Expr | None:
+        """A problem where the node has any argument but the allowed ones; else None."""
+        harmless = _HARMLESS.get(type(tree), set[str]())
+        extra = [name for name, value in tree.args.items() if value and name not in allowed and name not in harmless]
+        return self._problem(f"{tree.sql('duckdb')}: {extra[0]} is not supported", UnsupportedError) if extra else None
+
+    def _refuse(self, tree: exp.Expression) -> Expr:
+        if isinstance(tree, exp.Anonymous):
+            return self._unknown_function(tree.name)
+        if isinstance(tree, exp.Block):
+            return self._problem("holds several statements; give one expression")
+        if isinstance(tree, exp.Query | exp.Subquery | exp.Exists):
+            return self._problem("subqueries are not allowed in an expression", UnsupportedError)
+        if isinstance(tree, exp.Func) and not isinstance(tree, exp.Connector):
+            return self._unknown_function(tree.sql_name().lower())
+        return self._problem(f"{type(tree).__name__.lower()} is not allowed in an expression", UnsupportedError)
+
+    def _unknown_function(self, name: str) -> Expr:
+        public = sorted(function.name for function in FUNCTIONS.values() if function.visibility == "public")
+        message = unknown_name("no function", name, [*public, "cast"], listed_as="functions and operators")
+        return self._problem(message, UnsupportedError)
+
+    def _problem(self, message: str, error: type[DefinitionError] = DefinitionError) -> Expr:
+        self.problems.add(f"{self._where}: {message}", error)
+        return Literal(None, NULL)
+
+
+def _may_cast(source: DataType, target: DataType) -> bool:
+    """The conversions with one meaning on every engine; a float's text is not one of them."""
+    if source.kind == "string":
+        return target.kind in ("bool", "date", "timestamp") or target.is_integer or target == FLOAT64
+    if source.is_integer or source.kind == "bool":
+        return target.is_numeric or target.kind in ("bool", "string")
+    if source.is_float:
+        return target.is_numeric
+    if source.kind == "decimal":
+        return target.is_numeric
+    return source.is_instant and (target.is_instant or target.kind == "string")
+
+
+def _type_names() -> str:
+    return ", ".join(dict.fromkeys(kind.value.lower() for kind in _TYPES))

@@ -1,0 +1,122 @@
+"""Builds the DAG of a task: one chain of nodes per view, joined to the spine by row or written to a store.
+
+A ``FeatureBuilder`` of another engine overrides the ``build_…`` methods; the shape of the plan stays.
+"""
+
+from __future__ import annotations
+
+from ..dag import DAGNode, ExecutionPlan
+from ..expr.nodes import Column, replace_columns
+from ..nodes import (
+    AggregationNode,
+    DedupNode,
+    FilterNode,
+    JoinNode,
+    ProjectionNode,
+    ReadNode,
+    SpineNode,
+    TransformationNode,
+    WriteNode,
+    output_columns,
+)
+from .resolver import ResolvedView
+from .tasks import HistoricalRetrievalTask, MaterializationTask
+
+Task = HistoricalRetrievalTask | MaterializationTask
+
+
+class FeatureBuilder:
+    """Builds the nodes of one view of one task; ``plan`` builds the whole DAG."""
+
+    def __init__(self, task: Task, view: ResolvedView) -> None:
+        self.task = task
+        self.view = view
+        self.columns = output_columns(task.outputs, view)
+        asked = {feature: name for name, feature in self.columns}
+        self._names = {
+            field.name: asked.get(field.name) or task.names.fresh(f"{view.name}__{field.name}")
+            for field in view.features
+        }
+
+    @classmethod
+    def plan(cls, task: Task) -> ExecutionPlan:
+        """The DAG of a task. A retrieval joins its views by row; a materialization has one chain per view."""
+        builders = [cls(task, view) for view in task.views]
+        if isinstance(task, MaterializationTask):
+            return ExecutionPlan(*(builder.build_output_nodes() for builder in builders))
+        spine = SpineNode(task, task.views)
+        answers = [builder.build_view(builder.build_events(), spine) for builder in builders]
+        columns = (*task.carried, *(output.name for output in task.outputs))
+        return ExecutionPlan(JoinNode(columns, task.names.row, spine, *answers))
+
+    def build_events(self) -> DAGNode:
+        """The view's rows: read, then filtered."""
+        return self.build_filter_node(self.build_source_node())
+
+    def build_view(self, events: DAGNode, spine: SpineNode) -> DAGNode:
+        """The view's answer for every spine row, from its rows."""
+        rows = self.build_transformation_node(events)
+        if self.view.aggregations:
+            answers = self.build_post_aggregation_node(self.build_aggregation_node(rows, spine))
+        else:
+            answers = self.build_dedup_node(rows, spine)
+        return self.build_projection_node(answers)
+
+    def build_source_node(self) -> DAGNode:
+        """Reads the view's source."""
+        return ReadNode(self.view, self.task.names)
+
+    def build_filter_node(self, node: DAGNode) -> DAGNode:
+        """Applies the view's filter, where it has one."""
+        return node if self.view.filter is None else FilterNode(self.view, self.view.filter, node)
+
+    def build_transformation_node(self, node: DAGNode) -> DAGNode:
+        """Adds the view's computed row columns, where it has any."""
+        if not self.view.columns:
+            return node
+        return TransformationNode(f"{self.view.name}_columns", self.view.columns, node)
+
+    def build_dedup_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
+        """Latest values, under their names in the answer."""
+        return DedupNode(self.view, self.columns, spine.keys, self.task.names, node, spine)
+
+    def build_aggregation_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
+        """Windowed aggregates, under names that are unique among the views of the task."""
+        return AggregationNode(
+            self.view,
+            tuple(self._name(item.definition.name) for item in self.view.aggregations),
+            spine.keys,
+            self.task.names,
+            node,
+            spine,
+        )
+
+    def build_post_aggregation_node(self, node: DAGNode) -> DAGNode:
+        """Adds features that are computed from the aggregates, where the view has any."""
+        if not self.view.post_aggregation:
+            return node
+        columns = tuple(
+            (self._name(name), replace_columns(expr, lambda column: Column(self._name(column.name), column.type)))
+            for name, expr in self.view.post_aggregation
+        )
+        return TransformationNode(f"{self.view.name}_post", columns, node)
+
+    def build_projection_node(self, node: DAGNode) -> DAGNode:
+        """Keeps the row number and the features asked for."""
+        columns = tuple((name, name) for name, _ in self.columns)
+        return ProjectionNode(self.view, self.task.names.row, columns, node)
+
+    def build_output_nodes(self) -> DAGNode:
+        """Materialization: the answers of every known key at the end, and the write."""
+        task = self.task
+        assert isinstance(task, MaterializationTask)
+        events = self.build_events()
+        spine = SpineNode(task, (self.view,), events)
+        keys = tuple(spine.keys[key] for key in self.view.keys)
+        names = tuple(name for name, _ in self.columns)
+        answers = JoinNode((*keys, *names), task.names.row, spine, self.build_view(events, spine))
+        return WriteNode(self.view.name, keys, task.names.row, task.end, task.allow_rollback, answers)
+
+    def _name(self, feature: str) -> str:
+        """The column of a feature: its name in the answer, or one that nothing else has where it is not asked for."""
+        return self._names[feature]

@@ -1,0 +1,350 @@
+"""Definitions and a source's schema become a resolved view: every name bound, every expression typed.
+
+All problems of a view are found before any is raised, and before any row is read.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass
+
+from ..durations import format_duration
+from ..errors import (
+    DefinitionError,
+    PlanTypeError,
+    Problems,
+    SourceError,
+    UnknownColumnError,
+    UnsupportedError,
+    unknown_name,
+)
+from ..expr.aggregates import AGGREGATES
+from ..expr.functions import TypeRuleError
+from ..expr.nodes import Expr, replace_columns
+from ..expr.parse import parse_condition, parse_expression
+from ..ir.logical import Table, feature_type
+from ..types import INT64, DataType, Field, Schema, names_that_differ_by_case
+from .definitions import Aggregation, Feature, FeatureService, FeatureView, FeatureViewProjection, Source
+
+
+@dataclass(frozen=True, slots=True)
+class JoinKey:
+    """One key of a view: its column in the source, its column in the spine, and the type that both are compared as."""
+
+    column: str
+    spine_column: str
+    family: str
+    type: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedAggregation:
+    """An aggregation with its operand bound and its predicate typed; no operand means whole rows."""
+
+    definition: Aggregation
+    operand: str | None
+    where: Expr | None
+    type: DataType
+
+
+@dataclass(frozen=True, slots=True)
+class ResolvedView:
+    """A view in use: ``mapping`` gives row columns and the source columns that they are, ``rows`` their schema."""
+
+    name: str
+    view: FeatureView
+    table: Table
+    keys: tuple[JoinKey, ...]
+    mapping: tuple[tuple[str, str], ...]
+    rows: Schema
+    filter: Expr | None
+    columns: tuple[tuple[str, Expr], ...]
+    aggregations: tuple[ResolvedAggregation, ...]
+    post_aggregation: tuple[tuple[str, Expr], ...]
+    features: tuple[Field, ...]
+
+    @property
+    def source(self) -> Source:
+        """The source's definition."""
+        return self.view.source
+
+
+@dataclass(frozen=True, slots=True)
+class OutputFeature:
+    """A column of the answer: which feature of which view it is, its name there and its type."""
+
+    view: str
+    feature: str
+    name: str
+    type: DataType
+
+
+def key_family(type_: DataType) -> str | None:
+    """What a key compares as: integers with integers, instants with instants; None where it cannot be a key."""
+    if type_.is_integer:
+        return "integer"
+    if type_.is_instant:
+        return "instant"
+    return str(type_) if type_.kind in ("string", "bool", "binary", "decimal") else None
+
+
+class FeatureResolver:
+    """Finds what ``features=`` names among a store's views, and resolves the views in use."""
+
+    def __init__(self, views: Sequence[FeatureView | FeatureViewProjection]) -> None:
+        problems = Problems()
+        self._views: dict[str, FeatureViewProjection] = {}
+        for view in views:
+            projection = _projection(view)
+            if projection.name in self._views and self._views[projection.name] != projection:
+                problems.add(f"two feature views are called {projection.name!r}; rename one, or use with_name()")
+            self._views[projection.name] = projection
+        for first, second in names_that_differ_by_case(self._views):
+            problems.add(f"feature views {first!r} and {second!r} differ only by case, which engines ignore")
+        problems.raise_if_any()
+
+    @property
+    def views(self) -> Mapping[str, FeatureViewProjection]:
+        """The store's views by name."""
+        return self._views
+
+    def select(self, features: Feature | Sequence[Feature]) -> list[tuple[FeatureViewProjection, str | None]]:
+        """The uses that ``features`` names, in order: a view and one of its features, or None for all of them."""
+        problems = Problems()
+        chosen: list[tuple[FeatureViewProjection, str | None]] = []
+        named: dict[str, FeatureViewProjection] = {}
+
+        def add(item: Feature) -> None:
+            if isinstance(item, FeatureService):
+                for part in item.features:
+                    add(part)
+                return
+            if isinstance(item, str):
+                found = self._by_text(item, problems)
+                if found is not None:
+                    chosen.append(found)
+                return
+            if not isinstance(item, FeatureView | FeatureViewProjection):  # pyright: ignore[reportUnnecessaryIsInstance]
+                problems.add(f"features: {item!r} is neither a view, a projection, a service nor 'view:feature'")
+                return
+            projection = _projection(item)
+            used = named.setdefault(projection.name, projection)
+            if (used.view, used.join_key_map) != (projection.view, projection.join_key_map):
+                problems.add(f"two different views are used as {projection.name!r}; rename one with with_name()")
+            chosen.extend((projection, name) for name in projection.features or (None,))
+
+        single = isinstance(features, str | FeatureView | FeatureViewProjection | FeatureService)
+        for item in [features] if single else features:  # type: ignore[list-item, union-attr]
+            add(item)  # type: ignore[arg-type]
+        if not chosen:
+            problems.add("features is empty; name at least one feature")
+        problems.raise_if_any()
+        return chosen
+
+    def _by_text(self, text: str, problems: Problems) -> tuple[FeatureViewProjection, str | None] | None:
+        view, colon, feature = text.partition(":")
+        if view not in self._views:
+            options = self._views
+            problems.add(
+                unknown_name("features: no feature view", view, options, listed_as="views"), UnknownColumnError
+            )
+            return None
+        if not colon:
+            return self._views[view], None
+        return self._views[view], feature
+
+
+def resolve_features(
+    chosen: Sequence[tuple[FeatureViewProjection, str | None]],
+    tables: Callable[[Source], Table],
+    *,
+    full_feature_names: bool,
+) -> tuple[tuple[ResolvedView, ...], tuple[OutputFeature, ...]]:
+    """The views in use, each resolved once, and the output columns in the order asked, with distinct names."""
+    problems = Problems()
+    views: dict[str, ResolvedView] = {}
+    outputs: dict[tuple[str, str], OutputFeature] = {}
+    for projection, feature in chosen:
+        if projection.name not in views:
+            try:
+                views[projection.name] = resolve_view(projection, tables(projection.view.source))
+            except DefinitionError as error:
+                problems.take(error)
+                continue
+        view = views[projection.name]
+        offered = {field.name: field.type for field in view.features}
+        for name in offered if feature is None else (feature,):
+            if name not in offered:
+                what = f"feature view {view.name!r} has no feature"
+                problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
+                continue
+            output = f"{view.name}__{name}" if full_feature_names else name
+            outputs.setdefault((view.name, name), OutputFeature(view.name, name, output, offered[name]))
+    by_name: dict[str, OutputFeature] = {}
+    for item in outputs.values():
+        first = by_name.setdefault(item.name.lower(), item)
+        if first is not item:
+            clash = f"{first.view}:{first.feature} and {item.view}:{item.feature}"
+            problems.add(f"features {clash} would both be called {item.name!r}; use full_feature_names=True")
+    problems.raise_if_any()
+    return tuple(views.values()), tuple(outputs.values())
+
+
+def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
+    """Bind a view to its source's schema. Raises SourceError or DefinitionError with every problem."""
+    view = projection.view
+    _check_source(view, table)
+    return _ViewResolver(projection, table).resolve()
+
+
+class _ViewResolver:
+    def __init__(self, projection: FeatureViewProjection, table: Table) -> None:
+        self._projection = projection
+        self._view = projection.view
+        self._table = table
+        self._where = f"feature view {self._view.name!r}"
+        self._problems = Problems()
+
+    def resolve(self) -> ResolvedView:
+        view, renamed = self._view, self._view.source.field_mapping
+        mapping = tuple((renamed.get(name, name), name) for name in self._table.schema.names)
+        for first, second in names_that_differ_by_case(name for name, _ in mapping):
+            self._problems.add(
+                f"{self._where}: after field_mapping, {first!r} and {second!r} are one name to an engine"
+            )
+        names = [name for name, _ in mapping]
+        if len(set(names)) != len(names):
+            repeated = ", ".join(sorted({name for name in names if names.count(name) > 1}))
+            self._problems.add(f"{self._where}: field_mapping gives the name {repeated} twice")
+            self._problems.raise_if_any()
+        source_rows = Schema(Field(name, self._table.schema[original]) for name, original in mapping)
+        condition = self._condition(view.filter, source_rows, "filter")
+        columns = self._expressions(view.columns, source_rows, "columns")
+        rows = Schema([*source_rows, *(Field(name, expr.type) for name, expr in columns)])
+        aggregations = tuple(filter(None, (self._aggregation(item, rows) for item in view.aggregations)))
+        results = Schema(Field(item.definition.name, item.type) for item in aggregations)
+        after = self._expressions(view.post_aggregation, results, "post_aggregation")
+        if view.aggregations:
+            features = (*results.fields, *(Field(name, expr.type) for name, expr in after))
+        else:
+            features = self._latest_features(rows)
+        keys = self._keys(source_rows)
+        self._problems.raise_if_any()
+        return ResolvedView(
+            self._projection.name, view, self._table, keys, mapping, rows, condition, columns, aggregations, after,
+            features,
+        )  # fmt: skip
+
+    def _keys(self, rows: Schema) -> tuple[JoinKey, ...]:
+        keys: list[JoinKey] = []
+        for key in self._view.join_keys:
+            if key not in rows:
+                what = f"{self._where}: source {self._table.name!r} has no key column"
+                self._problems.add(unknown_name(what, key, rows.names), UnknownColumnError)
+                continue
+            family = key_family(rows[key])
+            if family is None:
+                self._problems.add(f"{self._where}: key {key!r} is {rows[key]}, which cannot be a key", PlanTypeError)
+                continue
+            type_ = INT64 if family in ("integer", "instant") else rows[key]
+            keys.append(JoinKey(key, self._projection.join_key_map.get(key, key), family, type_))
+        return tuple(keys)
+
+    def _condition(self, text: str | None, rows: Schema, where: str) -> Expr | None:
+        if text is None:
+            return None
+        try:
+            return parse_condition(text, rows, f"{self._where}, {where}")
+        except DefinitionError as error:
+            self._problems.take(error)
+            return None
+
+    def _expressions(self, texts: Mapping[str, str], rows: Schema, where: str) -> tuple[tuple[str, Expr], ...]:
+        """Typed expressions over ``rows``; each may use the ones before it, whose expression is put in its place."""
+        made: dict[str, Expr] = {}
+        known = rows
+        for name, text in texts.items():
+            if name.lower() in {other.lower() for other in known.names}:
+                self._problems.add(f"{self._where}, {where}: {name!r} is a column already; choose another name")
+                continue
+            try:
+                expr = parse_expression(text, known, f"{self._where}, {where} {name!r}")
+            except DefinitionError as error:
+                self._problems.take(error)
+                continue
+            if expr.type.kind == "null":
+                self._problems.add(f"{self._where}, {where} {name!r}: always null; cast it to a type", PlanTypeError)
+                continue
+            made[name] = replace_columns(expr, lambda column: made.get(column.name, column))
+            known = Schema([*known, Field(name, expr.type)])
+        return tuple(made.items())
+
+    def _aggregation(self, item: Aggregation, rows: Schema) -> ResolvedAggregation | None:
+        window = "" if item.time_window is None else f", {format_duration(item.time_window)}"
+        where = f"{self._where}, aggregation {item.function}({item.column!r}{window})"
+        condition = self._condition(item.where, rows, f"aggregation {item.function}({item.column!r}{window}), where")
+        if item.column == "*":
+            return ResolvedAggregation(item, None, condition, INT64)
+        if item.column not in rows:
+            what = f"{where}: source {self._table.name!r} has no column"
+            self._problems.add(unknown_name(what, item.column, rows.names), UnknownColumnError)
+            return None
+        try:
+            type_ = AGGREGATES[item.function].type_rule(rows[item.column])
+        except TypeRuleError as error:
+            self._problems.add(f"{where}: {item.function} {error}", PlanTypeError)
+            return None
+        return ResolvedAggregation(item, item.column, condition, type_)
+
+    def _latest_features(self, rows: Schema) -> tuple[Field, ...]:
+        source = self._view.source
+        roles = {*self._view.join_keys, source.timestamp_field, source.created_timestamp_column}
+        roles.update(source.sequence_columns)
+        names = self._view.features or tuple(name for name in rows.names if name not in roles)
+        fields: list[Field] = []
+        for name in names:
+            if name not in rows:
+                what = f"{self._where}, features: source {self._table.name!r} has no column"
+                self._problems.add(unknown_name(what, name, rows.names), UnknownColumnError)
+            elif rows[name].is_nested or rows[name].kind == "null":
+                message = f"{self._where}: feature {name!r} is {rows[name]}, which is not supported yet"
+                self._problems.add(f"{message}; name the others with features=", UnsupportedError)
+            else:
+                fields.append(Field(name, feature_type(rows[name])))
+        if not names:
+            self._problems.add(f"{self._where}: source {self._table.name!r} has no column left to be a feature")
+        return tuple(fields)
+
+
+def _check_source(view: FeatureView, table: Table) -> None:
+    source, schema = view.source, table.schema
+    problems: list[str] = []
+    where = f"source {table.name!r}"
+    for first, second in names_that_differ_by_case(schema.names):
+        problems.append(f"{where}: columns {first!r} and {second!r} differ only by case, which engines ignore")
+    roles = [("timestamp_field", source.timestamp_field)]
+    if source.created_timestamp_column is not None:
+        roles.append(("created_timestamp_column", source.created_timestamp_column))
+    for role, name in roles:
+        if name not in schema:
+            problems.append(unknown_name(f"{where}, {role}: no column", name, schema.names))
+        elif not schema[name].is_instant:
+            problems.append(f"{where}, {role}: column {name!r} is {schema[name]}, not a timestamp or date")
+    for name in source.sequence_columns:
+        if name not in schema:
+            problems.append(unknown_name(f"{where}, sequence_columns: no column", name, schema.names))
+        elif schema[name].is_nested:
+            problems.append(f"{where}, sequence_columns: column {name!r} is {schema[name]}, which has no order")
+    for name in source.field_mapping:
+        if name not in schema:
+            problems.append(unknown_name(f"{where}, field_mapping: no column", name, schema.names))
+        elif name in view.join_keys:
+            problems.append(
+                f"{where}, field_mapping: {name!r} is a key of view {view.name!r}, and keys keep their names"
+            )
+    if problems:
+        raise SourceError("\n".join(problems))
+
+
+def _projection(view: FeatureView | FeatureViewProjection) -> FeatureViewProjection:
+    return view if isinstance(view, FeatureViewProjection) else FeatureViewProjection(view)

@@ -1,0 +1,107 @@
+"""Tasks: self-contained requests to an engine, with everything resolved."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from dataclasses import dataclass, field
+
+from ..errors import SpineError, unknown_name
+from ..expr.functions import call, coerce
+from ..expr.nodes import Column, Expr, Literal
+from ..ir.logical import Table
+from ..options import PlannerOptions
+from ..statistics import Statistics
+from ..types import Schema
+from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
+
+
+class Names:
+    """Names for the planner's own columns that no column of the request has, ignoring case."""
+
+    def __init__(self, taken: Iterable[str]) -> None:
+        self._taken = {name.lower() for name in taken}
+        self.row = self.fresh("row_id")
+        self.time = self.fresh("t")
+        self.event_time = self.fresh("ts")
+        self.created = self.fresh("created_ts")
+
+    def fresh(self, wish: str) -> str:
+        """The wished name, or with a number behind it; it is taken from then on."""
+        number, name = 1, wish
+        while name.lower() in self._taken:
+            number, name = number + 1, f"{wish}_{number + 1}"
+        self._taken.add(name.lower())
+        return name
+
+
+@dataclass(frozen=True, kw_only=True)
+class Task:
+    """What every task has: the views, the features asked for, and names for the planner's own columns."""
+
+    views: tuple[ResolvedView, ...]
+    outputs: tuple[OutputFeature, ...]
+    names: Names
+    options: PlannerOptions = field(default_factory=PlannerOptions)
+    statistics: Statistics = field(default_factory=Statistics)
+
+
+@dataclass(frozen=True, kw_only=True)
+class HistoricalRetrievalTask(Task):
+    """Features for every row of a spine table, whose columns ``carried`` come back with them."""
+
+    spine: Table
+    timestamp: str
+    carried: tuple[str, ...] = ()
+
+
+@dataclass(frozen=True, kw_only=True)
+class MaterializationTask(Task):
+    """Features of every known key as of ``end`` (microseconds), for the online store."""
+
+    end: int
+    allow_rollback: bool = False
+
+
+def retrieval_names(views: Iterable[ResolvedView], outputs: Iterable[OutputFeature], spine: Iterable[str]) -> Names:
+    """Names that are free in every relation of the request."""
+    taken = [*spine, *(output.name for output in outputs)]
+    for view in views:
+        taken += [*view.rows.names, *view.table.schema.names, *(field.name for field in view.features)]
+    return Names(taken)
+
+
+def key_expression(key: JoinKey, column: Column) -> Expr:
+    """A key column as the value that is compared: integers and instants as 64-bit integers."""
+    if key.family == "instant" and column.type.kind != "null":
+        return call("micros_down", column)
+    return Literal(None, key.type) if column.type.kind == "null" else coerce(column, key.type)
+
+
+def check_spine(
+    schema: Schema, timestamp: str, views: Iterable[ResolvedView], outputs: Iterable[OutputFeature]
+) -> None:
+    """Raise SpineError with every problem of a spine's columns: keys, timestamp and names."""
+    problems: list[str] = []
+    if timestamp not in schema:
+        problems.append(unknown_name("entity rows: no timestamp column", timestamp, schema.names))
+    elif not schema[timestamp].is_instant:
+        problems.append(f"entity rows: timestamp {timestamp!r} is {schema[timestamp]}, not a timestamp or date")
+    for view in views:
+        for key in view.keys:
+            where = f"entity rows, for feature view {view.name!r}"
+            if key.spine_column not in schema:
+                problems.append(unknown_name(f"{where}: no key column", key.spine_column, schema.names))
+                continue
+            type_ = schema[key.spine_column]
+            if type_.is_float:
+                problems.append(f"{where}: key {key.spine_column!r} is {type_}; cast it to an integer or a string")
+            elif type_.kind != "null" and key_family(type_) != key.family:
+                there = view.rows[key.column]
+                problems.append(f"{where}: key {key.spine_column!r} is {type_}, but {there} in {view.table.name!r}")
+    columns = {name.lower(): name for name in schema.names}
+    for output in outputs:
+        if output.name.lower() in columns:
+            message = f"entity rows: column {columns[output.name.lower()]!r} and feature {output.view}:{output.feature}"
+            problems.append(f"{message} have one name; use full_feature_names=True, or rename the column")
+    if problems:
+        raise SpineError("\n".join(dict.fromkeys(problems)))

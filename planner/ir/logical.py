@@ -1,0 +1,321 @@
+"""The logical relations: what is asked for, without how.
+
+A plan is a DAG of relations and is never copied. Column names are unique within a relation, ignoring case, and the
+inputs of a join are disjoint except for its keys; there are no qualifiers. Times are integer microseconds since 1970 UTC.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterator
+from typing import Literal as OneOf
+from typing import Self
+
+from ..expr.nodes import Column, Expr, LiteralValue
+from ..node import Node, label_field, node
+from ..types import INT64, DataType, Field, Schema
+
+
+class Relation(Node):
+    """A multiset of rows. ``schema`` is derived once and kept."""
+
+    __slots__ = ("_schema",)
+
+    @property
+    def schema(self) -> Schema:
+        """Names and types of the columns."""
+        try:
+            cached: Schema = self._schema
+        except AttributeError:
+            cached = self.derive_schema()
+            object.__setattr__(self, "_schema", cached)
+        return cached
+
+    def derive_schema(self) -> Schema:
+        """The schema, from the node's fields and its inputs' schemas."""
+        raise TypeError(f"{type(self).__name__} has no schema")
+
+    @property
+    def inputs(self) -> tuple[Relation, ...]:
+        """The relations that this one reads, in the order of its fields."""
+        return tuple(item for value in self._field_values() for item in _relations_in(value))
+
+    def with_inputs(self, *inputs: Relation) -> Self:
+        """The same node over other inputs; itself where they are the same objects."""
+        if all(new is old for new, old in zip(inputs, self.inputs, strict=True)):
+            return self
+        supply = iter(inputs)
+        changes: dict[str, object] = {}
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
+            value = getattr(self, item.name)
+            if isinstance(value, Relation):
+                changes[item.name] = next(supply)
+            elif isinstance(value, tuple) and value and isinstance(value[0], Relation):
+                changes[item.name] = tuple(next(supply) for _ in value)
+        return dataclasses.replace(self, **changes)  # type: ignore[type-var]
+
+    def _field_values(self) -> Iterator[object]:
+        for item in dataclasses.fields(self):  # type: ignore[arg-type]
+            yield getattr(self, item.name)
+
+
+def _relations_in(value: object) -> tuple[Relation, ...]:
+    if isinstance(value, Relation):
+        return (value,)
+    if isinstance(value, tuple):
+        return tuple(item for item in value if isinstance(item, Relation))
+    return ()
+
+
+@dataclasses.dataclass(frozen=True)
+class ParquetFiles:
+    """Data of a table: parquet files of one schema."""
+
+    paths: tuple[str, ...]
+
+
+@dataclasses.dataclass(frozen=True, eq=False)
+class ArrowData:
+    """Data of a table: something in memory with ``__arrow_c_stream__`` that can be read repeatedly."""
+
+    value: object
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineTable:
+    """Data of a table: a table or view of the engine's own session."""
+
+    name: str
+
+
+@node
+class Table(Node):
+    """Something that can be scanned. ``token`` identifies the data: equal tokens are equal rows."""
+
+    token: str
+    schema: Schema
+    data: ParquetFiles | ArrowData | EngineTable = dataclasses.field(metadata={"fingerprint": False})
+    name: str = label_field()
+
+
+@node
+class Scan(Relation):
+    """Columns of a table, of the rows for which the predicate (over all its columns) is true."""
+
+    table: Table
+    columns: tuple[str, ...]
+    predicate: Expr | None = None
+
+    def derive_schema(self) -> Schema:
+        return Schema(Field(name, self.table.schema[name]) for name in self.columns)
+
+
+@node
+class Values(Relation):
+    """Literal rows."""
+
+    fields: tuple[Field, ...]
+    rows: tuple[tuple[LiteralValue, ...], ...]
+
+    def derive_schema(self) -> Schema:
+        return Schema(self.fields)
+
+
+@node
+class NumberRows(Relation):
+    """The input's rows with their position in a new first column, from 0: the identity of a spine row.
+
+    Evaluated twice it may number differently, so it is always materialized before it is used.
+    """
+
+    input: Relation
+    column: str
+    label: str = label_field()
+
+    def derive_schema(self) -> Schema:
+        return Schema([Field(self.column, INT64), *self.input.schema])
+
+
+@node
+class Project(Relation):
+    """Named expressions over the input's columns, and nothing else of it."""
+
+    input: Relation
+    columns: tuple[tuple[str, Expr], ...]
+
+    def derive_schema(self) -> Schema:
+        return Schema(Field(name, expr.type) for name, expr in self.columns)
+
+
+@node
+class Filter(Relation):
+    """The input's rows for which the predicate is true (not false, not null)."""
+
+    input: Relation
+    predicate: Expr
+
+    def derive_schema(self) -> Schema:
+        return self.input.schema
+
+
+@node
+class Measure(Node):
+    """An aggregate of a group: ``function`` of ``operand``, or of whole rows where there is none."""
+
+    name: str
+    function: str
+    operand: Expr | None
+    type: DataType
+
+
+@node
+class Aggregate(Relation):
+    """One row per distinct value of the keys (null is a value), with measures over its rows."""
+
+    input: Relation
+    keys: tuple[str, ...]
+    measures: tuple[Measure, ...] = ()
+
+    def derive_schema(self) -> Schema:
+        keys = (Field(key, self.input.schema[key]) for key in self.keys)
+        return Schema([*keys, *(Field(measure.name, measure.type) for measure in self.measures)])
+
+
+@node
+class Join(Relation):
+    """Equi-join of all inputs on the same columns, which a null never satisfies.
+
+    ``how="left"`` keeps every row of the first input. Columns other than ``on`` are distinct over all inputs.
+    """
+
+    relations: tuple[Relation, ...]
+    on: tuple[str, ...]
+    how: OneOf["inner", "left"] = "inner"
+
+    def derive_schema(self) -> Schema:
+        rest = (field for relation in self.relations[1:] for field in relation.schema if field.name not in self.on)
+        return Schema([*self.relations[0].schema, *rest])
+
+
+@node
+class Union(Relation):
+    """All rows of all inputs, which have the same schema; repetitions stay."""
+
+    relations: tuple[Relation, ...]
+
+    def derive_schema(self) -> Schema:
+        return self.relations[0].schema
+
+
+@node
+class Interval(Node):
+    """The events that a spine row may use: ``lower <= ts < upper``, both over the spine's columns.
+
+    No ``lower`` means no bound. ``earliest`` and ``latest`` hold for every row: the interval lies inside
+    ``[t + earliest, t + latest)``.
+    """
+
+    lower: Expr | None
+    upper: Expr
+    earliest: int | None
+    latest: int
+
+
+@node
+class Pick(Node):
+    """What one view takes from the match: the winner among the rows of the matched keys and time.
+
+    The winner is the greatest by ``order`` (null lowest); it counts only where the matched time is within the
+    interval. ``features`` are pairs of output name and event column. ``unique`` vouches that there are no ties.
+    """
+
+    interval: Interval
+    order: tuple[str, ...]
+    features: tuple[tuple[str, str], ...]
+    unique: bool = False
+    label: str = label_field()
+
+
+@node
+class AsofJoin(Relation):
+    """Every spine row once, with the features of the latest visible event of its keys, or nulls.
+
+    ``keys`` are pairs of spine column and event column. All picks share the upper bound, so they share the match.
+    """
+
+    spine: Relation
+    events: Relation
+    keys: tuple[tuple[str, str], ...]
+    time: str
+    event_time: str
+    picks: tuple[Pick, ...]
+    label: str = label_field()
+
+    def derive_schema(self) -> Schema:
+        return Schema([*self.spine.schema, *pick_fields(self.picks, self.events.schema)])
+
+
+def pick_fields(picks: tuple[Pick, ...], events: Schema) -> list[Field]:
+    """The feature columns of the picks; a timestamp comes out in microseconds, whatever the source's unit."""
+    return [Field(name, feature_type(events[column])) for pick in picks for name, column in pick.features]
+
+
+def feature_type(type_: DataType) -> DataType:
+    """The type of a source's column as a feature."""
+    return DataType("timestamp", unit="us", zone=type_.zone) if type_.kind == "timestamp" else type_
+
+
+@node
+class WindowedAggregate(Node):
+    """An aggregate over the events of one interval for which ``where`` is true.
+
+    ``operand`` is an event column, or None for whole rows. ``order`` is the order of events for first and last.
+    """
+
+    name: str
+    function: str
+    operand: str | None
+    where: Expr | None
+    interval: Interval
+    order: tuple[str, ...]
+    type: DataType
+
+
+@node
+class WindowAggregate(Relation):
+    """Every spine row once, with aggregates over the events of its keys in each aggregate's interval.
+
+    ``row`` is the spine column that identifies a row. A window without events has its aggregate's empty value.
+    """
+
+    spine: Relation
+    events: Relation
+    keys: tuple[tuple[str, str], ...]
+    row: str
+    time: str
+    event_time: str
+    aggregates: tuple[WindowedAggregate, ...]
+    label: str = label_field()
+
+    def derive_schema(self) -> Schema:
+        aggregates = (Field(aggregate.name, aggregate.type) for aggregate in self.aggregates)
+        return Schema([*self.spine.schema, *aggregates])
+
+
+def identity_columns(schema: Schema) -> tuple[tuple[str, Expr], ...]:
+    """Projection entries that keep every column as it is."""
+    return tuple((field.name, Column(field.name, field.type)) for field in schema)
+
+
+def topological(root: Relation) -> list[Relation]:
+    """Every distinct relation of the plan once, inputs before their readers."""
+    order: dict[str, Relation] = {}
+
+    def visit(relation: Relation) -> None:
+        if relation.fingerprint not in order:
+            for child in relation.inputs:
+                visit(child)
+            order[relation.fingerprint] = relation
+
+    visit(root)
+    return list(order.values())

@@ -1,0 +1,188 @@
+"""Plans as text for people: deterministic, one line per relation, indented like the tree."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from typing import TypeVar
+
+from ..durations import format_duration, format_instant
+from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
+from .logical import (
+    Aggregate,
+    AsofJoin,
+    Filter,
+    Interval,
+    Join,
+    NumberRows,
+    ParquetFiles,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    Values,
+    WindowAggregate,
+    topological,
+)
+from .physical import BucketedRangeJoinAggregate, Materialize, NarrowAsofThenFetch
+
+T = TypeVar("T")
+
+_INFIX = {
+    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "int_divide": "//", "modulo": "%",
+    "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "and", "or": "or", "like": "like",
+}  # fmt: skip
+
+
+def format_expr(expr: Expr) -> str:
+    """An expression in SQL's notation; microseconds of a planner bound as the instant that they are."""
+    match expr:
+        case Column():
+            return expr.name
+        case Literal(None):
+            return "null"
+        case Literal(str() as value):
+            return "'" + value.replace("'", "''") + "'"
+        case Literal(int() as value) if expr.type.kind == "timestamp":
+            return f"timestamp '{format_instant(value)}'"
+        case Literal(value):
+            return str(value).lower() if isinstance(value, bool) else str(value)
+        case Cast():
+            return f"cast({format_expr(expr.operand)} as {expr.type})"
+        case Call("lt" | "ge" as function, (Column() as left, Literal(int() as bound))) if abs(bound) > 10**14:
+            return f"{left.name} {_INFIX[function]} '{format_instant(bound)}'"
+        case Call() if expr.function in _INFIX:
+            return f" {_INFIX[expr.function]} ".join(_operand(arg) for arg in expr.args)
+        case Call("not", (Call("is_null", (arg,)),)):
+            return f"{_operand(arg)} is not null"
+        case Call("is_null"):
+            return f"{_operand(expr.args[0])} is null"
+        case Call():
+            return f"{expr.function}({', '.join(map(format_expr, expr.args))})"
+        case _:
+            raise TypeError(f"{type(expr).__name__} is no expression")
+
+
+def _operand(expr: Expr) -> str:
+    text = format_expr(expr)
+    return f"({text})" if isinstance(expr, Call) and expr.function in _INFIX else text
+
+
+def format_interval(interval: Interval) -> str:
+    """The interval around t, with the bracket that needs no extra microsecond: ``ts < t+1us`` is ``ts <= t``."""
+    lower, upper = interval.earliest, interval.latest
+    end = f", {_offset(upper)})" if _is_round(upper) else f", {_offset(upper - 1)}]"
+    if "floor_to" in _functions(interval.upper):
+        end = f", floor(t){end[-1]}"
+    if lower is None:
+        return f"(-inf{end}"
+    return (f"[{_offset(lower)}" if _is_round(lower) else f"({_offset(lower - 1)}") + end
+
+
+def _functions(expr: Expr) -> set[str]:
+    if isinstance(expr, Call):
+        return {expr.function}.union(*(_functions(arg) for arg in expr.args))
+    return set()
+
+
+def _is_round(micros: int) -> bool:
+    return len(format_duration(abs(micros))) <= len(format_duration(abs(micros - 1)))
+
+
+def _offset(micros: int) -> str:
+    return "t" if micros == 0 else f"t{'+' if micros > 0 else '-'}{format_duration(abs(micros))}"
+
+
+def describe(relation: Relation) -> str:
+    """One line: the node, what it is over and what decides it."""
+    name = type(relation).__name__
+    match relation:
+        case Scan():
+            data = relation.table.data
+            files = f", {len(data.paths)} files" if isinstance(data, ParquetFiles) and len(data.paths) > 1 else ""
+            where = "" if relation.predicate is None else f" where {_conditions(relation.predicate)}"
+            return f"Scan {relation.table.name}  {_count(relation.columns, 'column')}{files}{where}"
+        case Values():
+            return f"Values  {_count(relation.rows, 'row')}"
+        case NumberRows():
+            return f"NumberRows {relation.column}"
+        case Project():
+            computed = [name for name, expr in relation.columns if not isinstance(expr, Column)]
+            made = f", computes {_names(computed)}" if computed else ""
+            return f"Project  {_count(relation.columns, 'column')}{made}"
+        case Filter():
+            return f"Filter {_conditions(relation.predicate)}"
+        case Aggregate():
+            return f"Aggregate  by {', '.join(relation.keys)}"
+        case Join():
+            how = "" if relation.how == "inner" else f" {relation.how}"
+            return f"Join{how} by {', '.join(relation.on)}  {len(relation.relations)} inputs"
+        case Union():
+            return f"Union  {len(relation.relations)} inputs"
+        case AsofJoin() | NarrowAsofThenFetch():
+            bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
+            features = [feature for pick in relation.picks for feature in pick.features]
+            return (
+                f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {bounds}, {_count(features, 'feature')}"
+            )
+        case WindowAggregate() | BucketedRangeJoinAggregate():
+            windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
+            count = _count(relation.aggregates, "aggregate")
+            text = f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {', '.join(windows)}, {count}"
+            if isinstance(relation, BucketedRangeJoinAggregate):
+                bucket = "no bucket" if relation.bucket is None else f"bucket {format_duration(relation.bucket)}"
+                text += f", {bucket}"
+            return text
+        case Materialize():
+            return f"Materialize {_label(relation.name)}"
+        case _:
+            return name
+
+
+def tree(root: Relation) -> list[str]:
+    """The plan as an indented tree; each relation has a number, and a shared one is written out once."""
+    numbers = {relation.fingerprint: number for number, relation in enumerate(topological(root), 1)}
+    shown: set[str] = set()
+
+    def line(relation: Relation) -> tuple[str, Sequence[Relation]]:
+        number = numbers[relation.fingerprint]
+        if relation.fingerprint in shown and relation.inputs:
+            return f"#{number} {describe(relation)}  (as above)", ()
+        shown.add(relation.fingerprint)
+        return f"#{number} {describe(relation)}", relation.inputs
+
+    return draw(root, line)
+
+
+def draw(root: T, line: Callable[[T], tuple[str, Sequence[T]]]) -> list[str]:
+    """Lines of a tree; ``line`` gives a node's text and children."""
+    text, children = line(root)
+    lines = [text]
+    for index, child in enumerate(children):
+        is_last = index == len(children) - 1
+        first, *rest = draw(child, line)
+        lines.append(("└─ " if is_last else "├─ ") + first)
+        lines.extend(("   " if is_last else "│  ") + other for other in rest)
+    return lines
+
+
+def _conditions(predicate: Expr) -> str:
+    return " and ".join(
+        f"({format_expr(part)})" if isinstance(part, Call) and part.function == "or" else format_expr(part)
+        for part in conjuncts(predicate)
+    )
+
+
+def _keys(keys: tuple[tuple[str, str], ...]) -> str:
+    return ", ".join(left if left == right else f"{left} = {right}" for left, right in keys) or "no key"
+
+
+def _label(label: str) -> str:
+    return label.replace("+", ", ")
+
+
+def _count(items: Sequence[object], what: str) -> str:
+    return f"{len(items)} {what}{'' if len(items) == 1 else 's'}"
+
+
+def _names(names: Sequence[str]) -> str:
+    return ", ".join(names) if len(names) <= 6 else f"{', '.join(names[:5])} and {len(names) - 5} more"

@@ -1,0 +1,124 @@
+"""Checks that hold for every plan: run after every phase, and after every firing of a rule in the tests."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+
+from ..expr.nodes import Column, Expr, children
+from ..types import INT64, Schema, names_that_differ_by_case
+from .logical import (
+    Aggregate,
+    AsofJoin,
+    Filter,
+    Interval,
+    Join,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    WindowAggregate,
+    topological,
+)
+from .physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+
+
+class InvalidPlanError(Exception):
+    """A plan that no rule or lowering may produce: a bug in the planner, never of its user."""
+
+
+def verify(root: Relation) -> None:
+    """Raise InvalidPlanError at the first relation that is malformed."""
+    for relation in topological(root):
+        for problem in _problems(relation):
+            raise InvalidPlanError(f"{type(relation).__name__}: {problem}")
+
+
+def _problems(relation: Relation) -> Iterator[str]:
+    for first, second in names_that_differ_by_case(relation.schema.names):
+        yield f"columns {first!r} and {second!r} are one name to an engine"
+    match relation:
+        case Scan():
+            if relation.predicate is not None:
+                yield from _expression(relation.predicate, relation.table.schema)
+                yield from _condition(relation.predicate)
+        case Project():
+            for _, expr in relation.columns:
+                yield from _expression(expr, relation.input.schema)
+        case Filter():
+            yield from _expression(relation.predicate, relation.input.schema)
+            yield from _condition(relation.predicate)
+        case Aggregate():
+            yield from _present(relation.keys, relation.input.schema)
+            for measure in relation.measures:
+                if measure.operand is not None:
+                    yield from _expression(measure.operand, relation.input.schema)
+        case Join():
+            for child in relation.relations:
+                yield from _present(relation.on, child.schema)
+                for key in relation.on:
+                    if key in child.schema and child.schema[key] != relation.relations[0].schema[key]:
+                        yield f"key {key!r} is of different types"
+        case Union():
+            if len({child.schema for child in relation.relations}) > 1:
+                yield "inputs of different schemas"
+        case AsofJoin() | NarrowAsofThenFetch():
+            yield from _point_in_time(relation)
+            for pick in relation.picks:
+                yield from _interval(pick.interval, relation.spine.schema)
+                yield from _present(pick.order, relation.events.schema)
+                yield from _present([column for _, column in pick.features], relation.events.schema)
+            if len({pick.interval.upper for pick in relation.picks}) != 1:
+                yield "picks with different upper bounds cannot share a match"
+        case WindowAggregate() | BucketedRangeJoinAggregate():
+            yield from _point_in_time(relation)
+            yield from _present([relation.row], relation.spine.schema)
+            for aggregate in relation.aggregates:
+                yield from _interval(aggregate.interval, relation.spine.schema)
+                operand = [aggregate.operand] if aggregate.operand is not None else []
+                yield from _present([*operand, *aggregate.order], relation.events.schema)
+                if aggregate.where is not None:
+                    yield from _expression(aggregate.where, relation.events.schema)
+                    yield from _condition(aggregate.where)
+        case _:
+            pass
+
+
+def _point_in_time(
+    relation: AsofJoin | NarrowAsofThenFetch | WindowAggregate | BucketedRangeJoinAggregate,
+) -> Iterator[str]:
+    spine, events = relation.spine.schema, relation.events.schema
+    yield from _present([left for left, _ in relation.keys] + [relation.time], spine)
+    yield from _present([right for _, right in relation.keys] + [relation.event_time], events)
+    for left, right in relation.keys:
+        if left in spine and right in events and spine[left] != events[right]:
+            yield f"keys {left!r} ({spine[left]}) and {right!r} ({events[right]}) are of different types"
+    for schema, time in ((spine, relation.time), (events, relation.event_time)):
+        if time in schema and schema[time] != INT64:
+            yield f"time {time!r} is {schema[time]}, not microseconds"
+
+
+def _interval(interval: Interval, spine: Schema) -> Iterator[str]:
+    for bound in (interval.lower, interval.upper):
+        if bound is not None:
+            yield from _expression(bound, spine)
+    if (interval.lower is None) != (interval.earliest is None):
+        yield "an interval with only one of lower and earliest"
+
+
+def _present(names: tuple[str, ...] | list[str], schema: Schema) -> Iterator[str]:
+    yield from (f"no column {name!r} in {schema}" for name in names if name not in schema)
+
+
+def _condition(expr: Expr) -> Iterator[str]:
+    if expr.type.kind not in ("bool", "null"):
+        yield f"a predicate of type {expr.type}"
+
+
+def _expression(expr: Expr, schema: Schema) -> Iterator[str]:
+    if isinstance(expr, Column):
+        if expr.name not in schema:
+            yield f"no column {expr.name!r} in {schema}"
+        elif schema[expr.name] != expr.type:
+            yield f"column {expr.name!r} is {schema[expr.name]}, not {expr.type}"
+    for child in children(expr):
+        yield from _expression(child, schema)

@@ -1,0 +1,390 @@
+"""The operations of a feature view as DAG nodes: each lowers itself to one relation; the last one writes."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable
+from typing import TYPE_CHECKING
+
+from .dag import DAGNode, DAGValue, ExecutionContext, RelationalNode
+from .durations import format_instant
+from .errors import StoreError
+from .expr.aggregates import AGGREGATES
+from .expr.functions import call
+from .expr.nodes import Call, Column, Expr, Literal
+from .features.resolver import JoinKey, OutputFeature, ResolvedView
+from .features.tasks import HistoricalRetrievalTask, MaterializationTask, Names, key_expression
+from .ir.intervals import latest_interval, window_interval
+from .ir.logical import (
+    Aggregate,
+    AsofJoin,
+    Filter,
+    Join,
+    NumberRows,
+    Pick,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    Values,
+    WindowAggregate,
+    WindowedAggregate,
+    identity_columns,
+)
+from .types import BOOL, INT64, DataType, Field, Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class ReadNode(RelationalNode):
+    """A view's source: its columns under their feature names, with event and created time in microseconds."""
+
+    def __init__(self, view: ResolvedView, names: Names) -> None:
+        super().__init__(view.table.name)
+        self.view = view
+        self.names = names
+
+    def parameters(self) -> Hashable:
+        source = self.view.source
+        return (self.view.table, self.view.mapping, source.timestamp_field, source.created_timestamp_column)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        table, source = self.view.table, self.view.source
+        columns: list[tuple[str, Expr]] = [
+            (name, Column(original, table.schema[original])) for name, original in self.view.mapping
+        ]
+        times = [(self.names.event_time, source.timestamp_field), (self.names.created, source.created_timestamp_column)]
+        for name, field in times:
+            if field is not None:
+                columns.append((name, call("micros_up", Column(field, table.schema[field]))))
+        return Project(Scan(table, table.schema.names), tuple(columns))
+
+    def describe(self) -> str:
+        return f"ReadNode {self.view.table.name}, {len(self.view.table.schema)} columns"
+
+
+class SpineNode(RelationalNode):
+    """The rows to answer for: keys, query time and a row number.
+
+    In a retrieval they come from the entity rows; in a materialization they are the known keys of a view at ``end``.
+    """
+
+    def __init__(
+        self, task: HistoricalRetrievalTask | MaterializationTask, views: tuple[ResolvedView, ...], *events: DAGNode
+    ) -> None:
+        super().__init__("spine_rows", *events)
+        self.task = task
+        self.views = views
+        self.keys = _spine_keys(task, views)
+
+    def parameters(self) -> Hashable:
+        keys = tuple((key.column, key.spine_column, str(key.type), name) for key, name in self.keys.items())
+        if isinstance(self.task, MaterializationTask):
+            return (self.task.end, tuple(view.source.data_delay for view in self.views), keys)
+        return (self.task.spine, self.task.timestamp, self.task.carried, keys)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        if isinstance(self.task, MaterializationTask):
+            rows = self._known_keys(self.task, self.views[0], *inputs)
+        else:
+            rows = self._entity_rows(self.task)
+        return NumberRows(rows, self.task.names.row, label=self.name)
+
+    def _entity_rows(self, task: HistoricalRetrievalTask) -> Relation:
+        schema = task.spine.schema
+        time = call("micros_down", Column(task.timestamp, schema[task.timestamp]))
+        columns: dict[str, Expr] = {name: Column(name, schema[name]) for name in task.carried}
+        columns[task.names.time] = time
+        for key, name in self.keys.items():
+            columns[name] = key_expression(key, Column(key.spine_column, schema[key.spine_column]))
+        return Project(Scan(task.spine, schema.names), tuple(columns.items()))
+
+    def _known_keys(self, task: MaterializationTask, view: ResolvedView, events: Relation) -> Relation:
+        """Distinct keys of the view's rows up to ``end``, and one row of nulls, whose answer is the empty one."""
+        keyed: list[tuple[str, Expr]] = [
+            (name, key_expression(key, Column(key.column, events.schema[key.column])))
+            for key, name in self.keys.items()
+        ]
+        known: list[Expr] = [call("not", call("is_null", expr)) for _, expr in keyed]
+        end = Literal(task.end - view.source.data_delay, INT64)
+        known.append(call("le", Column(task.names.event_time, INT64), end))
+        visible = Filter(events, Call("and", tuple(known), BOOL))
+        keys = Aggregate(Project(visible, tuple(keyed)), tuple(name for name, _ in keyed))
+        unknown = Values(tuple(keys.schema.fields), (tuple(None for _ in keyed),))
+        time = (task.names.time, Literal(task.end, INT64))
+        return Project(Union((keys, unknown)), (*identity_columns(keys.schema), time))
+
+    def describe(self) -> str:
+        if isinstance(self.task, MaterializationTask):
+            return f"SpineNode known keys of {self.views[0].name} at {format_instant(self.task.end)}"
+        return f"SpineNode {self.task.spine.name}, keys {', '.join(dict.fromkeys(self.keys.values()))}"
+
+
+def _spine_keys(
+    task: HistoricalRetrievalTask | MaterializationTask, views: tuple[ResolvedView, ...]
+) -> dict[JoinKey, str]:
+    """For each key of the views, the spine column that holds its comparable value: one for each column and type.
+
+    It has the name of the column that it comes from, unless something else in the answer is called so.
+    """
+    carried: dict[str, DataType] = {}
+    if isinstance(task, HistoricalRetrievalTask):
+        carried = {name: task.spine.schema[name] for name in task.carried}
+    others = {output.name.lower() for output in task.outputs}
+    by_value: dict[tuple[str, DataType], str] = {}
+    names: dict[JoinKey, str] = {}
+    for key in (key for view in views for key in view.keys):
+        value = (key.spine_column, key.type)
+        if value not in by_value:
+            name = key.spine_column
+            free = name.lower() not in others and name not in by_value.values()
+            same = carried.get(name, key.type) == key.type and key.family != "instant"
+            by_value[value] = name if free and same else task.names.fresh(f"key_{name}")
+        names[key] = by_value[value]
+    return names
+
+
+class FilterNode(RelationalNode):
+    """Keeps the rows for which a view's filter is true."""
+
+    def __init__(self, view: ResolvedView, predicate: Expr, events: DAGNode) -> None:
+        super().__init__(f"{view.name}_filtered", events)
+        self.text = view.view.filter or ""
+        self.predicate = predicate
+
+    def parameters(self) -> Hashable:
+        return self.predicate
+
+    def lower(self, *inputs: Relation) -> Relation:
+        return Filter(inputs[0], self.predicate)
+
+    def describe(self) -> str:
+        return f"FilterNode {self.text}"
+
+
+class TransformationNode(RelationalNode):
+    """Adds computed columns: a view's ``columns`` on its rows, or its ``post_aggregation`` on its aggregates."""
+
+    def __init__(self, name: str, columns: tuple[tuple[str, Expr], ...], rows: DAGNode) -> None:
+        super().__init__(name, rows)
+        self.columns = columns
+
+    def parameters(self) -> Hashable:
+        return self.columns
+
+    def lower(self, *inputs: Relation) -> Relation:
+        return Project(inputs[0], (*identity_columns(inputs[0].schema), *self.columns))
+
+    def describe(self) -> str:
+        return f"TransformationNode {', '.join(name for name, _ in self.columns)}"
+
+
+class ProjectionNode(RelationalNode):
+    """The row number and the features asked for, under their names in the answer."""
+
+    def __init__(self, view: ResolvedView, row: str, columns: tuple[tuple[str, str], ...], answers: DAGNode) -> None:
+        super().__init__(f"{view.name}_features", answers)
+        self.row = row
+        self.columns = columns
+
+    def parameters(self) -> Hashable:
+        return (self.row, self.columns)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        schema = inputs[0].schema
+        chosen = ((name, Column(column, schema[column])) for name, column in self.columns)
+        return Project(inputs[0], ((self.row, Column(self.row, schema[self.row])), *chosen))
+
+    def describe(self) -> str:
+        return f"ProjectionNode {', '.join(name for name, _ in self.columns)}"
+
+
+class _PointInTimeNode(RelationalNode):
+    """What latest values and windows share: a view's events matched with the spine by key and time."""
+
+    def __init__(self, name: str, view: ResolvedView, keys: dict[JoinKey, str], names: Names, *inputs: DAGNode) -> None:
+        super().__init__(name, *inputs)
+        self.view = view
+        self.names = names
+        self.spine_keys = tuple(keys[key] for key in view.keys)
+
+    def keyed_events(self, events: Relation) -> tuple[Relation, tuple[tuple[str, str], ...]]:
+        """The events with each key as the value that is compared, and the pairs of spine and event column."""
+        added: list[tuple[str, Expr]] = []
+        pairs: list[tuple[str, str]] = []
+        for key, spine_column in zip(self.view.keys, self.spine_keys, strict=True):
+            column = Column(key.column, events.schema[key.column])
+            expr = key_expression(key, column)
+            name = key.column
+            if expr != column:
+                name = _free(f"key_{key.column}", events.schema)
+                added.append((name, expr))
+            pairs.append((spine_column, name))
+        keyed = Project(events, (*identity_columns(events.schema), *added)) if added else events
+        return keyed, tuple(pairs)
+
+    def event_order(self, events: Relation) -> tuple[str, ...]:
+        """The created time and the sequence columns, as far as the source has them."""
+        created = (self.names.created,) if self.names.created in events.schema else ()
+        return (*created, *self.view.source.sequence_columns)
+
+
+class DedupNode(_PointInTimeNode):
+    """Latest value: of the visible events of a spine row's keys, the one that is greatest in the order of ties."""
+
+    def __init__(
+        self, view: ResolvedView, columns: tuple[tuple[str, str], ...], keys: dict[JoinKey, str], names: Names,
+        events: DAGNode, spine: DAGNode,
+    ) -> None:  # fmt: skip
+        super().__init__(view.name, view, keys, names, events, spine)
+        self.columns = columns
+
+    def parameters(self) -> Hashable:
+        view, source = self.view.view, self.view.source
+        options = (view.ttl, view.allow_exact_matches, source.data_delay, source.unique, source.sequence_columns)
+        return (options, self.columns, tuple(field.name for field in self.view.features), self.spine_keys)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        events, keys = self.keyed_events(inputs[0])
+        view = self.view.view
+        interval = latest_interval(
+            self.names.time,
+            ttl=view.ttl,
+            allow_exact_matches=view.allow_exact_matches,
+            data_delay=self.view.source.data_delay,
+        )
+        order = dict.fromkeys((*self.event_order(events), *(field.name for field in self.view.features)))
+        pick = Pick(interval, tuple(order), self.columns, self.view.source.unique, label=self.view.name)
+        spine, time, event_time = inputs[1], self.names.time, self.names.event_time
+        return AsofJoin(spine, events, keys, time, event_time, (pick,), label=self.view.name)
+
+    def describe(self) -> str:
+        return f"DedupNode {self.view.name}, {self.view.view.bound}"
+
+
+class AggregationNode(_PointInTimeNode):
+    """Windowed aggregates over the events of a spine row's keys."""
+
+    def __init__(
+        self, view: ResolvedView, aggregate_names: tuple[str, ...], keys: dict[JoinKey, str], names: Names,
+        events: DAGNode, spine: DAGNode,
+    ) -> None:  # fmt: skip
+        super().__init__(view.name, view, keys, names, events, spine)
+        self.aggregate_names = aggregate_names
+
+    def parameters(self) -> Hashable:
+        source = self.view.source
+        aggregates = tuple(
+            (
+                item.operand, item.where, item.definition.function, item.definition.time_window,
+                item.definition.offset, item.definition.slide_interval, item.definition.closed,
+            )
+            for item in self.view.aggregations
+        )  # fmt: skip
+        return (aggregates, self.aggregate_names, source.data_delay, source.sequence_columns, self.spine_keys)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        events, keys = self.keyed_events(inputs[0])
+        order = (self.names.event_time, *self.event_order(events))
+        aggregates: list[WindowedAggregate] = []
+        for name, item in zip(self.aggregate_names, self.view.aggregations, strict=True):
+            definition = item.definition
+            interval = window_interval(
+                self.names.time,
+                window=definition.time_window,
+                offset=definition.offset,
+                slide=definition.slide_interval,
+                closed=definition.closed,
+                data_delay=self.view.source.data_delay,
+            )
+            ordered = AGGREGATES[definition.function].is_ordered
+            aggregates.append(
+                WindowedAggregate(
+                    name, definition.function, item.operand, item.where, interval, order if ordered else (), item.type
+                )
+            )
+        spine, row, time = inputs[1], self.names.row, self.names.time
+        return WindowAggregate(
+            spine, events, keys, row, time, self.names.event_time, tuple(aggregates), label=self.view.name
+        )
+
+    def describe(self) -> str:
+        return f"AggregationNode {self.view.name}, {len(self.aggregate_names)} aggregates, {self.view.view.bound}"
+
+
+class JoinNode(RelationalNode):
+    """Joins the views' answers to the spine by row number: one row each, so nothing is multiplied or dropped."""
+
+    def __init__(self, columns: tuple[str, ...], row: str, spine: DAGNode, *views: DAGNode) -> None:
+        super().__init__("training_set", spine, *views)
+        self.columns = columns
+        self.row = row
+        self.row_order = row
+
+    def parameters(self) -> Hashable:
+        return (self.columns, self.row)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        joined = Join((self._rows(inputs[0]), *inputs[1:]), (self.row,))
+        schema = joined.schema
+        return Project(joined, tuple((name, Column(name, schema[name])) for name in (self.row, *self.columns)))
+
+    def _rows(self, spine: Relation) -> Relation:
+        kept = [field for field in spine.schema if field.name == self.row or field.name in self.columns]
+        return Project(spine, tuple((field.name, Column(field.name, field.type)) for field in kept))
+
+    def describe(self) -> str:
+        return f"JoinNode by {self.row}, {len(self.inputs) - 1} views"
+
+
+class WriteNode(DAGNode):
+    """Writes a view's answers to the online store, in one transaction."""
+
+    def __init__(self, view: str, keys: tuple[str, ...], row: str, end: int, rollback: bool, answers: DAGNode) -> None:
+        super().__init__(f"write_{view}", answers)
+        self.view = view
+        self.keys = keys
+        self.row = row
+        self.end = end
+        self.allow_rollback = rollback
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        if context.online_store is None:
+            raise StoreError("materialize needs an online store: FeatureStore(views, online_store=…)")
+        answers = context.outputs[self.inputs[0].fingerprint]
+        reader = answers.to_reader(order_by=self.row)
+        count = context.online_store.write(self.view, self.keys, reader, self.end, allow_rollback=self.allow_rollback)
+        return WrittenRows(count)
+
+    def describe(self) -> str:
+        return f"WriteNode {self.view} as of {format_instant(self.end)}"
+
+
+class WrittenRows(DAGValue):
+    """How many keys a WriteNode wrote; there are no rows to read."""
+
+    def __init__(self, count: int) -> None:
+        self.count = count
+
+    @property
+    def schema(self) -> Schema:
+        return Schema([Field("rows", INT64)])
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        table = pa.table({"rows": [self.count]})
+        return table.to_reader()
+
+
+def output_columns(outputs: tuple[OutputFeature, ...], view: ResolvedView) -> tuple[tuple[str, str], ...]:
+    """Pairs of output name and feature of one view, in the order asked."""
+    return tuple((output.name, output.feature) for output in outputs if output.view == view.name)
+
+
+def _free(wish: str, schema: Schema) -> str:
+    taken = {name.lower() for name in schema.names}
+    number, name = 1, wish
+    while name.lower() in taken:
+        number, name = number + 1, f"{wish}_{number + 1}"
+    return name

@@ -1,0 +1,38 @@
+"""Options of the planner, for tests, bisection and explain."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+
+from .errors import DefinitionError, Problems, unknown_name
+from .rules import RULE_NAMES
+
+_STATISTICS = ("full", "metadata", "off")
+
+
+@dataclass(frozen=True)
+class PlannerOptions:
+    """How a request is planned; the answer never depends on it.
+
+    ``disabled_rules`` are names of optimizer rules that are not applied. ``unfused`` runs every node of the DAG alone.
+    ``statistics`` is "full", "metadata" (no look at the data but the spine's times) or "off".
+
+    >>> PlannerOptions(disabled_rules=("merge_filters",)).unfused
+    False
+    """
+
+    disabled_rules: tuple[str, ...] = ()
+    unfused: bool = False
+    statistics: str = "full"
+    verify_each: bool = field(default=False, repr=False)
+
+    def __post_init__(self) -> None:
+        if isinstance(self.disabled_rules, str):
+            raise DefinitionError(f"disabled_rules is a single string, {self.disabled_rules!r}; give a tuple of names")
+        problems = Problems()
+        for name in self.disabled_rules:
+            if name not in RULE_NAMES:
+                problems.add(unknown_name("disabled_rules: no rule", name, RULE_NAMES, listed_as="rules"))
+        if self.statistics not in _STATISTICS:
+            problems.add(f"statistics={self.statistics!r} is none of {', '.join(map(repr, _STATISTICS))}")
+        problems.raise_if_any()

@@ -1,0 +1,155 @@
+"""Columns nobody reads are not read: every node asks its inputs for what it uses, down to the scans."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Iterable
+
+from ..expr.nodes import Column, columns_of
+from ..ir.logical import Aggregate, AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate
+from .driver import RuleContext, rule
+
+
+@rule(on=Project)
+def narrow_scan(node: Project, context: RuleContext) -> Relation | None:
+    """Project a (Scan a, b) -> Project a (Scan a).
+
+    Not the columns of the scan's own predicate: it reads them from the table, whether they are given on or not.
+    """
+    del context
+    scan = node.input
+    if not isinstance(scan, Scan):
+        return None
+    read = _read_by(node)
+    columns = tuple(name for name in scan.columns if name in read)
+    if columns == scan.columns or not columns:
+        return None
+    return Project(Scan(scan.table, columns, scan.predicate), node.columns)
+
+
+@rule(on=Project)
+def push_project_through_filter(node: Project, context: RuleContext) -> Relation | None:
+    """Project a (Filter b (x)) -> Project a (Filter b (Project a, b (x))).
+
+    Not to below the filter alone: the predicate's own columns must still be there.
+    """
+    del context
+    inner = node.input
+    if not isinstance(inner, Filter):
+        return None
+    narrowed = _narrow(inner.input, [*_read_by(node), *columns_of(inner.predicate)])
+    return None if narrowed is None else Project(Filter(narrowed, inner.predicate), node.columns)
+
+
+@rule(on=Project)
+def drop_unused_features(node: Project, context: RuleContext) -> Relation | None:
+    """Project a (AsofJoin a, b) -> Project a (AsofJoin a).
+
+    Only as an output: the order of ties keeps reading every declared feature, or asking for less would change the
+    winner. With (ts 5, a=1, b=2) and (ts 5, a=2, b=1), ``b`` alone must still be 1.
+    """
+    del context
+    join = node.input
+    if not isinstance(join, AsofJoin):
+        return None
+    read = _read_by(node)
+    picks = tuple(
+        dataclasses.replace(pick, features=tuple(pair for pair in pick.features if pair[0] in read))
+        for pick in join.picks
+    )
+    kept = tuple(pick for pick in picks if pick.features)
+    if kept == join.picks or not kept:
+        return None
+    return Project(dataclasses.replace(join, picks=kept), node.columns)
+
+
+@rule(on=Project)
+def drop_unused_aggregates(node: Project, context: RuleContext) -> Relation | None:
+    """Project a (WindowAggregate a, b) -> Project a (WindowAggregate a).
+
+    Not where ``a`` is computed from ``b`` above, as a post-aggregation is: the projection reads both.
+    """
+    del context
+    window = node.input
+    if not isinstance(window, WindowAggregate):
+        return None
+    read = _read_by(node)
+    kept = tuple(aggregate for aggregate in window.aggregates if aggregate.name in read)
+    if kept == window.aggregates or not kept:
+        return None
+    return Project(dataclasses.replace(window, aggregates=kept), node.columns)
+
+
+@rule(on=Project)
+def narrow_join_inputs(node: Project, context: RuleContext) -> Relation | None:
+    """Project a (Join(x, y)) -> Project a (Join(Project a (x), Project a (y))), with the join's keys.
+
+    Not by dropping an input whose columns are unread: an inner join also decides which rows there are.
+    """
+    del context
+    join = node.input
+    if not isinstance(join, Join):
+        return None
+    read = [*_read_by(node), *join.on]
+    narrowed = [_narrow(child, read) for child in join.relations]
+    if not any(narrowed):
+        return None
+    inputs = (new or old for new, old in zip(narrowed, join.relations, strict=True))
+    return Project(join.with_inputs(*inputs), node.columns)
+
+
+@rule(on=AsofJoin)
+def narrow_asof_events(node: AsofJoin, context: RuleContext) -> Relation | None:
+    """AsofJoin(l, r) -> AsofJoin(l, Project(r)): keys, time, the order of ties and the features.
+
+    Not without the order's columns, even where no feature of theirs is asked for: they decide who wins a tie.
+    """
+    del context
+    read = [right for _, right in node.keys] + [node.event_time]
+    for pick in node.picks:
+        read += [] if pick.unique else pick.order
+        read += [column for _, column in pick.features]
+    if any(pick.unique for pick in node.picks):
+        picks = tuple(dataclasses.replace(pick, order=()) if pick.unique else pick for pick in node.picks)
+        node = dataclasses.replace(node, picks=picks)
+    narrowed = _narrow(node.events, read)
+    return node.with_inputs(node.spine, narrowed) if narrowed is not None else node
+
+
+@rule(on=WindowAggregate)
+def narrow_window_events(node: WindowAggregate, context: RuleContext) -> Relation | None:
+    """WindowAggregate(l, r) -> WindowAggregate(l, Project(r)): keys, time, operands and what ``where`` reads.
+
+    Not without the order's columns where a ``first`` or ``last`` is among the aggregates.
+    """
+    del context
+    read = [right for _, right in node.keys] + [node.event_time]
+    for aggregate in node.aggregates:
+        read += [aggregate.operand] if aggregate.operand is not None else []
+        read += aggregate.order
+        read += columns_of(aggregate.where) if aggregate.where is not None else ()
+    narrowed = _narrow(node.events, read)
+    return None if narrowed is None else node.with_inputs(node.spine, narrowed)
+
+
+@rule(on=Aggregate)
+def narrow_aggregate_input(node: Aggregate, context: RuleContext) -> Relation | None:
+    """Aggregate(x) -> Aggregate(Project(x)): the grouping keys and the measures' operands.
+
+    Not to nothing: a count of rows without keys still needs rows, so one column stays.
+    """
+    del context
+    operands = [measure.operand for measure in node.measures if measure.operand is not None]
+    narrowed = _narrow(node.input, [*node.keys, *(name for operand in operands for name in columns_of(operand))])
+    return None if narrowed is None else node.with_inputs(narrowed)
+
+
+def _read_by(node: Project) -> frozenset[str]:
+    return frozenset(name for _, expr in node.columns for name in columns_of(expr))
+
+
+def _narrow(relation: Relation, read: Iterable[str]) -> Relation | None:
+    """A projection to the columns read, in the relation's order; None where it has no others."""
+    wanted = frozenset(read)
+    kept = tuple((field.name, Column(field.name, field.type)) for field in relation.schema if field.name in wanted)
+    return Project(relation, kept) if kept and len(kept) < len(relation.schema) else None

@@ -1,0 +1,167 @@
+"""Views over the same rows and keys share one scan and one match.
+
+Rows are the same where the relations under the projections are: the same table with the same predicates. The views may
+project and compute other columns; the fused relation has them all.
+"""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Callable, Mapping
+
+from ..expr.nodes import Column, Expr, replace_columns
+from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
+from .driver import RuleContext, rule
+
+PointInTime = AsofJoin | WindowAggregate
+Renaming = Mapping[str, str]
+
+
+@rule(on=Join)
+def fuse_latest_over_same_rows(node: Join, context: RuleContext) -> Relation | None:
+    """Join(AsofJoin(s, r, a), AsofJoin(s, r, b)) -> Join(AsofJoin(s, r, a and b)): one match, a pick per view.
+
+    Not where the upper bounds differ: with ``allow_exact_matches=False`` and an event at t, the other view's match is
+    a later row. The ttl may differ, since the latest event does not depend on it: each pick has its own.
+    """
+    del context
+    return _fuse_first_pair(node, _fuse_latest)
+
+
+@rule(on=Join)
+def fuse_windows_over_same_rows(node: Join, context: RuleContext) -> Relation | None:
+    """Join(WindowAggregate(s, r, a), WindowAggregate(s, r, b)) -> Join(WindowAggregate(s, r, a and b)).
+
+    Not over other rows: a view's filter belongs to its rows, and the windows of the other view must see what it
+    drops; ``where`` is what differs by aggregate.
+    """
+    del context
+    return _fuse_first_pair(node, _fuse_windows)
+
+
+def _fuse_first_pair(
+    node: Join, fuse: Callable[[Relation, Relation], tuple[Relation, Renaming] | None]
+) -> Relation | None:
+    """Fuse the first two inputs of a join by row that can be; the join's columns and their order stay."""
+    split = [_split(child) for child in node.relations]
+    for i, (left_columns, left) in enumerate(split):
+        for j, (right_columns, right) in enumerate(split[i + 1 :], i + 1):
+            if not (_keeps(left_columns, node.on) and _keeps(right_columns, node.on)):
+                continue
+            fused = fuse(left, right)
+            if fused is None:
+                continue
+            relation, renaming = fused
+            moved = tuple((name, _renamed(expr, renaming)) for name, expr in right_columns if name not in node.on)
+            inputs = list(node.relations)
+            inputs[i] = Project(relation, (*left_columns, *moved))
+            del inputs[j]
+            joined = inputs[0] if len(inputs) == 1 else Join(tuple(inputs), node.on, node.how)
+            return Project(joined, identity_columns(node.schema))
+    return None
+
+
+def _split(relation: Relation) -> tuple[tuple[tuple[str, Expr], ...], Relation]:
+    if isinstance(relation, Project):
+        return relation.columns, relation.input
+    return identity_columns(relation.schema), relation
+
+
+def _keeps(columns: tuple[tuple[str, Expr], ...], names: tuple[str, ...]) -> bool:
+    defined = dict(columns)
+    return all(isinstance(expr := defined[name], Column) and expr.name == name for name in names)
+
+
+def _fuse_latest(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+    if not (isinstance(left, AsofJoin) and isinstance(right, AsofJoin)):
+        return None
+    if left.picks[0].interval.upper != right.picks[0].interval.upper:
+        return None
+    merged = _merge_events(left, right)
+    if merged is None:
+        return None
+    events, renaming = merged
+    moved = tuple(
+        dataclasses.replace(
+            pick,
+            order=tuple(renaming[name] for name in pick.order),
+            features=tuple((name, renaming[column]) for name, column in pick.features),
+        )
+        for pick in right.picks
+    )
+    return dataclasses.replace(left, events=events, picks=left.picks + moved, label=f"{left.label}+{right.label}"), {}
+
+
+def _fuse_windows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+    if not (isinstance(left, WindowAggregate) and isinstance(right, WindowAggregate)) or left.row != right.row:
+        return None
+    merged = _merge_events(left, right)
+    if merged is None:
+        return None
+    events, renaming = merged
+    moved = tuple(
+        dataclasses.replace(
+            aggregate,
+            operand=None if aggregate.operand is None else renaming[aggregate.operand],
+            where=None if aggregate.where is None else _renamed(aggregate.where, renaming),
+            order=tuple(renaming[name] for name in aggregate.order),
+        )
+        for aggregate in right.aggregates
+    )
+    aggregates = left.aggregates + moved
+    return dataclasses.replace(left, events=events, aggregates=aggregates, label=f"{left.label}+{right.label}"), {}
+
+
+def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Renaming] | None:
+    """One relation with the events of both, where spine, keys and rows are the same."""
+    if left.spine != right.spine or left.time != right.time:
+        return None
+    merged = _merge_rows(left.events, right.events)
+    if merged is None:
+        return None
+    events, renaming = merged
+    keys = tuple((spine_key, renaming[event_key]) for spine_key, event_key in right.keys)
+    return merged if keys == left.keys and renaming[right.event_time] == left.event_time else None
+
+
+def _merge_rows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+    """A relation of the same rows with the columns of both, and the right one's names in it; None for other rows."""
+    if left == right:
+        return left, {name: name for name in left.schema.names}
+    match left, right:
+        case Scan(), Scan() if left.table == right.table and left.predicate == right.predicate:
+            more = tuple(name for name in right.columns if name not in left.columns)
+            merged = dataclasses.replace(left, columns=left.columns + more)
+            return merged, {name: name for name in right.columns}
+        case Filter(), Filter():
+            below = _merge_rows(left.input, right.input)
+            if below is None or _renamed(right.predicate, below[1]) != left.predicate:
+                return None
+            return Filter(below[0], left.predicate), below[1]
+        case Project(), Project():
+            below = _merge_rows(left.input, right.input)
+            return None if below is None else _merge_columns(left, right, *below)
+        case _:
+            return None
+
+
+def _merge_columns(left: Project, right: Project, below: Relation, renaming: Renaming) -> tuple[Relation, Renaming]:
+    columns = dict(left.columns)
+    taken = {name.lower() for name in columns}
+    names: dict[str, str] = {}
+    for name, original in right.columns:
+        expr = _renamed(original, renaming)
+        if columns.get(name) == expr:
+            names[name] = name
+            continue
+        number, fresh = 2, name
+        while fresh.lower() in taken:
+            number, fresh = number + 1, f"{name}_{number}"
+        taken.add(fresh.lower())
+        columns[fresh] = expr
+        names[name] = fresh
+    return Project(below, tuple(columns.items())), names
+
+
+def _renamed(expr: Expr, renaming: Renaming) -> Expr:
+    return replace_columns(expr, lambda column: Column(renaming.get(column.name, column.name), column.type))

@@ -1,0 +1,13 @@
+"""What the rules may ask about the data. Every answer may be None, where statistics are off or unknown."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True, slots=True)
+class Statistics:
+    """Facts about one request's data. ``spine_times`` is the least and greatest spine timestamp, in microseconds."""
+
+    spine_rows: int | None = None
+    spine_times: tuple[int, int] | None = None

@@ -1,0 +1,1 @@
+"""Everything with an effect: engines, sources, stores, jobs."""

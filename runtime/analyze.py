@@ -1,0 +1,92 @@
+"""Coverage of a retrieval: how many spine rows each view has an event for, and whether any event lies in the future."""
+
+from __future__ import annotations
+
+from ..planner.dag import ExecutionContext, ExecutionPlan, RelationalNode
+from ..planner.expr.functions import call
+from ..planner.expr.nodes import Column, Literal
+from ..planner.ir.logical import (
+    Aggregate,
+    AsofJoin,
+    Interval,
+    Measure,
+    Pick,
+    Project,
+    Relation,
+    WindowAggregate,
+)
+from ..planner.types import INT64, STRING
+from .explain import Coverage
+
+
+def coverage(plan: ExecutionPlan, context: ExecutionContext) -> tuple[Coverage, ...]:
+    """The coverage of every view of a plan.
+
+    It is taken on the plan as it was lowered, since the optimizer leaves out events that are too old to be used.
+    """
+    values: dict[str, Relation] = {}
+    found: list[Coverage] = []
+    for node in plan.nodes:
+        if not isinstance(node, RelationalNode):
+            continue
+        relation = node.lower(*(values[child.fingerprint] for child in node.inputs))
+        values[node.fingerprint] = relation
+        if isinstance(relation, AsofJoin | WindowAggregate):
+            found.append(_coverage(relation, context))
+    return tuple(found)
+
+
+def _coverage(relation: AsofJoin | WindowAggregate, context: ExecutionContext) -> Coverage:
+    classes = _classes(relation)
+    value = context.engine.run_alone(classes, f"{relation.label}_coverage", context)
+    counts: dict[str, int] = {}
+    future = 0
+    for row in value.to_reader().read_all().to_pylist():
+        counts[row["class"]] = row["rows"]
+        future += row["future"] or 0
+    value.close()
+    view = relation.label
+    return Coverage(view, counts.get("matched", 0), counts.get("expired", 0), counts.get("unmatched", 0), future)
+
+
+def _classes(relation: AsofJoin | WindowAggregate) -> Relation:
+    """Rows per class: the last event before the latest upper bound is in time, too old, or not there."""
+    interval = _span(relation)
+    taken = {name.lower() for name in (*relation.spine.schema.names, *relation.events.schema.names)}
+    last = "last_event" if "last_event" not in taken else "last_event_of_coverage"
+    pick = Pick(
+        Interval(None, interval.upper, None, interval.latest),
+        (),
+        ((last, relation.event_time),),
+        unique=True,
+        label=relation.label,
+    )
+    match = AsofJoin(
+        relation.spine,
+        relation.events,
+        relation.keys,
+        relation.time,
+        relation.event_time,
+        (pick,),
+        label=relation.label,
+    )
+    event, t = Column(last, INT64), Column(relation.time, INT64)
+    none, old, used = (Literal(text, STRING) for text in ("unmatched", "expired", "matched"))
+    branches = [call("is_null", event), none]
+    if interval.lower is not None:
+        branches += [call("lt", event, interval.lower), old]
+    after = call("case", call("gt", event, t), Literal(1, INT64), Literal(0, INT64))
+    classes = Project(match, (("class", call("case", *branches, used)), ("future", after)))
+    rows = Measure("rows", "count", None, INT64)
+    return Aggregate(classes, ("class",), (rows, Measure("future", "sum", Column("future", INT64), INT64)))
+
+
+def _span(relation: AsofJoin | WindowAggregate) -> Interval:
+    """The interval that holds those of all features: the latest upper bound and the earliest lower one."""
+    if isinstance(relation, AsofJoin):
+        return relation.picks[0].interval
+    intervals = [aggregate.interval for aggregate in relation.aggregates]
+    latest = max(intervals, key=lambda interval: interval.latest)
+    unbounded = next((interval for interval in intervals if interval.earliest is None), None)
+    earliest = unbounded or min(intervals, key=lambda interval: interval.earliest or 0)
+    return Interval(earliest.lower, latest.upper, earliest.earliest, latest.latest)

@@ -1,0 +1,97 @@
+"""Arrow at the edge: types to and from the planner's, and everything tabular to an Arrow table."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..planner.types import DataType, Field, Kind, Schema
+
+_PLAIN: dict[Kind, pa.DataType] = {
+    "null": pa.null(),
+    "bool": pa.bool_(),
+    "int8": pa.int8(),
+    "int16": pa.int16(),
+    "int32": pa.int32(),
+    "int64": pa.int64(),
+    "uint8": pa.uint8(),
+    "uint16": pa.uint16(),
+    "uint32": pa.uint32(),
+    "uint64": pa.uint64(),
+    "float32": pa.float32(),
+    "float64": pa.float64(),
+    "string": pa.string(),
+    "binary": pa.binary(),
+    "date": pa.date32(),
+}
+_KINDS = {arrow: DataType(kind) for kind, arrow in _PLAIN.items()}
+
+
+def data_type(type_: pa.DataType) -> DataType:
+    """The planner's type of an Arrow type; large, view and dictionary forms are the plain one."""
+    if type_ in _KINDS:
+        return _KINDS[type_]
+    if pa.types.is_dictionary(type_):
+        return data_type(type_.value_type)
+    if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
+        return DataType("string")
+    if pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_) or pa.types.is_fixed_size_binary(type_):
+        return DataType("binary")
+    if pa.types.is_date(type_):
+        return DataType("date")
+    if pa.types.is_timestamp(type_):
+        return DataType("timestamp", unit=type_.unit, zone=type_.tz)
+    if pa.types.is_decimal(type_):
+        return DataType("decimal", precision=type_.precision, scale=type_.scale)
+    if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
+        return DataType("list", element=data_type(type_.value_type))
+    if pa.types.is_struct(type_):
+        return DataType("struct", fields=tuple(Field(field.name, data_type(field.type)) for field in type_))
+    return DataType("other")
+
+
+def arrow_type(type_: DataType) -> pa.DataType:
+    """The Arrow type that a planned type comes out as."""
+    if type_.kind == "timestamp":
+        return pa.timestamp(type_.unit, type_.zone)
+    if type_.kind == "decimal":
+        return pa.decimal128(type_.precision, type_.scale)
+    return _PLAIN[type_.kind]
+
+
+def planner_schema(schema: pa.Schema) -> Schema:
+    """The planner's schema of an Arrow schema. Raises ValueError where a name is repeated."""
+    return Schema(Field(field.name, data_type(field.type)) for field in schema)
+
+
+def as_planned(column: pa.ChunkedArray | pa.Array, type_: DataType) -> pa.ChunkedArray | pa.Array:
+    """An engine's column as the planned Arrow type; the engine's timestamps are UTC without a zone."""
+    wanted = arrow_type(type_)
+    if column.type == wanted:
+        return column
+    if type_.kind == "timestamp" and type_.zone is not None:
+        return pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).cast(wanted)
+    return pc.cast(column, wanted)
+
+
+def is_tabular(data: Any) -> bool:
+    """Whether ``to_table`` takes it."""
+    return isinstance(data, pa.Table | pa.RecordBatch) or hasattr(data, "__arrow_c_stream__") or _is_pandas(data)
+
+
+def to_table(data: Any) -> pa.Table:
+    """An Arrow table of pandas, Polars, Arrow data or anything with ``__arrow_c_stream__``, without a pandas index."""
+    if isinstance(data, pa.Table):
+        return data
+    if isinstance(data, pa.RecordBatch):
+        return pa.Table.from_batches([data])
+    if _is_pandas(data):
+        return pa.Table.from_pandas(data, preserve_index=False)
+    return pa.RecordBatchReader.from_stream(data).read_all()
+
+
+def _is_pandas(data: Any) -> bool:
+    """By name, so that pandas is not imported to find out."""
+    return type(data).__module__.split(".", 1)[0] == "pandas" and type(data).__name__ == "DataFrame"

@@ -1,0 +1,216 @@
+"""explain(): the plan before, every rule that changed it, the plan after, the SQL; and with analyze, what it did."""
+
+from __future__ import annotations
+
+import difflib
+import html
+import json
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field, replace
+from typing import Any, Literal, get_args
+
+from ..dialects.base import SqlCompiler
+from ..planner.compiler import CompiledPlan
+from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
+from ..planner.errors import DefinitionError, unknown_name
+from ..planner.ir.logical import Relation, topological
+from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+from ..planner.ir.printer import describe, draw, tree
+from ..planner.rules import RULES, Step
+from .metrics import StatementMetrics
+
+Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
+Format = Literal["text", "json"]
+
+_FORMS = (NarrowAsofThenFetch, BucketedRangeJoinAggregate)
+
+
+@dataclass(frozen=True)
+class Coverage:
+    """How many spine rows of a view have an event in time, only older ones (``expired``), or none (``unmatched``).
+
+    ``future`` counts rows whose used event lies after them, which must be 0.
+    """
+
+    view: str
+    matched: int
+    expired: int
+    unmatched: int
+    future: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a run was observed to do. ``peak_memory`` is the process's, in bytes."""
+
+    statements: tuple[StatementMetrics, ...]
+    coverage: tuple[Coverage, ...]
+    rows: int
+    seconds: float
+    peak_memory: int
+
+
+@dataclass(frozen=True)
+class Explanation:
+    """The text or JSON of a plan. It prints nothing: ``str()`` gives it, and notebooks show it."""
+
+    plan: ExecutionPlan
+    compiled: CompiledPlan
+    compiler: SqlCompiler = field(repr=False)
+    header: str
+    level: Level = "all"
+    format: Format = "text"
+    verbose: bool = False
+    analysis: Analysis | None = None
+
+    def at(self, level: str, format: str, *, verbose: bool, analysis: Analysis | None) -> Explanation:  # noqa: A002
+        """The same plan at another level or in another format. Raises a DefinitionError for an unknown one."""
+        for what, value, options in (("level", level, get_args(Level)), ("format", format, get_args(Format))):
+            if value not in options:
+                raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
+        return replace(self, level=level, format=format, verbose=verbose, analysis=analysis)  # type: ignore[arg-type]
+
+    def to_dict(self) -> dict[str, Any]:
+        """Everything that the level asks for, as JSON types."""
+        sections: dict[str, Callable[[], Any]] = {
+            "dag": self._dag,
+            "logical": lambda: self._trees(lambda region: region.logical),
+            "rules": lambda: [
+                {"phase": step.phase, "rule": step.rule, "before": describe(step.before), "after": describe(step.after)}
+                for step in self._rules()
+            ],
+            "optimized": lambda: self._trees(lambda region: region.optimized),
+            "physical": lambda: self._trees(lambda region: region.physical),
+            "sql": lambda: [
+                {"name": name, "sql": text} for name, text in statements(self.compiled.plan, self.compiler)
+            ],
+        }
+        result: dict[str, Any] = {"query": self.header}
+        result.update({name: make() for name, make in sections.items() if self._shows(name)})
+        if self.analysis is not None:
+            result["analysis"] = _as_json(self.analysis)
+        return result
+
+    def __str__(self) -> str:
+        if self.format == "json":
+            return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
+        lines = [self.header]
+        if self._shows("dag"):
+            lines += ["dag", *_indented(self._dag())]
+        if self._shows("logical"):
+            lines += ["logical", *_indented(self._trees(lambda region: region.logical))]
+        if self._shows("rules"):
+            lines += ["rules", *_indented(self._rule_lines())]
+        if self._shows("optimized"):
+            lines += ["optimized", *_indented(self._trees(lambda region: region.optimized))]
+        if self._shows("physical"):
+            lines += ["physical", *_indented([*self._trees(lambda region: region.physical), *self._choices()])]
+        if self._shows("sql"):
+            lines += ["sql", script(self.compiled.plan, self.compiler)]
+        if self.analysis is not None:
+            lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
+        return "\n".join(lines)
+
+    def _repr_html_(self) -> str:
+        return f"<pre>{html.escape(str(self))}</pre>"
+
+    def _shows(self, section: str) -> bool:
+        return self.level in ("all", section) or (section == "rules" and self.level == "optimized")
+
+    def _dag(self) -> list[str]:
+        seen: set[str] = set()
+
+        def line(node: DAGNode) -> tuple[str, Sequence[DAGNode]]:
+            if node.fingerprint in seen and node.inputs:
+                return f"{node.describe()}  (as above)", ()
+            seen.add(node.fingerprint)
+            return node.describe(), node.inputs
+
+        return [text for output in self.plan.outputs for text in draw(output, line)]
+
+    def _trees(self, part: Callable[[Any], Relation]) -> list[str]:
+        return [line for region in self.compiled.regions for line in tree(part(region))]
+
+    def _rules(self) -> list[Step]:
+        return [step for step in self.compiled.trace if step.phase != "physical"]
+
+    def _rule_lines(self) -> list[str]:
+        lines: list[str] = []
+        width = max((len(step.rule) for step in self._rules()), default=0)
+        for step in self._rules():
+            lines.append(f"{step.rule.ljust(width)}  {summary(step)}")
+            if self.verbose:
+                lines += [f"  {RULES[step.rule].description}", *(f"  {line}" for line in _difference(step))]
+        counted = {line: lines.count(line) for line in lines} if not self.verbose else dict.fromkeys(lines, 1)
+        return [line if count == 1 else f"{line}  ({count} times)" for line, count in counted.items()]
+
+    def _choices(self) -> list[str]:
+        """The physical forms that were chosen; there is one of each kind for now, so they beat no other."""
+        forms = {
+            relation.label: type(relation).__name__
+            for region in self.compiled.regions
+            for relation in topological(region.physical)
+            if isinstance(relation, _FORMS)
+        }
+        return [f"{label.replace('+', ', ')}: {form}, the only form so far" for label, form in forms.items()]
+
+
+def summary(step: Step) -> str:
+    """What a firing changed, in one line: the node, or how its parts did."""
+    before, after = describe(step.before), describe(step.after)
+    if before != after:
+        return f"{before}  ->  {after}"
+    for old, new in zip(step.before.inputs, step.after.inputs, strict=False):
+        if old != new:
+            return f"{before}: {describe(old)}  ->  {describe(new)}"
+    return before
+
+
+def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, str]]:
+    """The statements of an optimized plan in order, by name; a node that is not SQL is a comment."""
+    found: list[tuple[str, str]] = []
+    for node in plan.nodes:
+        if not isinstance(node, QueryNode):
+            found.append((node.name, f"-- runs in Python: {node.name}"))
+            continue
+        query = compiler.compile(node.relation, node.order_by if node.is_result else None)
+        statement = query if node.is_result else compiler.create_table(node.name, query)
+        found.append((node.name, compiler.to_text(statement)))
+    return found
+
+
+def script(plan: ExecutionPlan, compiler: SqlCompiler) -> str:
+    """An optimized plan as a script that a person can run, given the spine as a table or view ``spine``."""
+    parts = [compiler.session_settings, *(text for _, text in statements(plan, compiler))]
+    return "\n\n".join(part if part.startswith("--") or part.endswith(";") else f"{part};" for part in parts)
+
+
+def _difference(step: Step) -> list[str]:
+    lines = difflib.unified_diff(tree(step.before), tree(step.after), lineterm="", n=1)
+    return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
+
+
+def _analysis_lines(analysis: Analysis) -> list[str]:
+    lines = [f"{analysis.rows:,} rows in {analysis.seconds:.2f} s, peak memory {analysis.peak_memory / 2**20:,.0f} MiB"]
+    for statement in analysis.statements:
+        lines.append(f"{statement.name}  {statement.seconds:.3f} s")
+        lines += [f"  {name or 'result'}  {count:,} rows" for name, count in statement.rows.items()]
+    for view in analysis.coverage:
+        counts = f"matched {view.matched:,}, expired {view.expired:,}, unmatched {view.unmatched:,}"
+        check = "no used event after its row" if view.future == 0 else f"{view.future:,} EVENTS AFTER THEIR ROW"
+        lines.append(f"{view.view}: {counts}; {check}")
+    return lines
+
+
+def _as_json(analysis: Analysis) -> dict[str, Any]:
+    return {
+        "rows": analysis.rows,
+        "seconds": analysis.seconds,
+        "peak_memory": analysis.peak_memory,
+        "statements": [vars(statement) for statement in analysis.statements],
+        "views": [vars(view) for view in analysis.coverage],
+    }
+
+
+def _indented(lines: Sequence[str]) -> list[str]:
+    return [f"  {line}" for line in lines]

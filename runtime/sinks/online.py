@@ -1,0 +1,117 @@
+"""The interface of online stores, and the typed form in which they keep keys and values."""
+
+from __future__ import annotations
+
+import base64
+import json
+from abc import ABC, abstractmethod
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import UTC, date, datetime, timedelta
+from decimal import Decimal
+from typing import TYPE_CHECKING, Any
+from zoneinfo import ZoneInfo
+
+from ...planner.durations import parse_instant
+from ...planner.errors import SpineError
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
+
+
+@dataclass(frozen=True)
+class StoredView:
+    """What a store knows of a view: its keys and features with their Arrow types as text, and the empty answer."""
+
+    as_of: int
+    keys: Mapping[str, str]
+    features: Mapping[str, str]
+    empty: tuple[Any, ...]
+
+
+class OnlineStore(ABC):
+    """Keeps the newest answers of each view by key. Subclass it to bring a store of your own."""
+
+    @abstractmethod
+    def write(
+        self,
+        view: str,
+        key_columns: Sequence[str],
+        batches: pa.RecordBatchReader,
+        as_of: int,
+        *,
+        allow_rollback: bool,
+    ) -> int:
+        """Replace a view's rows by the batches' in one transaction; returns how many keys were written.
+
+        The row whose keys are all null is the empty answer. Raises a StoreError, and changes nothing, where the view
+        is stored as of a later time, unless ``allow_rollback``.
+        """
+
+    @abstractmethod
+    def describe(self, view: str) -> StoredView:
+        """What is stored of a view. Raises a StoreError where it was never materialized."""
+
+    @abstractmethod
+    def read(self, view: str, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
+        """The features of the encoded keys that are known."""
+
+
+def encode_key(values: Sequence[Any]) -> str:
+    """A composite key as text: equal for equal keys, also between integer widths, zones and time units."""
+    return json.dumps([_key_part(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def _key_part(value: Any) -> Any:
+    if value is None or isinstance(value, bool | int | str):
+        return value
+    if isinstance(value, date):
+        return parse_instant(value)
+    if isinstance(value, bytes):
+        return {"bytes": base64.b64encode(value).decode()}
+    if isinstance(value, Decimal):
+        return {"decimal": str(value.normalize())}
+    if hasattr(value, "item"):
+        return _key_part(value.item())
+    raise SpineError(f"entity rows: {value!r} is a {type(value).__name__}, which cannot be a key")
+
+
+def encode_row(values: Sequence[Any]) -> str:
+    """A row of feature values as text; NaN, infinities and the sign of zero are kept."""
+    return json.dumps([_plain(value) for value in values], ensure_ascii=False, separators=(",", ":"))
+
+
+def decode_row(text: str, types: Sequence[str]) -> tuple[Any, ...]:
+    """The values of a row, as Python objects of the features' types."""
+    return tuple(_typed(value, type_) for value, type_ in zip(json.loads(text), types, strict=True))
+
+
+def _plain(value: Any) -> Any:
+    if isinstance(value, datetime):
+        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
+        return (aware - _EPOCH) // timedelta(microseconds=1)
+    if isinstance(value, date):
+        return value.toordinal()
+    if isinstance(value, bytes):
+        return base64.b64encode(value).decode()
+    if isinstance(value, Decimal):
+        return str(value)
+    return value
+
+
+def _typed(value: Any, type_: str) -> Any:
+    if value is None:
+        return None
+    if type_.startswith("timestamp"):
+        moment = _EPOCH + timedelta(microseconds=value)
+        _, _, zone = type_.removesuffix("]").partition("tz=")
+        return moment.astimezone(ZoneInfo(zone)) if zone else moment.replace(tzinfo=None)
+    if type_.startswith("date"):
+        return date.fromordinal(value)
+    if type_ == "binary":
+        return base64.b64decode(value)
+    if type_.startswith("decimal"):
+        return Decimal(value)
+    return value

@@ -1,0 +1,77 @@
+"""In-memory data as a source."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Mapping, Sequence
+from typing import Any
+
+from ...planner.durations import Duration
+from ...planner.errors import DefinitionError, SourceError
+from ...planner.features.definitions import Source
+from ...planner.ir.logical import ArrowData, Table
+
+
+class ArrowSource(Source):
+    """Rows in memory: pandas, Polars, an Arrow table or batch, or anything with ``__arrow_c_stream__``.
+
+    The data is taken as it is when the source is made; two sources are equal when they hold the same object. A pandas
+    index is no column, and NaN in a pandas float column is null. Other parameters are those of every ``Source``.
+    """
+
+    def __init__(
+        self,
+        data: Any,
+        *,
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        sequence_columns: Sequence[str] = (),
+        field_mapping: Mapping[str, str] | None = None,
+        data_delay: Duration = "0s",
+        unique: bool = False,
+    ) -> None:
+        from ..arrow import is_tabular, to_table
+
+        if not is_tabular(data):
+            raise DefinitionError(
+                f"ArrowSource: {type(data).__name__} is not tabular; give pandas, Polars or Arrow data, or a FileSource"
+            )
+        super().__init__(
+            "arrow",
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            sequence_columns=sequence_columns,
+            field_mapping=field_mapping,
+            data_delay=data_delay,
+            unique=unique,
+            data=data,
+            table=to_table(data),
+        )
+
+    def __eq__(self, other: object) -> bool:
+        if not isinstance(other, ArrowSource):
+            return False
+        own, others = dict(self.__dict__), dict(other.__dict__)
+        own.pop("table"), others.pop("table")
+        return own.pop("data") is others.pop("data") and own == others
+
+    def __hash__(self) -> int:
+        return hash(self.identity())
+
+    def identity(self) -> Hashable:
+        """The object itself: contents are never compared."""
+        return ("arrow", id(self.__dict__["data"]))
+
+    def open(self) -> Table:
+        """The data's columns. Raises a SourceError where a column name is repeated."""
+        from ..arrow import planner_schema
+
+        table = self.__dict__["table"]
+        try:
+            schema = planner_schema(table.schema)
+        except ValueError as error:
+            raise SourceError(f"ArrowSource: {error}") from None
+        return Table(repr(self.identity()), schema, ArrowData(table), name=self.name)
+
+    def __repr__(self) -> str:
+        columns = ", ".join(self.__dict__["table"].column_names)
+        return f"ArrowSource({self.__dict__['table'].num_rows} rows of {columns}; by {self.timestamp_field})"

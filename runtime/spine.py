@@ -1,0 +1,126 @@
+"""The entity rows of a retrieval: taken in once, checked, and reduced to what the engine needs."""
+
+from __future__ import annotations
+
+import os
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Any
+
+import pyarrow as pa
+import pyarrow.compute as pc
+
+from ..planner.errors import SpineError, UnsupportedError
+from ..planner.features.resolver import OutputFeature, ResolvedView
+from ..planner.features.tasks import check_spine
+from ..planner.ir.logical import ArrowData, Table
+from ..planner.statistics import Statistics
+from ..planner.types import Schema, names_that_differ_by_case
+from .arrow import is_tabular, planner_schema, to_table
+
+_PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": None}
+
+
+@dataclass(frozen=True)
+class Spine:
+    """Entity rows as an Arrow table, and which of its columns is the query time."""
+
+    rows: pa.Table
+    schema: Schema
+    timestamp: str
+
+    @classmethod
+    def take(cls, entity_df: Any, entity_timestamp: str | None) -> Spine:
+        """Take in pandas, Polars, Arrow data or a path to parquet. Raises a SpineError where there is no time."""
+        rows = _rows(entity_df)
+        try:
+            schema = planner_schema(rows.schema)
+        except ValueError as error:
+            raise SpineError(f"entity rows: {error}") from None
+        pairs = names_that_differ_by_case(schema.names)
+        if pairs:
+            names = ", ".join(f"{first!r} and {second!r}" for first, second in pairs)
+            raise SpineError(f"entity rows: columns {names} differ only by case, which engines ignore")
+        return cls(rows, schema, _timestamp(schema, entity_timestamp))
+
+    def check(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> Spine:
+        """The spine with usable keys. Raises a SpineError with every problem: columns first, then null times."""
+        whole = self._with_whole_keys({key.spine_column for view in views for key in view.keys})
+        check_spine(whole.schema, self.timestamp, views, outputs)
+        times = self.rows[self.timestamp]
+        if times.null_count:
+            first = pc.index(pc.is_null(times), True).as_py()
+            raise SpineError(
+                f"entity rows: timestamp {self.timestamp!r} is null in {times.null_count} of {len(times)} rows, "
+                f"first in row {first}; drop or fill them"
+            )
+        return whole
+
+    def _with_whole_keys(self, keys: set[str]) -> Spine:
+        """Float keys that hold only whole numbers and NaN, which is how pandas keeps integers with nulls, as int64."""
+        rows = self.rows
+        for name in keys:
+            if name not in self.schema or self.schema[name].kind != "float64":
+                continue
+            values = pc.if_else(pc.is_nan(rows[name]), pa.scalar(None, pa.float64()), rows[name])
+            try:
+                whole = pc.cast(values, pa.int64(), safe=True)
+            except pa.ArrowInvalid:
+                continue
+            rows = rows.set_column(rows.column_names.index(name), name, whole)
+        return Spine(rows, planner_schema(rows.schema), self.timestamp) if rows is not self.rows else self
+
+    def table(self, columns: tuple[str, ...]) -> Table:
+        """What the engine is given: the named columns."""
+        data = self.rows.select(list(columns))
+        return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
+
+    def statistics(self) -> Statistics:
+        """Number of rows, and the least and greatest query time in microseconds, rounded down."""
+        times = self.rows[self.timestamp]
+        if not len(times):
+            return Statistics(spine_rows=0)
+        if pa.types.is_date(times.type):
+            times = pc.cast(times, pa.timestamp("us"))
+        unit = times.type.unit
+        ends = pc.min_max(pc.cast(times, pa.int64()))
+        factor = _PER_MICROSECOND[unit]
+        first, last = (
+            value // 1_000 if factor is None else value * factor for value in (ends["min"].as_py(), ends["max"].as_py())
+        )
+        return Statistics(spine_rows=len(times), spine_times=(first, last))
+
+
+def _rows(entity_df: Any) -> pa.Table:
+    if isinstance(entity_df, str | Path):
+        return _read_path(str(entity_df))
+    if not is_tabular(entity_df):
+        raise SpineError(
+            f"entity rows: {type(entity_df).__name__} is not tabular; give pandas, Polars or Arrow data, or a parquet path"
+        )
+    return to_table(entity_df)
+
+
+def _read_path(path: str) -> pa.Table:
+    import pyarrow.parquet as pq
+
+    if path.split(None, 1)[:1] and path.split(None, 1)[0].upper() in ("SELECT", "WITH", "FROM"):
+        raise UnsupportedError("entity rows as SQL are not supported yet; give a table or a parquet path")
+    if not os.path.exists(path):
+        raise SpineError(f"entity rows: there is no file {os.path.abspath(path)}")
+    try:
+        return pq.read_table(path)
+    except (OSError, pa.ArrowException) as error:
+        raise SpineError(f"entity rows: {path} cannot be read as parquet: {error}") from None
+
+
+def _timestamp(schema: Schema, given: str | None) -> str:
+    if given is not None:
+        return given
+    if "event_timestamp" in schema:
+        return "event_timestamp"
+    times = [field.name for field in schema if field.type.kind == "timestamp"]
+    if len(times) == 1:
+        return times[0]
+    what = f"several timestamp columns, {', '.join(times)}" if times else "no timestamp column"
+    raise SpineError(f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}")

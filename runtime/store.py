@@ -1,0 +1,262 @@
+"""FeatureStore: the definitions, an engine and the stores, and what people ask of them."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from datetime import UTC, date, datetime, timedelta
+from typing import Any
+
+from ..planner.durations import Duration, parse_duration, parse_instant
+from ..planner.errors import (
+    DefinitionError,
+    Problems,
+    SpineError,
+    StoreError,
+    UnknownColumnError,
+    unknown_name,
+)
+from ..planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
+from ..planner.features.resolver import FeatureResolver, OutputFeature, resolve_features
+from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
+from ..planner.ir.logical import Table
+from ..planner.options import PlannerOptions
+from ..planner.statistics import Statistics
+from ..planner.types import Schema
+from .engine import RESERVED_NAMES, ComputeEngine, MaterializationJob
+from .job import RetrievalJob
+from .sinks.online import OnlineStore, encode_key
+from .spine import Spine
+
+
+class OnlineResponse:
+    """Features of entity rows, read from an online store. ``as_of`` tells how current each view is."""
+
+    def __init__(self, columns: dict[str, list[Any]], as_of: dict[str, datetime]) -> None:
+        self._columns = columns
+        self.as_of = as_of
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Column names and their values in the order of the entity rows, keys first."""
+        return {name: list(values) for name, values in self._columns.items()}
+
+    def __repr__(self) -> str:
+        return f"OnlineResponse({', '.join(self._columns)})"
+
+
+class FeatureStore:
+    """The entry point: feature views, with an engine that computes them and stores that keep them.
+
+    ``views`` are feature views or projections with distinct names. ``engine`` is a ``LocalComputeEngine`` where none is
+    given. Raises a DefinitionError for names that clash.
+    """
+
+    def __init__(
+        self,
+        views: Sequence[FeatureView | FeatureViewProjection],
+        *,
+        engine: ComputeEngine | None = None,
+        online_store: OnlineStore | None = None,
+        planner_options: PlannerOptions | None = None,
+    ) -> None:
+        if isinstance(views, FeatureView | FeatureViewProjection):
+            raise DefinitionError("FeatureStore: views is a single view; give a list")
+        self._resolver = FeatureResolver(views)
+        self._engine = engine or _local_engine()
+        self._online_store = online_store
+        self._options = planner_options or PlannerOptions()
+
+    @property
+    def engine(self) -> ComputeEngine:
+        """The engine that computes the features."""
+        return self._engine
+
+    def features(self) -> dict[str, Schema]:
+        """The features of every view, with their types. Reads the sources' schemas, but no row."""
+        return {name: view.schema for name, view in self._resolver.views.items()}
+
+    def get_historical_features(
+        self,
+        entity_df: Any,
+        features: Feature | Sequence[Feature],
+        *,
+        full_feature_names: bool = False,
+        entity_timestamp: str | None = None,
+    ) -> RetrievalJob:
+        """A lazy job for point-in-time-correct features of every row of ``entity_df``.
+
+        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet; it is
+        taken in now. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone. The
+        timestamp is ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With
+        ``full_feature_names`` a feature is called ``view__feature``.
+
+        Raises a DefinitionError, SourceError or SpineError before any source row is read.
+        """
+        chosen = self._resolver.select(features)
+        tables = _Tables()
+        views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
+        given = Spine.take(entity_df, entity_timestamp)
+        spine = given.check(views, outputs)
+        needed = dict.fromkeys((spine.timestamp, *(key.spine_column for view in views for key in view.keys)))
+        task = HistoricalRetrievalTask(
+            views=views,
+            outputs=outputs,
+            names=retrieval_names(views, outputs, spine.schema.names),
+            options=self._options,
+            statistics=Statistics() if self._options.statistics == "off" else spine.statistics(),
+            spine=spine.table(tuple(needed)),
+            timestamp=spine.timestamp,
+        )
+        return RetrievalJob(task, given, self._engine)
+
+    def materialize(
+        self,
+        end: datetime | date | str,
+        *,
+        views: Sequence[str] | None = None,
+        allow_rollback: bool = False,
+    ) -> MaterializationJob:
+        """Fill the online store with what a retrieval at ``end`` answers for every known key, view by view.
+
+        Each view is written in one transaction. A view that is stored as of a later ``end`` is refused, unless
+        ``allow_rollback``. The first error is raised after all views were tried; a note on it says what became of each.
+        """
+        store = self._store("materialize")
+        at = parse_instant(end)
+        tables = _Tables()
+        chosen: list[tuple[FeatureViewProjection, str | None]] = [
+            (FeatureViewProjection(view), None) for view in self._base_views(views)
+        ]
+        resolved, outputs = resolve_features(chosen, tables, full_feature_names=True)
+        plain = tuple(OutputFeature(output.view, output.feature, output.name, output.type) for output in outputs)
+        task = MaterializationTask(
+            views=resolved,
+            outputs=plain,
+            names=retrieval_names(resolved, plain, ()),
+            options=self._options,
+            statistics=Statistics() if self._options.statistics == "off" else Statistics(spine_times=(at, at)),
+            end=at,
+            allow_rollback=allow_rollback,
+        )
+        job = self._engine.materialize(task, store)
+        failed = {name: result.error for name, result in job.views.items() if result.error is not None}
+        for error in failed.values():
+            for name, result in job.views.items():
+                error.add_note(f"materialize: view {name!r} {result.status}, {result.rows} keys")
+            raise error
+        return job
+
+    def get_online_features(
+        self,
+        features: Feature | Sequence[Feature],
+        entity_rows: Sequence[Mapping[str, Any]],
+        *,
+        full_feature_names: bool = False,
+        max_age: Duration | None = None,
+    ) -> OnlineResponse:
+        """The features of entity rows, from the online store alone: no source is read.
+
+        ``entity_rows`` are dictionaries with the views' keys. A key that is not known reads as the empty answer, and so
+        does a view that was filled longer than ``max_age`` ago.
+        """
+        store = self._store("get_online_features")
+        chosen = self._resolver.select(features)
+        oldest = None if max_age is None else datetime.now(UTC) - timedelta(microseconds=parse_duration(max_age))
+        keys = dict.fromkeys(column for projection, _ in chosen for column in _key_columns(projection))
+        problems = [
+            f"entity_rows: row {number} has no key {key!r}"
+            for number, row in enumerate(entity_rows)
+            for key in keys
+            if key not in row
+        ]
+        if problems:
+            raise SpineError("\n".join(problems[:10]))
+        columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
+        as_of: dict[str, datetime] = {}
+        for projection, feature in chosen:
+            answers, filled = _read_view(store, projection, entity_rows, oldest)
+            as_of[projection.name] = filled
+            for name in answers if feature is None else (feature,):
+                if name not in answers:
+                    what = f"feature view {projection.name!r} has no stored feature"
+                    raise UnknownColumnError(unknown_name(what, name, answers, listed_as="features"))
+                output = f"{projection.name}__{name}" if full_feature_names else name
+                if output in columns and columns[output] is not answers[name] and output not in keys:
+                    pass
+                columns[output] = answers[name]
+        return OnlineResponse(columns, as_of)
+
+    def _store(self, what: str) -> OnlineStore:
+        if self._online_store is None:
+            raise StoreError(
+                f"{what} needs an online store: FeatureStore(views, online_store=SqliteOnlineStore('online.db'))"
+            )
+        return self._online_store
+
+    def _base_views(self, names: Sequence[str] | None) -> list[FeatureView]:
+        """The views to store; a projection is stored as its view."""
+        problems = Problems()
+        if isinstance(names, str):
+            raise DefinitionError(f"materialize: views is a single string, {names!r}; give a list")
+        for name in names or ():
+            if name not in self._resolver.views:
+                problems.add(
+                    unknown_name("materialize: no feature view", name, self._resolver.views, listed_as="views")
+                )
+        problems.raise_if_any()
+        base: dict[str, FeatureView] = {}
+        for name, projection in self._resolver.views.items():
+            if names is None or name in names:
+                if base.setdefault(projection.view.name, projection.view) != projection.view:
+                    problems.add(f"materialize: two views are called {projection.view.name!r} in the store")
+        problems.raise_if_any()
+        return list(base.values())
+
+    def __repr__(self) -> str:
+        return f"FeatureStore({', '.join(self._resolver.views)}; {self._engine!r})"
+
+
+class _Tables:
+    """The tables of one job: each source opened once, each table under a name of its own."""
+
+    def __init__(self) -> None:
+        self._by_identity: dict[object, Table] = {}
+        self._names = {name.lower() for name in RESERVED_NAMES}
+
+    def __call__(self, source: Source) -> Table:
+        identity = source.identity()
+        if identity not in self._by_identity:
+            table = source.open()
+            number, name = 1, table.name
+            while name.lower() in self._names:
+                number, name = number + 1, f"{table.name}_{number + 1}"
+            self._names.add(name.lower())
+            self._by_identity[identity] = Table(table.token, table.schema, table.data, name=name)
+        return self._by_identity[identity]
+
+
+def _key_columns(projection: FeatureViewProjection) -> list[str]:
+    return [projection.join_key_map.get(key, key) for key in projection.view.join_keys]
+
+
+def _read_view(
+    store: OnlineStore,
+    projection: FeatureViewProjection,
+    entity_rows: Sequence[Mapping[str, Any]],
+    oldest: datetime | None,
+) -> tuple[dict[str, list[Any]], datetime]:
+    """The stored features of one view for every entity row, and when it was filled."""
+    view = projection.view.name
+    stored = store.describe(view)
+    filled = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stored.as_of)
+    keys = [encode_key([row[column] for column in _key_columns(projection)]) for row in entity_rows]
+    known = store.read(view, list(dict.fromkeys(keys))) if oldest is None or filled >= oldest else {}
+    rows = [known.get(key, stored.empty) for key in keys]
+    prefix = f"{view}__"
+    names = [name.removeprefix(prefix) for name in stored.features]
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}, filled
+
+
+def _local_engine() -> ComputeEngine:
+    from .engines.local import LocalComputeEngine
+
+    return LocalComputeEngine()
