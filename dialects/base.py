@@ -98,7 +98,7 @@ class SqlCompiler(ABC):
             for name in names
         ]
         whole = exp.Subquery(this=statement, alias=exp.TableAlias(this=sql.name("whole")))
-        counts.append(("", exp.Subquery(this=sql.select([("n", sql.function("count", exp.Star()))], whole))))
+        counts.append(("result", exp.Subquery(this=sql.select([("n", sql.function("count", exp.Star()))], whole))))
         query = sql.select(counts, None)
         if ctes is not None:
             query.set("with_", ctes)

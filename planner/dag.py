@@ -268,7 +268,7 @@ class ExecutionPlan:
 
     def _read_by_results(self) -> set[str]:
         """A result is run when it is read, so what it reads lives as long as the context."""
-        results = [node for node in self.outputs if isinstance(node, QueryNode) and node.is_result]
+        results = [node for node in self.nodes if isinstance(node, QueryNode) and node.is_result]
         return {child.fingerprint for node in results for child in node.inputs}
 
     def optimized(self, context: ExecutionContext) -> ExecutionPlan:

@@ -194,7 +194,7 @@ def _analysis_lines(analysis: Analysis) -> list[str]:
     lines = [f"{analysis.rows:,} rows in {analysis.seconds:.2f} s, peak memory {analysis.peak_memory / 2**20:,.0f} MiB"]
     for statement in analysis.statements:
         lines.append(f"{statement.name}  {statement.seconds:.3f} s")
-        lines += [f"  {name or 'result'}  {count:,} rows" for name, count in statement.rows.items()]
+        lines += [f"  {name}  {count:,} rows" for name, count in statement.rows.items()]
     for view in analysis.coverage:
         counts = f"matched {view.matched:,}, expired {view.expired:,}, unmatched {view.unmatched:,}"
         check = "no used event after its row" if view.future == 0 else f"{view.future:,} EVENTS AFTER THEIR ROW"

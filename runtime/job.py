@@ -114,7 +114,7 @@ class RetrievalJob:
         *,
         analyze: bool = False,
         format: str = "text",
-        verbose: bool = False,  # noqa: A002
+        verbose: bool = False,
     ) -> Explanation:
         """The plan, the rules that changed it and the SQL; with ``analyze`` it is run and observed.
 
