@@ -190,8 +190,9 @@ class RetrievalJob:
             started = time.perf_counter()
             rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
             seconds = sum(each.seconds for each in observer.statements) + time.perf_counter() - started
+            statements, memory = tuple(observer.statements), peak_memory()
             covered = coverage(engine.plan(task), context)
-        return Analysis(tuple(observer.statements), covered, rows, seconds, peak_memory())
+        return Analysis(statements, covered, rows, seconds, memory)
 
     def _sql_engine(self, what: str) -> SqlComputeEngine:
         if not isinstance(self._engine, SqlComputeEngine):
