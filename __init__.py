@@ -54,7 +54,41 @@ _HOMES = {
     "runtime.store": "FeatureStore",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
-__all__ = [*_HOME]  # pyright: ignore[reportUnsupportedDunderAll]
+__all__ = [
+    "Aggregation",
+    "ArrowSource",
+    "ComputeEngine",
+    "DAGNode",
+    "DAGValue",
+    "DefinitionError",
+    "EngineError",
+    "Entity",
+    "ExecutionContext",
+    "ExecutionPlan",
+    "FeatureBuilder",
+    "FeatureService",
+    "FeatureStore",
+    "FeatureView",
+    "FileSource",
+    "HistoricalRetrievalTask",
+    "HithertoError",
+    "LocalComputeEngine",
+    "MaterializationJob",
+    "MaterializationTask",
+    "OnlineStore",
+    "PlanTypeError",
+    "PlannerOptions",
+    "RelationalNode",
+    "RetrievalJob",
+    "Source",
+    "SourceError",
+    "SpineError",
+    "SqlComputeEngine",
+    "SqliteOnlineStore",
+    "StoreError",
+    "UnknownColumnError",
+    "UnsupportedError",
+]
 
 
 def __getattr__(name: str) -> object:

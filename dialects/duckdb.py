@@ -10,7 +10,7 @@ from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.ir.logical import ArrowData, EngineTable, ParquetFiles, Scan, WindowedAggregate
 from ..planner.types import DataType
 from . import syntax as sql
-from .base import SqlCompiler
+from .base import Dialect
 from .expressions import FORMS, ExpressionCompiler, Form, Operand, named
 from .syntax import Sql
 
@@ -125,10 +125,10 @@ class DuckDBExpressions(ExpressionCompiler):
         return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("error", message))])
 
 
-class DuckDBCompiler(SqlCompiler):
+class DuckDBDialect(Dialect):
     """Relations in DuckDB."""
 
-    dialect = "duckdb"
+    name = "duckdb"
     expressions = DuckDBExpressions()
     session_settings = "SET TimeZone = 'UTC';"
 

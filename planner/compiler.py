@@ -106,7 +106,7 @@ class _Compiler:
                 queries[table] = self._piece(table, rest.input, queries, is_result=False)
                 token = f"{table} {relation.fingerprint}"
                 columns = rest.schema.names
-                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)  # type: ignore[assignment]
+                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)
             tables[relation.fingerprint] = rest
         return self._piece(name, tables[root.fingerprint], queries, is_result=True, order_by=order_by)
 

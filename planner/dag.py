@@ -9,7 +9,7 @@ from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING, Protocol, cast
+from typing import TYPE_CHECKING, Protocol
 
 from .ir.logical import EngineTable, Relation, Scan, Table
 from .node import digest
@@ -144,10 +144,8 @@ class DAGNode(ABC):
 
     def with_inputs(self, *inputs: DAGNode) -> DAGNode:
         """A copy over other inputs; the node itself is never changed."""
-        copy = cast("DAGNode", object.__new__(type(self)))
-        copy.__dict__.update(self.__dict__)
-        copy.inputs = inputs
-        copy._fingerprint = None
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self) | {"inputs": inputs, "_fingerprint": None})
         return copy
 
     @property

@@ -10,23 +10,23 @@ from __future__ import annotations
 import dataclasses
 import hashlib
 from collections.abc import Callable, Iterator
-from typing import TypeVar, dataclass_transform
+from typing import Literal, TypeVar, cast, dataclass_transform
 
 _T = TypeVar("_T", bound=type)
 
 _NOT_CONTENT = {"fingerprint": False}
 
 
-def label_field() -> str:
+def label_field(*, default: str, kw_only: Literal[True] = True) -> str:
     """A field that names a node for its reader and takes no part in equality."""
-    value: str = dataclasses.field(default="", kw_only=True, metadata=_NOT_CONTENT)
+    value: str = dataclasses.field(default=default, kw_only=kw_only, metadata=_NOT_CONTENT)
     return value
 
 
 @dataclass_transform(frozen_default=True, eq_default=False, field_specifiers=(dataclasses.field, label_field))
 def node(cls: _T) -> _T:
     """Declare a node: a frozen slotted dataclass whose equality is its fingerprint."""
-    decorate: Callable[[_T], _T] = dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False)
+    decorate = cast("Callable[[_T], _T]", dataclasses.dataclass(frozen=True, slots=True, eq=False, repr=False))
     return decorate(cls)
 
 
@@ -34,12 +34,13 @@ class Node:
     """A value in a tree or DAG, compared by content."""
 
     __slots__ = ("__weakref__", "_fingerprint")
+    _fingerprint: str
 
     @property
     def fingerprint(self) -> str:
         """Hash of the class, the fields and the children's fingerprints; 32 hexadecimal digits."""
         try:
-            cached: str = self._fingerprint
+            cached = self._fingerprint
         except AttributeError:
             cached = self._compute_fingerprint()
             object.__setattr__(self, "_fingerprint", cached)

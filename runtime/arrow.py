@@ -55,7 +55,8 @@ def data_type(type_: pa.DataType) -> DataType:
 def arrow_type(type_: DataType) -> pa.DataType:
     """The Arrow type that a planned type comes out as."""
     if type_.kind == "timestamp":
-        return pa.timestamp(type_.unit, type_.zone)
+        unit = type_.unit or "us"
+        return pa.timestamp(unit) if type_.zone is None else pa.timestamp(unit, type_.zone)
     if type_.kind == "decimal":
         return pa.decimal128(type_.precision, type_.scale)
     return _PLAIN[type_.kind]
@@ -66,7 +67,7 @@ def planner_schema(schema: pa.Schema) -> Schema:
     return Schema(Field(field.name, data_type(field.type)) for field in schema)
 
 
-def as_planned(column: pa.ChunkedArray | pa.Array, type_: DataType) -> pa.ChunkedArray | pa.Array:
+def as_planned(column: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
     """An engine's column as the planned Arrow type; the engine's timestamps are UTC without a zone."""
     wanted = arrow_type(type_)
     if column.type == wanted:

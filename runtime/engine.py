@@ -4,12 +4,12 @@ from __future__ import annotations
 
 import time
 from abc import ABC, abstractmethod
-from collections.abc import Generator, Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
-from ..dialects.base import SqlCompiler
+from ..dialects.compiler import SqlCompiler
 from ..planner.compiler import CompiledPlan, compile_plan, lower_alone
 from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
 from ..planner.errors import EngineError, HithertoError
@@ -93,7 +93,11 @@ class SqlComputeEngine(ComputeEngine):
     """An engine that runs relations as SQL. Subclasses say how to connect and which dialect they speak."""
 
     compiler: ClassVar[SqlCompiler]
-    description: str
+
+    @property
+    @abstractmethod
+    def description(self) -> str:
+        """The engine and its version."""
 
     @abstractmethod
     def connect(self) -> SqlConnection:
@@ -271,7 +275,7 @@ class SqlValue(EngineValue):
 
 
 @contextmanager
-def located(name: str, relation: Relation, sql: str) -> Iterator[None]:
+def located(name: str, relation: Relation, sql: str) -> Generator[None]:
     """An engine's error, with the view and the node that it came from and the statement."""
     try:
         yield

@@ -9,7 +9,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
-from ..dialects.base import SqlCompiler
+from ..dialects.compiler import SqlCompiler
 from ..planner.compiler import CompiledPlan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, unknown_name

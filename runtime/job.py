@@ -44,7 +44,9 @@ class RetrievalJob:
     def schema(self) -> pa.Schema:
         """The Arrow schema of the answer, known without running it."""
         features = [pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs]
-        return pa.schema([*self._spine.rows.schema, *features], metadata=self._spine.rows.schema.metadata)
+        return pa.schema(
+            [*self._spine.rows.schema, *features], metadata=dict(self._spine.rows.schema.metadata or {}) or None
+        )
 
     def to_arrow(self) -> pa.Table:
         """The answer as one Arrow table."""
@@ -95,7 +97,8 @@ class RetrievalJob:
 
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The answer through Arrow's C stream interface, for any library that reads it."""
-        return self.to_batches().__arrow_c_stream__(requested_schema)
+        stream: object = self.to_batches().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        return stream
 
     def to_sql(self) -> str:
         """A script that gives the same table when it is run by hand.
@@ -113,7 +116,7 @@ class RetrievalJob:
         level: str = "all",
         *,
         analyze: bool = False,
-        format: str = "text",
+        format: str = "text",  # noqa: A002  # Feast's and Polars' word
         verbose: bool = False,
     ) -> Explanation:
         """The plan, the rules that changed it and the SQL; with ``analyze`` it is run and observed.
@@ -145,7 +148,7 @@ class RetrievalJob:
         return pa.schema([pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs])
 
     @contextmanager
-    def _features(self) -> Iterator[Iterator[pa.RecordBatch]]:
+    def _features(self) -> Generator[Iterator[pa.RecordBatch]]:
         """The feature columns in batches, in the spine's order and with their planned types."""
         with self._stream() as reader:
             yield self._as_planned(reader)
@@ -214,10 +217,8 @@ def _reading(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         yield batch
 
 
-def _one_chunk(column: Any) -> pa.Array:
-    if column.num_chunks == 1:
-        return column.chunk(0)
-    return pa.array([], column.type) if column.num_chunks == 0 else pa.concat_arrays(column.chunks)
+def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
 
 
 def _umask() -> int:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from dataclasses import dataclass
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -64,7 +64,7 @@ class Spine:
                 continue
             values = pc.if_else(pc.is_nan(rows[name]), pa.scalar(None, pa.float64()), rows[name])
             try:
-                whole = pc.cast(values, pa.int64(), safe=True)
+                whole = cast("pa.ChunkedArray[Any]", pc.cast(values, pa.int64(), safe=True))
             except pa.ArrowInvalid:
                 continue
             rows = rows.set_column(rows.column_names.index(name), name, whole)
@@ -95,9 +95,8 @@ def _rows(entity_df: Any) -> pa.Table:
     if isinstance(entity_df, str | Path):
         return _read_path(str(entity_df))
     if not is_tabular(entity_df):
-        raise SpineError(
-            f"entity rows: {type(entity_df).__name__} is not tabular; give pandas, Polars or Arrow data, or a parquet path"
-        )
+        given = type(entity_df).__name__
+        raise SpineError(f"entity rows: {given} is not tabular; give pandas, Polars or Arrow data, or a parquet path")
     return to_table(entity_df)
 
 

@@ -84,9 +84,9 @@ class FeatureStore:
     ) -> RetrievalJob:
         """A lazy job for point-in-time-correct features of every row of ``entity_df``.
 
-        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet; it is
-        taken in now. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone. The
-        timestamp is ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With
+        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet. It
+        is taken in now. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone.
+        The timestamp is ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With
         ``full_feature_names`` a feature is called ``view__feature``.
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
@@ -180,8 +180,6 @@ class FeatureStore:
                     what = f"feature view {projection.name!r} has no stored feature"
                     raise UnknownColumnError(unknown_name(what, name, answers, listed_as="features"))
                 output = f"{projection.name}__{name}" if full_feature_names else name
-                if output in columns and columns[output] is not answers[name] and output not in keys:
-                    pass
                 columns[output] = answers[name]
         return OnlineResponse(columns, as_of)
 
@@ -205,9 +203,9 @@ class FeatureStore:
         problems.raise_if_any()
         base: dict[str, FeatureView] = {}
         for name, projection in self._resolver.views.items():
-            if names is None or name in names:
-                if base.setdefault(projection.view.name, projection.view) != projection.view:
-                    problems.add(f"materialize: two views are called {projection.view.name!r} in the store")
+            wanted = names is None or name in names
+            if wanted and base.setdefault(projection.view.name, projection.view) != projection.view:
+                problems.add(f"materialize: two views are called {projection.view.name!r} in the store")
         problems.raise_if_any()
         return list(base.values())
 

@@ -193,7 +193,11 @@ _ENTRIES = (
     Function("ceil", _arithmetic, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
     Function("eq", _comparison, (("1 = 1.0", True), ("'a' = 'A'", False), ("1 = null", None))),
     Function("ne", _comparison, (("1 <> 2", True), ("'a' != 'a'", False))),
-    Function("lt", _comparison, (("1 < 2", True), ("'Z' < 'a'", True), ("date '2024-01-01' < timestamp '2024-01-02'", True))),
+    Function("lt", _comparison, (
+        ("1 < 2", True),
+        ("'Z' < 'a'", True),
+        ("date '2024-01-01' < timestamp '2024-01-02'", True),
+    )),
     Function("le", _comparison, (("2 <= 2", True), ("false <= true", True))),
     Function("gt", _comparison, (("2 > 2", False), ("cast('nan' as double) > 1e308", True))),
     Function("ge", _comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True))),

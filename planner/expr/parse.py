@@ -19,7 +19,7 @@ from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataTyp
 from .functions import FUNCTIONS, PARTS, TRUNCATION_UNITS, TypeRuleError, call
 from .nodes import Cast, Column, Expr, Literal
 
-_OPERATORS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
+_OPERATORS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.Add: ("add", ("this", "expression")),
     exp.Sub: ("subtract", ("this", "expression")),
     exp.Mul: ("multiply", ("this", "expression")),
@@ -47,20 +47,20 @@ _OPERATORS: dict[type[exp.Expression], tuple[str, tuple[str, ...]]] = {
     exp.Length: ("length", ("this",)),
     exp.Like: ("like", ("this", "expression")),
 }
-_TYPES: dict[exp.DataType.Type, DataType] = {
-    exp.DataType.Type.BOOLEAN: BOOL,
-    exp.DataType.Type.TINYINT: DataType("int8"),
-    exp.DataType.Type.SMALLINT: DataType("int16"),
-    exp.DataType.Type.INT: DataType("int32"),
-    exp.DataType.Type.BIGINT: INT64,
-    exp.DataType.Type.FLOAT: DataType("float32"),
-    exp.DataType.Type.DOUBLE: FLOAT64,
-    exp.DataType.Type.VARCHAR: STRING,
-    exp.DataType.Type.TEXT: STRING,
-    exp.DataType.Type.DATE: DATE,
-    exp.DataType.Type.TIMESTAMP: TIMESTAMP,
-    exp.DataType.Type.TIMESTAMPNTZ: TIMESTAMP,
-    exp.DataType.Type.TIMESTAMPTZ: DataType("timestamp", unit="us", zone="UTC"),
+_TYPES: dict[exp.DType, DataType] = {
+    exp.DType.BOOLEAN: BOOL,
+    exp.DType.TINYINT: DataType("int8"),
+    exp.DType.SMALLINT: DataType("int16"),
+    exp.DType.INT: DataType("int32"),
+    exp.DType.BIGINT: INT64,
+    exp.DType.FLOAT: DataType("float32"),
+    exp.DType.DOUBLE: FLOAT64,
+    exp.DType.VARCHAR: STRING,
+    exp.DType.TEXT: STRING,
+    exp.DType.DATE: DATE,
+    exp.DType.TIMESTAMP: TIMESTAMP,
+    exp.DType.TIMESTAMPNTZ: TIMESTAMP,
+    exp.DType.TIMESTAMPTZ: DataType("timestamp", unit="us", zone="UTC"),
 }
 _INTERVALS = {
     "WEEK": 604_800_000_000,
@@ -72,7 +72,7 @@ _INTERVALS = {
     "MICROSECOND": 1,
 }
 # Options that sqlglot sets by itself and that change nothing for us.
-_HARMLESS = {exp.Div: {"typed", "safe"}, exp.Cast: {"_type"}}
+_HARMLESS: dict[type[exp.Expr], set[str]] = {exp.Div: {"typed", "safe"}, exp.Cast: {"_type"}}
 
 
 def parse_expression(text: str, schema: Schema, where: str) -> Expr:
@@ -114,7 +114,7 @@ class _Binder:
         self._where = where
         self.problems = Problems()
 
-    def bind(self, tree: exp.Expression) -> Expr:
+    def bind(self, tree: exp.Expr) -> Expr:
         kind = type(tree)
         if kind in _OPERATORS:
             return self._operator(tree, *_OPERATORS[kind])
@@ -144,12 +144,12 @@ class _Binder:
             case _:
                 return self._refuse(tree)
 
-    def _operator(self, tree: exp.Expression, function: str, argument_names: tuple[str, ...]) -> Expr:
+    def _operator(self, tree: exp.Expr, function: str, argument_names: tuple[str, ...]) -> Expr:
         negated = isinstance(tree, exp.Like) and bool(tree.args.get("negate"))
         refused = self._only(tree, *argument_names, *(("negate",) if negated else ()))
         if refused is not None:
             return refused
-        operands: list[exp.Expression] = []
+        operands: list[exp.Expr] = []
         for name in argument_names:
             value = tree.args.get(name)
             operands.extend(value if isinstance(value, list) else [value] if value is not None else [])
@@ -231,7 +231,7 @@ class _Binder:
         except (DefinitionError, ValueError):
             return self._problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
 
-    def _with_unit(self, function: str, tree: exp.Expression, unit: exp.Expression) -> Expr:
+    def _with_unit(self, function: str, tree: exp.Expr, unit: exp.Expr) -> Expr:
         operand = tree.expression if isinstance(tree, exp.Extract) else tree.this
         name = unit.name.lower()
         options = PARTS if function == "extract" else TRUNCATION_UNITS
@@ -239,7 +239,7 @@ class _Binder:
             return self._problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
         return self._call(function, Literal(name, STRING), self.bind(operand))
 
-    def _shift(self, function: str, left: exp.Expression, right: exp.Expression) -> Expr:
+    def _shift(self, function: str, left: exp.Expr, right: exp.Expr) -> Expr:
         if function == "add" and isinstance(left, exp.Interval):
             left, right = right, left
         if not isinstance(right, exp.Interval):
@@ -255,13 +255,13 @@ class _Binder:
         micros = int(amount) * _INTERVALS[name] * (1 if function == "add" else -1)
         return self._call("shift", self.bind(left), Literal(micros, INT64))
 
-    def _only(self, tree: exp.Expression, *allowed: str) -> Expr | None:
+    def _only(self, tree: exp.Expr, *allowed: str) -> Expr | None:
         """A problem where the node has any argument but the allowed ones; else None."""
-        harmless = _HARMLESS.get(type(tree), set[str]())
+        harmless = _HARMLESS.get(type(tree), set())
         extra = [name for name, value in tree.args.items() if value and name not in allowed and name not in harmless]
         return self._problem(f"{tree.sql('duckdb')}: {extra[0]} is not supported", UnsupportedError) if extra else None
 
-    def _refuse(self, tree: exp.Expression) -> Expr:
+    def _refuse(self, tree: exp.Expr) -> Expr:
         if isinstance(tree, exp.Anonymous):
             return self._unknown_function(tree.name)
         if isinstance(tree, exp.Block):
@@ -296,4 +296,4 @@ def _may_cast(source: DataType, target: DataType) -> bool:
 
 
 def _type_names() -> str:
-    return ", ".join(dict.fromkeys(kind.value.lower() for kind in _TYPES))
+    return ", ".join(dict.fromkeys(str(kind.name).lower() for kind in _TYPES))

@@ -134,7 +134,7 @@ class FeatureResolver:
             chosen.extend((projection, name) for name in projection.features or (None,))
 
         single = isinstance(features, str | FeatureView | FeatureViewProjection | FeatureService)
-        for item in [features] if single else features:  # type: ignore[list-item, union-attr]
+        for item in [features] if single else features:  # type: ignore[union-attr]
             add(item)  # type: ignore[arg-type]
         if not chosen:
             problems.add("features is empty; name at least one feature")

@@ -15,7 +15,7 @@ from .logical import Interval
 
 
 def latest_interval(time: str, *, ttl: int | None, allow_exact_matches: bool, data_delay: int) -> Interval:
-    """Events with ``ts <= t`` (``ts < t`` without exact matches) and ``ts >= t - ttl``, seen from ``t - data_delay``."""
+    """Events with ``ts <= t`` (or ``ts < t``) and ``ts >= t - ttl``, seen from ``t - data_delay``."""
     t = Column(time, INT64)
     closing = 1 if allow_exact_matches else 0
     return Interval(

@@ -1,7 +1,8 @@
 """The logical relations: what is asked for, without how.
 
-A plan is a DAG of relations and is never copied. Column names are unique within a relation, ignoring case, and the
-inputs of a join are disjoint except for its keys; there are no qualifiers. Times are integer microseconds since 1970 UTC.
+A plan is a DAG of relations and is never copied. Column names are unique within a relation, ignoring case, and
+the inputs of a join are disjoint except for its keys; there are no qualifiers. Times are integer
+microseconds since 1970 UTC.
 """
 
 from __future__ import annotations
@@ -20,12 +21,13 @@ class Relation(Node):
     """A multiset of rows. ``schema`` is derived once and kept."""
 
     __slots__ = ("_schema",)
+    _schema: Schema
 
     @property
     def schema(self) -> Schema:
         """Names and types of the columns."""
         try:
-            cached: Schema = self._schema
+            cached = self._schema
         except AttributeError:
             cached = self.derive_schema()
             object.__setattr__(self, "_schema", cached)
@@ -95,7 +97,7 @@ class Table(Node):
     token: str
     schema: Schema
     data: ParquetFiles | ArrowData | EngineTable = dataclasses.field(metadata={"fingerprint": False})
-    name: str = label_field()
+    name: str = label_field(default="")
 
 
 @node
@@ -130,7 +132,7 @@ class NumberRows(Relation):
 
     input: Relation
     column: str
-    label: str = label_field()
+    label: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         return Schema([Field(self.column, INT64), *self.input.schema])
@@ -233,7 +235,7 @@ class Pick(Node):
     order: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
     unique: bool = False
-    label: str = label_field()
+    label: str = label_field(default="")
 
 
 @node
@@ -249,7 +251,7 @@ class AsofJoin(Relation):
     time: str
     event_time: str
     picks: tuple[Pick, ...]
-    label: str = label_field()
+    label: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         return Schema([*self.spine.schema, *pick_fields(self.picks, self.events.schema)])
@@ -295,7 +297,7 @@ class WindowAggregate(Relation):
     time: str
     event_time: str
     aggregates: tuple[WindowedAggregate, ...]
-    label: str = label_field()
+    label: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         aggregates = (Field(aggregate.name, aggregate.type) for aggregate in self.aggregates)

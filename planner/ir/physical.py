@@ -16,7 +16,7 @@ class Materialize(Relation):
     """A named temporary result: its input is run as a statement of its own, once, before its readers."""
 
     input: Relation
-    name: str = label_field()
+    name: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         return self.input.schema
@@ -36,7 +36,7 @@ class NarrowAsofThenFetch(Relation):
     time: str
     event_time: str
     picks: tuple[Pick, ...]
-    label: str = label_field()
+    label: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         return Schema([*self.spine.schema, *pick_fields(self.picks, self.events.schema)])
@@ -77,7 +77,7 @@ class BucketedRangeJoinAggregate(Relation):
     aggregates: tuple[WindowedAggregate, ...]
     bucket: int | None
     latest: int
-    label: str = label_field()
+    label: str = label_field(default="")
 
     def derive_schema(self) -> Schema:
         aggregates = (Field(aggregate.name, aggregate.type) for aggregate in self.aggregates)

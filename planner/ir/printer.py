@@ -48,8 +48,9 @@ def format_expr(expr: Expr) -> str:
             return str(value).lower() if isinstance(value, bool) else str(value)
         case Cast():
             return f"cast({format_expr(expr.operand)} as {expr.type})"
-        case Call("lt" | "ge" as function, (Column() as left, Literal(int() as bound))) if abs(bound) > 10**14:
-            return f"{left.name} {_INFIX[function]} '{format_instant(bound)}'"
+        case Call("lt" | "ge" | "le" as function, (left, Literal(int() as bound))) if abs(bound) > 10**14:
+            instant = left.args[0] if isinstance(left, Call) and left.function == "micros_up" else left
+            return f"{format_expr(instant)} {_INFIX[function]} '{format_instant(bound)}'"
         case Call() if expr.function in _INFIX:
             return f" {_INFIX[expr.function]} ".join(_operand(arg) for arg in expr.args)
         case Call("not", (Call("is_null", (arg,)),)):

@@ -119,7 +119,7 @@ def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Rena
     merged = _merge_rows(left.events, right.events)
     if merged is None:
         return None
-    events, renaming = merged
+    _, renaming = merged
     keys = tuple((spine_key, renaming[event_key]) for spine_key, event_key in right.keys)
     return merged if keys == left.keys and renaming[right.event_time] == left.event_time else None
 

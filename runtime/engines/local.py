@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
 
-from ...dialects.duckdb import DuckDBCompiler
+from ...dialects.compiler import SqlCompiler
+from ...dialects.duckdb import DuckDBDialect
 from ...planner.errors import DefinitionError, EngineError
 from ..engine import SqlComputeEngine, SqlConnection
 
@@ -29,7 +30,7 @@ class LocalComputeEngine(SqlComputeEngine):
     Raises a DefinitionError where those are given together with ``connection``.
     """
 
-    compiler = DuckDBCompiler()
+    compiler = SqlCompiler(DuckDBDialect())
 
     def __init__(
         self,
@@ -88,7 +89,8 @@ class LocalConnection(SqlConnection):
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         with _translated(sql):
-            return self._cursor.sql(sql).to_arrow_reader()
+            reader: pa.RecordBatchReader = self._cursor.sql(sql).to_arrow_reader()
+            return reader
 
     def register(self, name: str, data: object) -> None:
         self._cursor.register(name, data)
@@ -98,7 +100,7 @@ class LocalConnection(SqlConnection):
 
 
 @contextmanager
-def _translated(sql: str) -> Iterator[None]:
+def _translated(sql: str) -> Generator[None]:
     """DuckDB's errors as EngineError, and its interrupt as the KeyboardInterrupt that caused it."""
     import duckdb
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Iterator, Sequence
+from collections.abc import Generator, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -96,7 +96,7 @@ class SqliteOnlineStore(OnlineStore):
             )
 
     @contextmanager
-    def _transaction(self) -> Iterator[sqlite3.Connection]:
+    def _transaction(self) -> Generator[sqlite3.Connection]:
         with self._translated(), closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
             connection.executescript(_TABLES)
             connection.execute("BEGIN IMMEDIATE")
@@ -108,7 +108,7 @@ class SqliteOnlineStore(OnlineStore):
             connection.execute("COMMIT")
 
     @contextmanager
-    def _reading(self) -> Iterator[sqlite3.Connection]:
+    def _reading(self) -> Generator[sqlite3.Connection]:
         if not os.path.exists(self._path):
             raise StoreError(f"the online store {self._path} does not exist yet: call store.materialize(end) first")
         with (
@@ -118,7 +118,7 @@ class SqliteOnlineStore(OnlineStore):
             yield connection
 
     @contextmanager
-    def _translated(self) -> Iterator[None]:
+    def _translated(self) -> Generator[None]:
         try:
             yield
         except sqlite3.Error as error:

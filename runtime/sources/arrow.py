@@ -51,8 +51,8 @@ class ArrowSource(Source):
         if not isinstance(other, ArrowSource):
             return False
         own, others = dict(self.__dict__), dict(other.__dict__)
-        own.pop("table"), others.pop("table")
-        return own.pop("data") is others.pop("data") and own == others
+        held = [fields.pop("data") for fields in (own, others) if fields.pop("table") is not None]
+        return held[0] is held[1] and own == others
 
     def __hash__(self) -> int:
         return hash(self.identity())

@@ -73,9 +73,8 @@ class FileSource(Source):
             raise SourceError(f"source {self.name!r}: {files[0]}: {error}") from None
         for file, other in zip(files[1:], schemas[1:], strict=True):
             if planner_schema(other) != schema:
-                raise SourceError(
-                    f"source {self.name!r}: {file} has other columns than {files[0]}:\n  {_difference(schemas[0], other)}"
-                )
+                difference = _difference(schemas[0], other)
+                raise SourceError(f"source {self.name!r}: {file} has other columns than {files[0]}:\n  {difference}")
         return Table(repr(("files", tuple(files))), schema, ParquetFiles(tuple(files)), name=self.name)
 
     def __repr__(self) -> str:

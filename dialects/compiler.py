@@ -1,0 +1,57 @@
+"""The SQL compiler: relations to statements of one dialect."""
+
+from __future__ import annotations
+
+from sqlglot import exp
+
+from ..planner.ir.logical import Relation
+from . import syntax as sql
+from .base import Dialect
+from .statement import Statement
+from .syntax import Sql
+
+
+class SqlCompiler:
+    """Compiles relations for one dialect."""
+
+    def __init__(self, dialect: Dialect) -> None:
+        self.dialect = dialect
+
+    @property
+    def session_settings(self) -> str:
+        """Statements that a script has to begin with, for its answer to be the canonical one."""
+        return self.dialect.session_settings
+
+    def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
+        """One statement for a relation; with ``order_by``, in that column's order and without the column."""
+        return Statement(self.dialect, relation).select(order_by)
+
+    def create_table(self, name: str, query: exp.Query) -> Sql:
+        """A statement that fills a temporary table."""
+        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+        return exp.Create(this=sql.table(name), kind="TABLE", expression=query, properties=temporary)
+
+    def drop_table(self, name: str) -> Sql:
+        """A statement that drops a temporary table."""
+        return exp.Drop(tables=[sql.table(name)], kind="TABLE", exists=True)
+
+    def count_query(self, relation: Relation) -> exp.Select:
+        """One row with the number of rows of every CTE of the relation's statement."""
+        statement = self.compile(relation)
+        ctes = statement.args.get("with_")
+        names = [cte.alias for cte in ctes.expressions] if ctes is not None else []
+        statement.set("with_", None)
+        counts: list[tuple[str, Sql]] = [
+            (name, exp.Subquery(this=sql.select([("n", sql.function("count", exp.Star()))], sql.table(name))))
+            for name in names
+        ]
+        whole = exp.Subquery(this=statement, alias=exp.TableAlias(this=sql.name("whole")))
+        counts.append(("result", exp.Subquery(this=sql.select([("n", sql.function("count", exp.Star()))], whole))))
+        query = sql.select(counts, None)
+        if ctes is not None:
+            query.set("with_", ctes)
+        return query
+
+    def to_text(self, statement: Sql) -> str:
+        """Formatted SQL."""
+        return statement.sql(dialect=self.dialect.name, pretty=True, copy=False, comments=False)

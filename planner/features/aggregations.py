@@ -1,0 +1,133 @@
+"""Windowed aggregations, as people declare them."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from typing import Literal, get_args
+
+from ..durations import Duration, format_duration
+from ..errors import Problems, unknown_name
+from ..expr.aggregates import AGGREGATES
+from .checks import Definition, check_duration, check_name
+
+Closed = Literal["left", "right", "both", "neither"]
+
+
+class Aggregation(Definition):
+    """One windowed aggregate of a view: ``function`` of ``column`` over the events in ``[t - time_window, t)``.
+
+    ``time_window=None`` is a lifetime window, without a lower bound. ``offset`` moves the window into the past;
+    ``slide_interval`` moves its end back to a multiple of that duration since 1970. ``closed`` says which ends belong
+    to it: "left" [t-w, t), "right" (t-w, t], "both", "neither". ``where`` is an SQL predicate that keeps only some
+    events, for this aggregation alone. Nulls in the column are ignored; ``count`` of ``"*"`` counts rows. Where no
+    event is left, counts are 0 and everything else is null.
+
+    >>> Aggregation("usd", "sum", "7d")
+    Aggregation('usd', 'sum', [t-7d, t)) -> sum_usd_7d
+    """
+
+    column: str
+    function: str
+    time_window: int | None
+    offset: int
+    slide_interval: int | None
+    closed: Closed
+    where: str | None
+    name: str
+
+    def __init__(
+        self,
+        column: str,
+        function: str,
+        time_window: Duration | None = None,
+        *,
+        offset: Duration | None = None,
+        slide_interval: Duration | None = None,
+        closed: Closed = "left",
+        where: str | None = None,
+        name: str | None = None,
+        **params: object,
+    ) -> None:
+        problems = Problems()
+        where_it_is = f"aggregation {function}({column!r})"
+        window = check_duration(where_it_is, "time_window", time_window, problems)
+        shift = check_duration(where_it_is, "offset", offset, problems)
+        slide = check_duration(where_it_is, "slide_interval", slide_interval, problems)
+        if window == 0:
+            problems.add(f"{where_it_is}: time_window is zero; give a positive one, or None for a lifetime window")
+        if slide == 0:
+            problems.add(f"{where_it_is}: slide_interval is zero; give a positive one, or None for exact windows")
+        if function not in AGGREGATES:
+            problems.add(unknown_name(f"{where_it_is}: no aggregate", function, AGGREGATES, listed_as="aggregates"))
+        elif column == "*" and function != "count":
+            problems.add(f"{where_it_is}: only count takes '*'; name a column")
+        for parameter in params:
+            problems.add(f"{where_it_is}: {function} takes no parameter {parameter!r}")
+        if closed not in get_args(Closed):
+            problems.add(f"{where_it_is}: closed={closed!r} is none of {', '.join(map(repr, get_args(Closed)))}")
+        if name is not None:
+            check_name(where_it_is, name, problems)
+        problems.raise_if_any()
+        super().__init__(
+            column=column,
+            function=function,
+            time_window=window,
+            offset=shift or 0,
+            slide_interval=slide,
+            closed=closed,
+            where=where,
+            name=name or _default_name(column, function, window, shift or 0),
+        )
+
+    @classmethod
+    def cross(
+        cls,
+        columns: Sequence[str],
+        functions: Sequence[str],
+        time_windows: Sequence[Duration | None],
+        *,
+        offset: Duration | None = None,
+        slide_interval: Duration | None = None,
+        closed: Closed = "left",
+        where: str | None = None,
+    ) -> list[Aggregation]:
+        """Every function of every column over every window, columns outermost, with default names.
+
+        >>> [a.name for a in Aggregation.cross(["usd"], ["mean", "max"], ["1d", "7d"])]
+        ['mean_usd_1d', 'mean_usd_7d', 'max_usd_1d', 'max_usd_7d']
+        """
+        return [
+            cls(column, function, window, offset=offset, slide_interval=slide_interval, closed=closed, where=where)
+            for column in columns
+            for function in functions
+            for window in time_windows
+        ]
+
+    @property
+    def bound(self) -> str:
+        """The window as an interval around the query time ``t``."""
+        end = f"t-{format_duration(self.offset)}" if self.offset else "t"
+        start = f"t-{format_duration(self.offset + (self.time_window or 0))}"
+        if self.slide_interval is not None:
+            end = f"floor({end}, {format_duration(self.slide_interval)})"
+            start = f"{end}-{format_duration(self.time_window or 0)}"
+        right = "]" if self.closed in ("right", "both") else ")"
+        if self.time_window is None:
+            return f"(-inf, {end}{right}"
+        left = "[" if self.closed in ("left", "both") else "("
+        return f"{left}{start}, {end}{right}"
+
+    def __repr__(self) -> str:
+        where = f", where={self.where!r}" if self.where else ""
+        return f"Aggregation({self.column!r}, {self.function!r}, {self.bound}{where}) -> {self.name}"
+
+
+def _default_name(column: str, function: str, window: int | None, offset: int) -> str:
+    parts = [function]
+    if column != "*":
+        parts.append(column)
+    if window is not None:
+        parts.append(format_duration(window))
+    if offset:
+        parts.append(f"offset_{format_duration(offset)}")
+    return "_".join(parts)

@@ -1,0 +1,102 @@
+"""Entities, and the interface of sources: what a view is about, and where its rows come from."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Hashable, Mapping, Sequence
+from types import MappingProxyType
+
+from ..durations import Duration
+from ..errors import Problems
+from ..ir.logical import Table
+from .checks import Definition, check_distinct, check_duration, check_name, check_names
+
+
+class Entity(Definition):
+    """Something that features describe, identified by one or more key columns.
+
+    ``join_keys`` defaults to the entity's own name; several keys make a composite key.
+
+    >>> Entity("user", join_keys=["user_id"])
+    Entity('user', join_keys=['user_id'])
+    """
+
+    name: str
+    join_keys: tuple[str, ...]
+    description: str
+
+    def __init__(self, name: str, join_keys: Sequence[str] | None = None, *, description: str = "") -> None:
+        problems = Problems()
+        keys = (name,) if join_keys is None else check_names(join_keys, f"entity {name!r}: join_keys", problems)
+        check_name(f"entity {name!r}", name, problems)
+        if not keys:
+            problems.add(f"entity {name!r}: join_keys is empty; leave it out to use the entity's own name")
+        check_distinct(f"entity {name!r}: join_keys", keys, problems)
+        problems.raise_if_any()
+        super().__init__(name=name, join_keys=keys, description=description)
+
+    def __repr__(self) -> str:
+        return f"Entity({self.name!r}, join_keys={list(self.join_keys)})"
+
+
+class Source(Definition, ABC):
+    """Where a view's rows come from. Subclass it to bring a source of your own: ``open`` and ``identity`` are enough.
+
+    Rows with a null ``timestamp_field`` are never visible. ``created_timestamp_column`` and then ``sequence_columns``
+    break ties between rows of equal keys and timestamp. ``field_mapping`` renames feature columns (source name to
+    feature name). ``unique=True`` vouches that no two rows share keys and timestamp.
+    """
+
+    name: str
+    timestamp_field: str
+    created_timestamp_column: str | None
+    sequence_columns: tuple[str, ...]
+    field_mapping: Mapping[str, str]
+    data_delay: int
+    unique: bool
+
+    def __init__(
+        self,
+        name: str,
+        *,
+        timestamp_field: str,
+        created_timestamp_column: str | None = None,
+        sequence_columns: Sequence[str] = (),
+        field_mapping: Mapping[str, str] | None = None,
+        data_delay: Duration = "0s",
+        unique: bool = False,
+        **fields: object,
+    ) -> None:
+        problems = Problems()
+        where = f"source {name!r}"
+        mapping = dict(field_mapping or {})
+        sequence = check_names(sequence_columns, f"{where}: sequence_columns", problems)
+        for role in (timestamp_field, created_timestamp_column, *sequence):
+            if role in mapping:
+                problems.add(
+                    f"{where}: field_mapping renames {role!r}, but timestamps and sequence columns keep theirs"
+                )
+        check_distinct(f"{where}: field_mapping", tuple(mapping.values()), problems)
+        delay = check_duration(where, "data_delay", data_delay, problems) or 0
+        problems.raise_if_any()
+        super().__init__(
+            name=name,
+            timestamp_field=timestamp_field,
+            created_timestamp_column=created_timestamp_column,
+            sequence_columns=sequence,
+            field_mapping=MappingProxyType(mapping),
+            data_delay=delay,
+            unique=unique,
+            **fields,
+        )
+
+    @abstractmethod
+    def open(self) -> Table:
+        """The source's columns and data as they are now: globs expanded, schema read, no row read.
+
+        Raises a SourceError where the source is missing or its files differ.
+        """
+
+    @abstractmethod
+    def identity(self) -> Hashable:
+        """What makes two sources read the same data; sources of one identity share their scans."""
