@@ -9,7 +9,7 @@ from .dag import DAGNode, DAGValue, ExecutionContext, RelationalNode
 from .durations import format_instant
 from .errors import StoreError
 from .expr.aggregates import AGGREGATES
-from .expr.functions import call
+from .expr.functions import call, coerce
 from .expr.nodes import Call, Column, Expr, Literal
 from .features.resolver import JoinKey, OutputFeature, ResolvedView
 from .features.tasks import HistoricalRetrievalTask, MaterializationTask, Names, key_expression
@@ -28,6 +28,7 @@ from .ir.logical import (
     Values,
     WindowAggregate,
     WindowedAggregate,
+    feature_type,
     identity_columns,
 )
 from .types import BOOL, INT64, DataType, Field, Schema
@@ -37,7 +38,10 @@ if TYPE_CHECKING:
 
 
 class ReadNode(RelationalNode):
-    """A view's source: its columns under their feature names, with event and created time in microseconds."""
+    """A view's source: its columns under their feature names, with event and created time in microseconds.
+
+    Finer timestamps are rounded down, as columns; event and created time are rounded up, so that nothing leaks.
+    """
 
     def __init__(self, view: ResolvedView, names: Names) -> None:
         super().__init__(view.table.name)
@@ -51,7 +55,8 @@ class ReadNode(RelationalNode):
     def lower(self, *inputs: Relation) -> Relation:
         table, source = self.view.table, self.view.source
         columns: list[tuple[str, Expr]] = [
-            (name, Column(original, table.schema[original])) for name, original in self.view.mapping
+            (name, coerce(Column(original, table.schema[original]), feature_type(table.schema[original])))
+            for name, original in self.view.mapping
         ]
         times = [(self.names.event_time, source.timestamp_field), (self.names.created, source.created_timestamp_column)]
         for name, field in times:

@@ -43,10 +43,10 @@ class RetrievalJob:
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the answer, known without running it."""
-        features = [pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs]
-        return pa.schema(
-            [*self._spine.rows.schema, *features], metadata=dict(self._spine.rows.schema.metadata or {}) or None
-        )
+        schema = self._spine.rows.schema
+        for field in self._feature_schema:
+            schema = schema.append(field)
+        return schema
 
     def to_arrow(self) -> pa.Table:
         """The answer as one Arrow table."""
@@ -218,7 +218,8 @@ def _reading(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
 
 
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-    return column.chunk(0) if column.num_chunks == 1 else pa.concat_arrays(column.chunks or [pa.array([], column.type)])
+    chunks = column.chunks or [pa.array([], column.type)]
+    return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
 def _umask() -> int:

@@ -172,6 +172,7 @@ class FeatureStore:
             raise SpineError("\n".join(problems[:10]))
         columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
         as_of: dict[str, datetime] = {}
+        asked: dict[str, tuple[str, str]] = {}
         for projection, feature in chosen:
             answers, filled = _read_view(store, projection, entity_rows, oldest)
             as_of[projection.name] = filled
@@ -180,6 +181,9 @@ class FeatureStore:
                     what = f"feature view {projection.name!r} has no stored feature"
                     raise UnknownColumnError(unknown_name(what, name, answers, listed_as="features"))
                 output = f"{projection.name}__{name}" if full_feature_names else name
+                if output in columns and asked.get(output) != (projection.name, name):
+                    raise DefinitionError(f"two columns would be called {output!r}; use full_feature_names=True")
+                asked[output] = (projection.name, name)
                 columns[output] = answers[name]
         return OnlineResponse(columns, as_of)
 

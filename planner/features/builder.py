@@ -5,6 +5,8 @@ A ``FeatureBuilder`` of another engine overrides the ``build_…`` methods; the 
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 from ..dag import DAGNode, ExecutionPlan
 from ..expr.nodes import Column, replace_columns
 from ..nodes import (
@@ -41,6 +43,7 @@ class FeatureBuilder:
     @classmethod
     def plan(cls, task: Task) -> ExecutionPlan:
         """The DAG of a task. A retrieval joins its views by row; a materialization has one chain per view."""
+        task = replace(task, names=task.names.copy())
         builders = [cls(task, view) for view in task.views]
         if isinstance(task, MaterializationTask):
             return ExecutionPlan(*(builder.build_output_nodes() for builder in builders))

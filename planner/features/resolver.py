@@ -217,7 +217,7 @@ class _ViewResolver:
             repeated = ", ".join(sorted({name for name in names if names.count(name) > 1}))
             self._problems.add(f"{self._where}: field_mapping gives the name {repeated} twice")
             self._problems.raise_if_any()
-        source_rows = Schema(Field(name, self._table.schema[original]) for name, original in mapping)
+        source_rows = Schema(Field(name, feature_type(self._table.schema[original])) for name, original in mapping)
         condition = self._condition(view.filter, source_rows, "filter")
         columns = self._expressions(view.columns, source_rows, "columns")
         rows = Schema([*source_rows, *(Field(name, expr.type) for name, expr in columns)])

@@ -25,6 +25,12 @@ class Names:
         self.event_time = self.fresh("ts")
         self.created = self.fresh("created_ts")
 
+    def copy(self) -> Names:
+        """Independent names: what is taken in the copy stays free here."""
+        twin = object.__new__(Names)
+        vars(twin).update(vars(self) | {"_taken": set(self._taken)})
+        return twin
+
     def fresh(self, wish: str) -> str:
         """The wished name, or with a number behind it; it is taken from then on."""
         number, name = 1, wish
