@@ -156,14 +156,24 @@ class Explanation:
 
 
 def summary(step: Step) -> str:
-    """What a firing changed, in one line: the node, or how its parts did."""
-    before, after = describe(step.before), describe(step.after)
-    if before != after:
-        return f"{before}  ->  {after}"
-    for old, new in zip(step.before.inputs, step.after.inputs, strict=False):
-        if old != new:
-            return f"{before}: {describe(old)}  ->  {describe(new)}"
-    return before
+    """What a firing changed, in one line: the node, or the input of it that is another one now."""
+    before, after, where = step.before, step.after, ""
+    if describe(before) == describe(after):
+        changed = ((old, new) for old, new in zip(before.inputs, after.inputs, strict=False) if old != new)
+        old, new = next(changed, (before, after))
+        where, before, after = f"{_title(before)}: ", old, new
+    if _title(before) == _title(after):
+        return f"{where}{_title(before)}  {_details(before)}  ->  {_details(after)}"
+    return f"{where}{describe(before)}  ->  {describe(after)}"
+
+
+def _title(relation: Relation) -> str:
+    """The node and its name, without what decides it."""
+    return describe(relation).split("  ", 1)[0]
+
+
+def _details(relation: Relation) -> str:
+    return describe(relation).partition("  ")[2]
 
 
 def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, str]]:
