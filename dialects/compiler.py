@@ -7,6 +7,7 @@ from sqlglot import exp
 from ..planner.ir.logical import Relation
 from . import syntax as sql
 from .base import Dialect
+from .forms import FORMS
 from .statement import Statement
 from .syntax import Sql
 
@@ -24,7 +25,7 @@ class SqlCompiler:
 
     def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
-        return Statement(self.dialect, relation).select(order_by)
+        return Statement(self.dialect, FORMS, relation).select(order_by)
 
     def create_table(self, name: str, query: exp.Query) -> Sql:
         """A statement that fills a temporary table."""

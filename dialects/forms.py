@@ -5,8 +5,6 @@ The aliases are the same everywhere: s a spine row, e an event, m a match, w a w
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from sqlglot import exp
 
 from ..planner.expr.aggregates import AGGREGATES
@@ -16,10 +14,8 @@ from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetc
 from . import syntax as sql
 from .block import Block
 from .expressions import Operand
+from .statement import Forms, Statement
 from .syntax import Sql
-
-if TYPE_CHECKING:
-    from .statement import Statement
 
 
 def narrow_asof_then_fetch(to: Statement, node: NarrowAsofThenFetch) -> Block:
@@ -206,3 +202,9 @@ def _shifted(time: str, micros: int, table: str | None = "s") -> Sql:
 
 def _in_and(condition: Sql) -> Sql:
     return exp.Paren(this=condition) if isinstance(condition, exp.Connector) else condition
+
+
+FORMS: Forms = {
+    NarrowAsofThenFetch: narrow_asof_then_fetch,
+    BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
+}

@@ -7,7 +7,8 @@ its view. Columns stay typed expressions over a block's FROM clause until the SE
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlglot import exp
 
@@ -24,19 +25,22 @@ from ..planner.ir.logical import (
     Values,
     topological,
 )
-from ..planner.ir.physical import BucketedRangeJoinAggregate, Materialize, NarrowAsofThenFetch
+from ..planner.ir.physical import Materialize
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
-from .forms import bucketed_range_join_aggregate, narrow_asof_then_fetch
 from .syntax import Sql
+
+Forms = Mapping[type[Relation], "Callable[[Statement, Any], Block]"]
+"""How each physical form of a point-in-time join or a windowed aggregate is written."""
 
 
 class Statement:
     """One statement: its CTEs so far, and which relations are CTEs already."""
 
-    def __init__(self, dialect: Dialect, root: Relation) -> None:
+    def __init__(self, dialect: Dialect, forms: Forms, root: Relation) -> None:
         self.dialect = dialect
+        self._forms = forms
         self._root = root
         self._ctes: list[exp.CTE] = []
         self._names: set[str] = set()
@@ -84,10 +88,8 @@ class Statement:
                 return self._join(relation)
             case Union():
                 return self._union(relation)
-            case NarrowAsofThenFetch():
-                return narrow_asof_then_fetch(self, relation)
-            case BucketedRangeJoinAggregate():
-                return bucketed_range_join_aggregate(self, relation)
+            case _ if type(relation) in self._forms:
+                return self._forms[type(relation)](self, relation)
             case _:
                 raise TypeError(f"{type(relation).__name__} has no SQL; a rule has to choose its physical form")
 

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import os
+import tempfile
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any
@@ -48,6 +50,9 @@ class LocalComputeEngine(SqlComputeEngine):
             raise DefinitionError(f"LocalComputeEngine: {names} cannot be given with connection=: set it there")
         if threads is not None and threads < 1:
             raise DefinitionError(f"LocalComputeEngine: threads={threads}; give at least 1")
+        # DuckDB's own default is a folder in the working directory.
+        if connection is None:
+            self._config.setdefault("temp_directory", os.path.join(tempfile.gettempdir(), f"hitherto-{os.getpid()}"))
         self._database = database
         self._connection = connection
 
