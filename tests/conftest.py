@@ -1,0 +1,48 @@
+"""How the tests run: as a plain folder beside the package that the repository's root is."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import pytest
+from hypothesis import HealthCheck, settings
+
+settings.register_profile(
+    "hitherto",
+    deadline=None,
+    derandomize="CI" in os.environ,
+    database=None,
+    print_blob=True,
+    suppress_health_check=[HealthCheck.too_slow, HealthCheck.data_too_large],
+)
+settings.load_profile("hitherto")
+
+
+class RootIsAPlainFolder:
+    """Keeps pytest from importing the root's ``__init__.py`` under the folder's name: a second copy of the library.
+
+    An object and not a hook of this file, which pytest would not ask about the folder above it. For the same reason
+    ``tests`` has no ``__init__.py``: ``from tests.reference import ...`` finds it as a namespace package.
+    """
+
+    def __init__(self, root: Path) -> None:
+        self._root = root
+
+    @pytest.hookimpl(tryfirst=True)
+    def pytest_collect_directory(self, path: Path, parent: pytest.Collector) -> pytest.Collector | None:
+        return pytest.Dir.from_parent(parent, path=path) if path == self._root else None
+
+
+def pytest_addoption(parser: pytest.Parser) -> None:
+    parser.addoption("--update-golden", action="store_true", help="rewrite golden files; read the difference")
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
+
+
+@pytest.fixture
+def update_golden(request: pytest.FixtureRequest) -> bool:
+    """Whether golden files are rewritten instead of compared."""
+    return bool(request.config.getoption("--update-golden"))

@@ -1,0 +1,349 @@
+"""Every windowed aggregate on DuckDB, over tiny windows, against values written down by hand."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Mapping
+from datetime import date, datetime
+from decimal import Decimal
+from typing import Any
+
+import pyarrow as pa
+import pytest
+from hitherto.dialects.duckdb import AGGREGATE_FORMS
+from hitherto.planner.errors import EngineError
+from hitherto.planner.expr.aggregates import AGGREGATES
+from hitherto.planner.expr.functions import TypeRuleError
+from hitherto.planner.ir.intervals import window_interval
+from hitherto.planner.ir.logical import WindowAggregate, WindowedAggregate
+from hitherto.planner.types import FLOAT64, INT64, STRING, DataType
+from hitherto.runtime.arrow import data_type
+
+from tests.relations import expression, run, scan, table
+
+NAN, INF = math.nan, math.inf
+SPINE = table("spine_table", pa.table({"row_id": [0], "k": [1], "t": [100]}))
+FUNCTIONS = tuple(AGGREGATES)
+
+
+def windows(
+    values: pa.Array[Any],
+    *functions: str,
+    ts: list[int] | None = None,
+    where: str | None = None,
+    order: tuple[str, ...] = (),
+) -> WindowAggregate:
+    """Aggregates at t = 100 over the window [0, 100) of the values, one a microsecond unless ``ts`` says when."""
+    times = ts if ts is not None else list(range(len(values)))
+    rows = {"k": pa.array([1] * len(values), pa.int64()), "ts": pa.array(times, pa.int64()), "x": values}
+    events = scan(table("events", pa.table({**rows, "position": pa.array(range(len(values)), pa.int64())})))
+    interval = window_interval("t", window=100, offset=0, slide=None, closed="left", data_delay=0)
+    aggregates = tuple(
+        WindowedAggregate(
+            function,
+            function,
+            "x",
+            None if where is None else expression(where, events),
+            interval,
+            ("ts", *order) if AGGREGATES[function].is_ordered else (),
+            AGGREGATES[function].type_rule(data_type(values.type)),
+        )
+        for function in functions
+    )
+    return WindowAggregate(
+        scan(SPINE), events, (("k", "k"),), "row_id", "t", "ts", aggregates, label="spend"
+    )  # fmt: skip
+
+
+def aggregated(function: str, values: pa.Array[Any], **options: object) -> object:
+    """One aggregate of the values."""
+    (row,) = run(windows(values, function, **options))  # type: ignore[arg-type]
+    return row[function]
+
+
+def floats(*values: float | None) -> pa.Array[Any]:
+    return pa.array(values, pa.float64())
+
+
+def integers(*values: int | None) -> pa.Array[Any]:
+    return pa.array(values, pa.int64())
+
+
+def same(actual: object, expected: object) -> bool:
+    """Equal and of one type; NaN equals NaN, and the last bits of a float may differ."""
+    if isinstance(actual, float) and isinstance(expected, float):
+        if math.isnan(expected) or math.isinf(expected):
+            return actual == expected or (math.isnan(actual) and math.isnan(expected))
+        return actual == pytest.approx(expected, rel=1e-12)
+    return type(actual) is type(expected) and actual == expected
+
+
+def test_every_aggregate_has_a_duckdb_form() -> None:
+    assert set(AGGREGATE_FORMS) == set(AGGREGATES)
+
+
+FINITE = floats(2.0, None, -1.0, 2.0, 5.0)
+OF_FINITE = {
+    "count": 4, "sum": 8.0, "mean": 2.0, "min": -1.0, "max": 5.0, "var_samp": 6.0, "var_pop": 4.5,
+    "stddev_samp": math.sqrt(6.0), "stddev_pop": math.sqrt(4.5), "count_distinct": 3, "first": 2.0, "last": 5.0,
+}  # fmt: skip
+WITH_NAN = floats(1.0, NAN, None, INF, NAN)
+OF_NAN = {
+    "count": 4, "sum": NAN, "mean": NAN, "min": 1.0, "max": NAN, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
+    "stddev_pop": NAN, "count_distinct": 3, "first": 1.0, "last": NAN,
+}  # fmt: skip
+WITH_INFINITY = floats(INF, 1.0, None)
+OF_INFINITY = {
+    "count": 2, "sum": INF, "mean": INF, "min": 1.0, "max": INF, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
+    "stddev_pop": NAN, "count_distinct": 2, "first": INF, "last": 1.0,
+}  # fmt: skip
+BOTH_INFINITIES = floats(INF, -INF)
+OF_BOTH = {
+    "count": 2, "sum": NAN, "mean": NAN, "min": -INF, "max": INF, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
+    "stddev_pop": NAN, "count_distinct": 2, "first": INF, "last": -INF,
+}  # fmt: skip
+LONE_INFINITY = floats(None, -INF)
+OF_LONE = {
+    "count": 1, "sum": -INF, "mean": -INF, "min": -INF, "max": -INF, "var_samp": None, "var_pop": NAN,
+    "stddev_samp": None, "stddev_pop": NAN, "count_distinct": 1, "first": -INF, "last": -INF,
+}  # fmt: skip
+LONE_NAN = floats(NAN)
+OF_LONE_NAN = {
+    "count": 1, "sum": NAN, "mean": NAN, "min": NAN, "max": NAN, "var_samp": None, "var_pop": NAN, "stddev_samp": None,
+    "stddev_pop": NAN, "count_distinct": 1, "first": NAN, "last": NAN,
+}  # fmt: skip
+LONE_VALUE = floats(3.0)
+OF_LONE_VALUE = {
+    "count": 1, "sum": 3.0, "mean": 3.0, "min": 3.0, "max": 3.0, "var_samp": None, "var_pop": 0.0, "stddev_samp": None,
+    "stddev_pop": 0.0, "count_distinct": 1, "first": 3.0, "last": 3.0,
+}  # fmt: skip
+EMPTY = {function: 0 if function in ("count", "count_distinct") else None for function in FUNCTIONS}
+WINDOWS: dict[str, tuple[pa.Array[Any], Mapping[str, object]]] = {
+    "finite": (FINITE, OF_FINITE),
+    "NaN": (WITH_NAN, OF_NAN),
+    "infinity": (WITH_INFINITY, OF_INFINITY),
+    "both infinities": (BOTH_INFINITIES, OF_BOTH),
+    "a lone infinity": (LONE_INFINITY, OF_LONE),
+    "a lone NaN": (LONE_NAN, OF_LONE_NAN),
+    "a lone value": (LONE_VALUE, OF_LONE_VALUE),
+    "nulls": (floats(None, None), EMPTY),
+    "nothing": (floats(), EMPTY),
+}
+GRID = [(window, function) for window in WINDOWS for function in FUNCTIONS]
+
+
+@pytest.mark.parametrize(("window", "function"), GRID, ids=[f"{function} of {window}" for window, function in GRID])
+def test_an_aggregate_of_floats(window: str, function: str) -> None:
+    values, expected = WINDOWS[window]
+    actual = aggregated(function, values)
+    assert same(actual, expected[function]), actual
+
+
+def test_all_aggregates_of_one_window_agree_with_each_alone() -> None:
+    (row,) = run(windows(FINITE, *FUNCTIONS))
+    assert all(same(row[function], OF_FINITE[function]) for function in FUNCTIONS)
+
+
+OF_INTEGERS = {
+    "count": 4, "sum": 8, "mean": 2.0, "min": -1, "max": 5, "var_samp": 6.0, "var_pop": 4.5,
+    "stddev_samp": math.sqrt(6.0), "stddev_pop": math.sqrt(4.5), "count_distinct": 3, "first": 2, "last": 5,
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("function", FUNCTIONS)
+@pytest.mark.parametrize("type_", [pa.int8(), pa.int16(), pa.int32(), pa.int64()], ids=str)
+def test_an_aggregate_of_integers(function: str, type_: pa.DataType) -> None:
+    actual = aggregated(function, pa.array([2, None, -1, 2, 5], type_))
+    assert same(actual, OF_INTEGERS[function]), actual
+
+
+def test_zeros_of_both_signs_are_one_distinct_value() -> None:
+    assert aggregated("count_distinct", floats(0.0, -0.0, 0.0)) == 1
+
+
+def test_nans_are_one_distinct_value() -> None:
+    assert aggregated("count_distinct", floats(NAN, -NAN, NAN)) == 1
+
+
+def test_a_mean_of_large_integers_does_not_overflow() -> None:
+    assert same(aggregated("mean", integers(2**62, 2**62, 2**62)), float(2**62))
+
+
+def test_a_variance_far_from_zero_is_stable() -> None:
+    assert same(aggregated("var_samp", floats(1e9 + 4, 1e9 + 7, 1e9 + 13, 1e9 + 16)), 30.0)
+
+
+def test_a_sum_of_floats_beyond_their_range_is_infinite() -> None:
+    assert aggregated("sum", floats(1e308, 1e308)) == INF
+
+
+@pytest.mark.parametrize("type_", [pa.int8(), pa.int32(), pa.int64()], ids=str)
+def test_a_sum_of_integers_is_64_bits_wide(type_: pa.DataType) -> None:
+    assert aggregated("sum", pa.array([100] * 50, type_)) == 5000
+
+
+def test_an_intermediate_sum_beyond_64_bits_does_not_count() -> None:
+    assert aggregated("sum", integers(2**63 - 1, 1, -1)) == 2**63 - 1
+
+
+@pytest.mark.parametrize("values", [integers(2**63 - 1, 1), integers(-(2**63), -1)], ids=["above", "below"])
+def test_a_sum_beyond_64_bits_is_an_error_that_names_view_and_aggregate(values: pa.Array[Any]) -> None:
+    with pytest.raises(EngineError, match=r"(?s)feature view 'spend'.*among the aggregates sum") as caught:
+        run(windows(values, "sum", "mean"))
+    assert caught.value.view == "spend"
+    assert caught.value.sql is not None
+    assert "Traceback" not in str(caught.value)
+
+
+def test_a_float32_is_summed_as_a_double() -> None:
+    assert aggregated("sum", pa.array([16_777_216.0, 1.0, 1.0], pa.float32())) == 16_777_218.0
+
+
+def test_a_float32_keeps_its_type_in_an_extreme() -> None:
+    assert same(aggregated("max", pa.array([0.1, NAN], pa.float32())), NAN)
+    assert aggregated("min", pa.array([0.5, NAN], pa.float32())) == 0.5
+
+
+DECIMALS = pa.array([Decimal("1.10"), None, Decimal("2.25"), Decimal("-0.35")], pa.decimal128(10, 2))
+
+
+def test_a_sum_of_decimals_is_an_exact_decimal() -> None:
+    assert aggregated("sum", DECIMALS) == Decimal("3.00")
+    assert AGGREGATES["sum"].type_rule(data_type(DECIMALS.type)) == DataType("decimal", precision=38, scale=2)
+
+
+def test_a_mean_of_decimals_is_a_float() -> None:
+    assert same(aggregated("mean", DECIMALS), 1.0)
+
+
+def test_other_aggregates_of_decimals_keep_them() -> None:
+    assert aggregated("min", DECIMALS) == Decimal("-0.35")
+    assert aggregated("last", DECIMALS) == Decimal("-0.35")
+    assert aggregated("count_distinct", DECIMALS) == 3
+
+
+def test_a_variance_of_decimals_is_a_float() -> None:
+    assert same(aggregated("var_pop", pa.array([Decimal("1.0"), Decimal("3.0")], pa.decimal128(4, 1))), 1.0)
+
+
+def test_a_sum_of_decimals_beyond_38_digits_is_an_error() -> None:
+    most = pa.array([Decimal(10**38 - 1), Decimal(1)], pa.decimal128(38, 0))
+    with pytest.raises(EngineError, match=r"(?s)feature view 'spend'.*among the aggregates sum"):
+        run(windows(most, "sum"))
+
+
+@pytest.mark.parametrize("function", ["sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop"])
+@pytest.mark.parametrize("kind", ["string", "bool", "date", "timestamp", "binary"])
+def test_numbers_are_not_made_of_other_types(function: str, kind: str) -> None:
+    type_ = DataType("timestamp", unit="us") if kind == "timestamp" else DataType(kind)  # type: ignore[arg-type]
+    with pytest.raises(TypeRuleError, match="takes numbers, not"):
+        AGGREGATES[function].type_rule(type_)
+
+
+@pytest.mark.parametrize("function", ["min", "max", "first", "last", "count_distinct"])
+def test_lists_are_no_scalars(function: str) -> None:
+    with pytest.raises(TypeRuleError, match="takes scalars, not list<string>"):
+        AGGREGATES[function].type_rule(DataType("list", element=STRING))
+
+
+def test_anything_can_be_counted() -> None:
+    assert AGGREGATES["count"].type_rule(DataType("list", element=STRING)) == INT64
+    assert aggregated("count", pa.array([[1], None, []], pa.list_(pa.int64()))) == 2
+
+
+SCALARS: dict[str, tuple[pa.Array[Any], object, object]] = {
+    "strings by bytes": (pa.array(["é", "z", "", "A", None]), "", "é"),
+    "bools": (pa.array([True, None, False]), False, True),
+    "dates": (pa.array([date(2024, 1, 2), date(1969, 1, 1), None]), date(1969, 1, 1), date(2024, 1, 2)),
+    "binary": (pa.array([b"\xff", b"", b"a"]), b"", b"\xff"),
+    "timestamps": (
+        pa.array([datetime(2024, 1, 1), datetime(1969, 1, 1)], pa.timestamp("us")),
+        datetime(1969, 1, 1),
+        datetime(2024, 1, 1),
+    ),
+    "floats": (floats(NAN, -INF, 3.0), -INF, NAN),
+}
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_the_extremes_of_scalars(name: str) -> None:
+    values, least, greatest = SCALARS[name]
+    assert same(aggregated("min", values), least)
+    assert same(aggregated("max", values), greatest)
+
+
+@pytest.mark.parametrize("name", SCALARS)
+def test_the_first_and_the_last_of_scalars(name: str) -> None:
+    values, _, _ = SCALARS[name]
+    present = [value for value in values.to_pylist() if value is not None]
+    assert same(aggregated("first", values), present[0])
+    assert same(aggregated("last", values), present[-1])
+
+
+def test_first_and_last_keep_nulls_out() -> None:
+    assert aggregated("first", integers(None, 7, 8, None)) == 7
+    assert aggregated("last", integers(None, 7, 8, None)) == 8
+
+
+def test_a_full_tie_is_decided_by_the_value() -> None:
+    tied = integers(5, None, 9, 7)
+    assert aggregated("first", tied, ts=[3, 3, 3, 3]) == 5
+    assert aggregated("last", tied, ts=[3, 3, 3, 3]) == 9
+
+
+def test_a_tie_of_floats_is_decided_with_nan_highest() -> None:
+    assert same(aggregated("last", floats(1.0, NAN, INF), ts=[3, 3, 3]), NAN)
+    assert same(aggregated("first", floats(1.0, NAN, -INF), ts=[3, 3, 3]), -INF)
+
+
+def test_a_tie_of_texts_is_decided_by_bytes() -> None:
+    assert aggregated("last", pa.array(["z", "é", ""]), ts=[3, 3, 3]) == "é"
+    assert aggregated("first", pa.array(["z", "é", ""]), ts=[3, 3, 3]) == ""
+
+
+def test_the_declared_order_comes_before_the_value() -> None:
+    assert aggregated("last", integers(9, 5), ts=[3, 3], order=("position",)) == 5
+
+
+def test_a_where_keeps_events_of_its_aggregate_alone() -> None:
+    values = integers(1, 20, 3, 40)
+    assert aggregated("sum", values, where="x > 10") == 60
+    assert aggregated("first", values, where="x > 10") == 20
+    assert aggregated("count", values, where="x > 100") == 0
+    assert aggregated("sum", values, where="x > 100") is None
+
+
+def test_a_where_that_is_null_keeps_nothing() -> None:
+    assert aggregated("count", integers(1, None), where="null") == 0
+
+
+def test_events_of_a_null_time_or_outside_the_window_do_not_count() -> None:
+    assert aggregated("sum", integers(1, 2, 4, 8), ts=[-1, 0, 99, 100]) == 6
+
+
+def test_a_count_of_rows_counts_nulls() -> None:
+    events = windows(integers(None, 1), "count")
+    (aggregate,) = events.aggregates
+    rows = WindowedAggregate("rows", "count", None, None, aggregate.interval, (), INT64)
+    (row,) = run(WindowAggregate(events.spine, events.events, events.keys, "row_id", "t", "ts", (aggregate, rows)))
+    assert (row["count"], row["rows"]) == (1, 2)
+
+
+def test_a_null_key_has_the_empty_window() -> None:
+    nobody = table("nobody", pa.table({"row_id": [0], "k": pa.array([None], pa.int64()), "t": [100]}))
+    some = windows(integers(1, 2), *FUNCTIONS)
+    (row,) = run(some.with_inputs(scan(nobody), some.events))
+    assert {function: row[function] for function in FUNCTIONS} == EMPTY
+
+
+def test_float_results_are_planned_as_floats() -> None:
+    assert AGGREGATES["mean"].type_rule(INT64) == FLOAT64
+    assert AGGREGATES["sum"].type_rule(DataType("float32")) == FLOAT64
+
+
+@pytest.mark.parametrize("unit", ["s", "ms", "ns"])
+def test_a_timestamp_of_another_unit_comes_out_in_microseconds(unit: Any) -> None:
+    type_ = AGGREGATES["max"].type_rule(data_type(pa.timestamp(unit, "UTC")))
+    assert type_ == DataType("timestamp", unit="us", zone="UTC")
+    values = pa.array([datetime(1969, 1, 1), datetime(2024, 1, 1)], pa.timestamp(unit))
+    assert aggregated("max", values) == datetime(2024, 1, 1)

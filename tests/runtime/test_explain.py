@@ -1,0 +1,252 @@
+"""explain(): the plan, every rule that changed it, the SQL, and with analyze what a run was observed to do."""
+
+from __future__ import annotations
+
+import json
+import re
+from pathlib import Path
+from typing import Any
+
+import hitherto as ht
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+
+def us(*times: int | None) -> pa.Array:
+    return pa.array(times, pa.timestamp("us"))
+
+
+EVENTS = pa.table({"k": [1, 1, 2, 3, None], "ts": us(10, 50, 10, 90, 10), "v": [1.0, 2.0, 3.0, 4.0, 5.0]})
+# In time, too old, too old, only later events, no events, no key.
+SPINE = pa.table({"k": [1, 1, 2, 3, 4, None], "t": us(12, 80, 40, 60, 60, 60)})
+
+
+def latest(name: str = "last", **changes: Any) -> ht.FeatureView:
+    given = {"entities": ["k"], "source": ht.ArrowSource(EVENTS, timestamp_field="ts"), "ttl": "20us"}
+    return ht.FeatureView(name, **given | changes)
+
+
+def windows(name: str = "sums", *more: ht.Aggregation, **changes: Any) -> ht.FeatureView:
+    aggregations = [ht.Aggregation("v", "sum", "5us"), ht.Aggregation("v", "max", "20us"), *more]
+    return latest(name, ttl=None, aggregations=aggregations, **changes)
+
+
+def job(*views: ht.FeatureView, spine: pa.Table = SPINE, **options: Any) -> ht.RetrievalJob:
+    store = ht.FeatureStore(list(views), planner_options=ht.PlannerOptions(**options))
+    return store.get_historical_features(spine, list(views))
+
+
+LEVELS = {
+    "dag": ["dag"],
+    "logical": ["logical"],
+    "optimized": ["rules", "optimized"],
+    "physical": ["physical"],
+    "sql": ["sql"],
+    "all": ["dag", "logical", "rules", "optimized", "physical", "sql"],
+}
+
+
+def sections(text: str) -> list[str]:
+    return [line for line in text.splitlines() if line in LEVELS["all"] or line == "analysis"]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+def test_a_level_shows_its_sections(level: str) -> None:
+    explanation = job(latest(), windows()).explain(level)
+    assert str(explanation).splitlines()[0].startswith("Query   2 views, 3 features, spine 6 rows, duckdb ")
+    assert sections(str(explanation)) == LEVELS[level]
+    assert list(explanation.to_dict()) == ["query", *LEVELS[level]]
+
+
+@pytest.mark.parametrize("level", LEVELS)
+@pytest.mark.parametrize("format_", ["text", "json"])
+def test_explain_is_the_same_on_every_run(level: str, format_: str) -> None:
+    one, two = (str(job(latest(), windows()).explain(level, format=format_)) for _ in range(2))
+    assert one == two
+    assert not re.search(r"0x[0-9a-f]{6}|\b\d{12,}\b|[0-9a-f]{16}|\d\.\d+ s\b", one)
+
+
+def test_json_says_what_the_text_says() -> None:
+    lazy = job(latest(), windows())
+    read = json.loads(str(lazy.explain(format="json")))
+    assert read == lazy.explain().to_dict()
+    text = str(lazy.explain())
+    for section in ("dag", "logical", "optimized", "physical"):
+        assert all(f"  {line}" in text for line in read[section])
+    assert all(statement["sql"] in text for statement in read["sql"])
+    assert {step["rule"] for step in read["rules"]} == set(rules(text))
+
+
+def rules(text: str) -> list[str]:
+    lines = text.splitlines()
+    start, end = lines.index("rules"), lines.index("optimized")
+    return [line.split()[0] for line in lines[start + 1 : end]]
+
+
+def test_every_rule_that_fired_is_named_with_what_it_changed(tmp_path: Path) -> None:
+    pq.write_table(EVENTS.append_column("unused", EVENTS["v"]), tmp_path / "events.parquet")
+    source = ht.FileSource(tmp_path / "events.parquet", timestamp_field="ts")
+    lazy = job(latest(source=source, features=["v"], filter="v > 0"))
+    fired = {step.rule for step in lazy.explain().compiled.trace if step.phase != "physical"}
+    text = str(lazy.explain("optimized"))
+    assert set(rules(text)) == fired
+    assert {"bound_asof_events_by_spine", "push_filter_into_scan", "narrow_scan"} <= fired
+    assert re.search(r"narrow_scan .*Scan events  4 columns.*  ->  3 columns", text)
+
+
+def test_a_disabled_rule_does_not_fire() -> None:
+    text = str(job(latest(), disabled_rules=("bound_asof_events_by_spine",)).explain("optimized"))
+    assert "bound_asof_events_by_spine" not in text
+    assert "bound_asof_events_by_spine" in str(job(latest()).explain("optimized"))
+
+
+def test_verbose_shows_the_difference_that_every_rule_made() -> None:
+    brief, long = (str(job(latest()).explain("optimized", verbose=verbose)) for verbose in (False, True))
+    assert len(long) > len(brief)
+    lines = long.splitlines()
+    rule = next(index for index, line in enumerate(lines) if line.startswith("  bound_asof_events_by_spine"))
+    following = lines[rule + 1 : rule + 12]
+    assert following[0].strip()
+    assert any(line.lstrip().startswith("+") for line in following)
+
+
+def test_an_explanation_prints_nothing_and_shows_itself_in_a_notebook(capsys: pytest.CaptureFixture[str]) -> None:
+    explanation = job(latest()).explain()
+    assert capsys.readouterr().out == ""
+    html = explanation._repr_html_()
+    assert html.startswith("<pre>Query   1 view, 1 feature")
+    assert "&lt;= t" in html
+
+
+def test_the_dag_states_the_time_bounds() -> None:
+    text = str(job(latest(), windows()).explain("dag"))
+    assert "DedupNode last, ts <= t, ttl 20us" in text
+    assert "AggregationNode sums, 2 aggregates, [t-5us, t), [t-20us, t)" in text
+
+
+def test_the_physical_plan_names_the_chosen_forms() -> None:
+    text = str(job(latest(), windows()).explain("physical"))
+    assert "NarrowAsofThenFetch last" in text
+    assert "BucketedRangeJoinAggregate sums" in text
+
+
+def test_the_sql_is_that_of_the_run() -> None:
+    explanation = job(latest(), windows()).explain("sql").to_dict()
+    assert [statement["name"] for statement in explanation["sql"]] == ["spine_rows", "last", "sums", "training_set"]
+
+
+def test_explain_without_analyze_runs_nothing() -> None:
+    text = pa.table({"k": [1], "ts": us(1), "code": ["x"]})
+    lazy = job(latest(source=ht.ArrowSource(text, timestamp_field="ts"), columns={"n": "cast(code as bigint)"}))
+    assert "ERROR(" in str(lazy.explain())
+    with pytest.raises(ht.EngineError):
+        lazy.explain(analyze=True)
+
+
+def analysis(*views: ht.FeatureView, spine: pa.Table = SPINE, **options: Any) -> dict[str, Any]:
+    found: dict[str, Any] = (
+        job(*views, spine=spine, **options).explain(analyze=True, format="json").to_dict()["analysis"]
+    )
+    return found
+
+
+def test_analyze_counts_matched_expired_and_unmatched_rows_of_latest_values() -> None:
+    assert analysis(latest())["views"] == [{"view": "last", "matched": 1, "expired": 2, "unmatched": 3, "future": 0}]
+
+
+def test_analyze_counts_no_row_as_expired_where_nothing_expires() -> None:
+    assert analysis(latest(ttl=None))["views"] == [
+        {"view": "last", "matched": 3, "expired": 0, "unmatched": 3, "future": 0}
+    ]
+
+
+def test_analyze_counts_by_the_longest_window() -> None:
+    assert analysis(windows())["views"] == [{"view": "sums", "matched": 1, "expired": 2, "unmatched": 3, "future": 0}]
+    lifetime = ht.Aggregation("v", "min")
+    assert analysis(windows("sums", lifetime))["views"] == [
+        {"view": "sums", "matched": 3, "expired": 0, "unmatched": 3, "future": 0}
+    ]
+
+
+def test_the_edges_of_the_time_bound_count_as_they_match() -> None:
+    spine = pa.table({"k": [1, 1, 1, 1, 1], "t": us(9, 10, 11, 30, 31)})
+    one = ht.ArrowSource(EVENTS.slice(0, 1), timestamp_field="ts")
+    assert analysis(latest(source=one), spine=spine)["views"] == [
+        {"view": "last", "matched": 3, "expired": 1, "unmatched": 1, "future": 0}
+    ]
+    assert analysis(windows(source=one), spine=spine)["views"] == [
+        {"view": "sums", "matched": 2, "expired": 1, "unmatched": 2, "future": 0}
+    ]
+
+
+def test_an_older_window_is_covered_by_its_own_bounds() -> None:
+    spine = pa.table({"k": [1, 1, 1], "t": us(15, 22, 40)})
+    one = ht.ArrowSource(EVENTS.slice(0, 1), timestamp_field="ts")
+    shifted = latest("old", ttl=None, source=one, aggregations=[ht.Aggregation("v", "sum", "5us", offset="10us")])
+    assert analysis(shifted, spine=spine)["views"] == [
+        {"view": "old", "matched": 1, "expired": 1, "unmatched": 1, "future": 0}
+    ]
+
+
+def test_a_delayed_source_is_covered_by_when_its_rows_are_visible() -> None:
+    spine = pa.table({"k": [1, 1], "t": us(14, 15)})
+    late = ht.ArrowSource(EVENTS.slice(0, 1), timestamp_field="ts", data_delay="5us")
+    assert analysis(latest(source=late), spine=spine)["views"] == [
+        {"view": "last", "matched": 1, "expired": 0, "unmatched": 1, "future": 0}
+    ]
+
+
+def test_rows_that_the_filter_drops_cover_nothing() -> None:
+    assert analysis(latest(filter="v > 1"))["views"] == [
+        {"view": "last", "matched": 0, "expired": 2, "unmatched": 4, "future": 0}
+    ]
+
+
+def test_every_view_is_covered_also_when_views_are_fused() -> None:
+    store = ht.FeatureStore([latest("a"), windows("b"), windows("c")])
+    lazy = store.get_historical_features(SPINE, ["a", "b", "c"], full_feature_names=True)
+    views = lazy.explain(analyze=True).to_dict()["analysis"]["views"]
+    assert [(view["view"], view["matched"], view["expired"], view["unmatched"]) for view in views] == [
+        ("a", 1, 2, 3),
+        ("b", 1, 2, 3),
+        ("c", 1, 2, 3),
+    ]
+
+
+def test_analyze_counts_the_rows_of_scans_and_tables() -> None:
+    found = analysis(latest(), windows())
+    statements = {statement["name"]: statement["rows"] for statement in found["statements"]}
+    assert found["rows"] == 6
+    assert statements["spine_rows"] == {"result": 6}
+    assert statements["last"]["result"] == statements["sums"]["result"] == 6
+    assert statements["last"]["last_match"] == 6
+    assert 1 <= statements["last"]["last_events"] <= 4
+
+
+def test_analyze_gives_wall_time_and_peak_memory() -> None:
+    found = analysis(latest())
+    assert all(statement["seconds"] >= 0 for statement in found["statements"])
+    assert found["seconds"] >= sum(statement["seconds"] for statement in found["statements"]) > 0
+    assert 10_000_000 < found["peak_memory"] < 100_000_000_000
+
+
+def test_analyze_is_shown_as_text() -> None:
+    text = str(job(latest()).explain(analyze=True))
+    assert sections(text)[-1] == "analysis"
+    assert re.search(r"\n  6 rows in \d+\.\d+ s, peak memory [\d,]+ MiB\n", text)
+    assert re.search(r"\n  spine_rows  \d+\.\d+ s\n    result  6 rows\n", text)
+    assert text.endswith("\n  last: matched 1, expired 2, unmatched 3; no used event after its row")
+
+
+def test_analyze_of_an_empty_spine_counts_nothing() -> None:
+    found = analysis(latest(), windows(), spine=SPINE.slice(0, 0))
+    assert found["rows"] == 0
+    assert [sum(view[name] for name in ("matched", "expired", "unmatched")) for view in found["views"]] == [0, 0]
+
+
+def test_analyze_leaves_the_answer_as_it_was() -> None:
+    lazy = job(latest(), windows())
+    before = lazy.to_arrow()
+    lazy.explain(analyze=True)
+    assert lazy.to_arrow() == before

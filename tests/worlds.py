@@ -1,0 +1,692 @@
+"""Whole worlds for property tests: sources, views and a spine, small and full of edges.
+
+Names, keys, instants and values come from short pools, so that ties, equal keys and bounds that miss or hit by one
+microsecond are common. A table is drawn as one string of bytes for each row, each byte an index into its column's
+pool: fast to draw, and hypothesis can drop rows and simplify values when it shrinks.
+"""
+
+from __future__ import annotations
+
+import atexit
+import itertools
+import tempfile
+from collections.abc import Callable, Mapping, Sequence
+from dataclasses import dataclass, replace
+from datetime import date, timedelta
+from functools import cached_property
+from pathlib import Path
+from random import Random
+from typing import Any
+
+import hitherto as ht
+import pyarrow as pa
+import pyarrow.parquet as pq
+from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
+from hypothesis import strategies as st
+
+from tests.reference import Evaluate, Output, Reference, Relation, Row, agrees, selected, value_order
+
+_FILES = tempfile.TemporaryDirectory(prefix="hitherto-worlds-")
+atexit.register(_FILES.cleanup)
+_NUMBERS = itertools.count()
+
+SECOND = 1_000_000
+HOUR = 3_600 * SECOND
+DAY = 24 * HOUR
+YEAR_1, YEAR_2024, YEAR_10000 = -62_135_596_800 * SECOND, 1_704_067_200 * SECOND, 253_402_300_800 * SECOND
+ANCHORS = (0, YEAR_2024, -1, -10 * 366 * DAY, YEAR_1 + 9 * DAY, YEAR_10000 - 9 * DAY)
+STEPS = (SECOND, HOUR, DAY, DAY, 7)
+# Names that mean something to SQL or that a planner might take for its own columns; no two differ only by case.
+NAMES = (
+    "a", "b", "c", "d", "amount", "user id", 'a"b', "select", "ü", ";--", "it's", "row_id", "t", "ts", "created_ts",
+    "a.b", "x--y", "Mixed", "{}", "%s", "group", "1st", "spine", "rank", "日本", "?", "$1", "*/",
+)  # fmt: skip
+VIEW_NAMES = ("v", "w", 'vi"ew', "select from", "ü", "spine", "row_id", "a__b")
+SPINE_FORMS = ("arrow", "arrow", "chunked", "pandas", "polars")
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column to be: the values it may have, in the unit of its type."""
+
+    name: str
+    type: pa.DataType
+    pool: tuple[Any, ...]
+    is_summable: bool = True
+
+    @property
+    def is_integer(self) -> bool:
+        return bool(pa.types.is_integer(self.type))
+
+    @property
+    def is_number(self) -> bool:
+        return self.is_integer or bool(pa.types.is_floating(self.type))
+
+
+@dataclass(frozen=True)
+class SourceTable:
+    """The columns of a source by role, and its rows."""
+
+    keys: tuple[Column, ...]
+    timestamp: Column
+    created: Column | None
+    sequence: tuple[Column, ...]
+    values: tuple[Column, ...]
+    rows: tuple[tuple[Any, ...], ...]
+
+    @property
+    def columns(self) -> tuple[Column, ...]:
+        created = () if self.created is None else (self.created,)
+        return (*self.keys, self.timestamp, *created, *self.sequence, *self.values)
+
+    @cached_property
+    def data(self) -> pa.Table:
+        return arrow_table(self.columns, self.rows)
+
+
+@dataclass(frozen=True, eq=False)
+class World:
+    """Definitions, a request and its data. ``expected`` is the answer by the reference."""
+
+    views: list[FeatureView | FeatureViewProjection]
+    features: list[Feature]
+    full_feature_names: bool
+    entity_df: Any
+    spine: pa.Table
+    timestamp: str
+    tables: dict[Source, pa.Table]
+    expressions: dict[str, Evaluate]
+    types: dict[tuple[str, str], pa.DataType]
+    key_columns: tuple[Column, ...]
+    key_copies: Mapping[str, str]
+    end: int
+
+    @cached_property
+    def relations(self) -> dict[Source, Relation]:
+        return {
+            source: Relation(
+                tuple(table.column_names),
+                plain_rows(table, up=(source.timestamp_field, source.created_timestamp_column)),
+            )
+            for source, table in self.tables.items()
+        }
+
+    @cached_property
+    def outputs(self) -> list[Output]:
+        return selected(self.views, self.features, self.relations, full_feature_names=self.full_feature_names)
+
+    @cached_property
+    def schema(self) -> pa.Schema:
+        """The answer's schema by the law: the spine's, then the features'."""
+        features = [pa.field(item.name, self.types[item.use.view.name, item.feature]) for item in self.outputs]
+        return pa.schema([*self.spine.schema, *features], metadata=self.spine.schema.metadata)
+
+    def expected(self, reference: type[Reference] = Reference) -> list[dict[str, Any]]:
+        return reference(self.relations, self.expressions).answers(self.outputs, plain_rows(self.spine), self.timestamp)
+
+    def job(
+        self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, entity_df: Any = None
+    ) -> ht.RetrievalJob:
+        store = ht.FeatureStore(self.views, engine=engine, planner_options=options)
+        return store.get_historical_features(
+            self.entity_df if entity_df is None else entity_df,
+            features=self.features,
+            full_feature_names=self.full_feature_names,
+            entity_timestamp=self.timestamp,
+        )
+
+    def __repr__(self) -> str:
+        lines = ["World", f"  views {self.views}", f"  features {self.features} full={self.full_feature_names}"]
+        for use in self.views:
+            view = use.view if isinstance(use, FeatureViewProjection) else use
+            lines.append(f"  {view.name!r}: {view.filter=} {view.columns=} {view.features=} {view.source.data_delay=}")
+            lines.append(f"    {list(view.aggregations)} {dict(view.post_aggregation)}")
+            if isinstance(use, FeatureViewProjection):
+                lines.append(f"    used as {use.name!r} with {dict(use.join_key_map)}")
+        for source, table in self.tables.items():
+            roles = f"{source.timestamp_field!r}, {source.created_timestamp_column!r}, {source.sequence_columns}"
+            lines.append(f"  {type(source).__name__} {roles} {dict(source.field_mapping)}\n    {_shown(table)}")
+        lines.append(f"  spine by {self.timestamp!r}, {type(self.entity_df).__module__}\n    {_shown(self.spine)}")
+        return "\n".join(lines)
+
+
+def with_sources(world: World, sources: Mapping[Source, Source]) -> World:
+    """The same request, with each source replaced by another that holds the same rows."""
+
+    def moved(use: Feature) -> Feature:
+        if isinstance(use, str):
+            return use
+        assert isinstance(use, FeatureView | FeatureViewProjection)
+        if isinstance(use, FeatureViewProjection):
+            return FeatureViewProjection(views[use.view.name], use.features, use.name, use.join_key_map)
+        return views[use.name]
+
+    bases = (use.view if isinstance(use, FeatureViewProjection) else use for use in world.views)
+    views = {view.name: _with_source(view, sources[view.source]) for view in bases}
+    uses = [use for use in map(moved, world.views) if not isinstance(use, str)]
+    return replace(world, views=uses, features=[moved(item) for item in world.features])
+
+
+def _with_source(view: FeatureView, source: Source) -> FeatureView:
+    aggregated: dict[str, Any] = {"aggregations": view.aggregations, "post_aggregation": view.post_aggregation}
+    latest: dict[str, Any] = {"features": view.features, "allow_exact_matches": view.allow_exact_matches}
+    latest["ttl"] = None if view.ttl is None else timedelta(microseconds=view.ttl)
+    specific = aggregated if view.aggregations else latest
+    return FeatureView(
+        view.name, entities=view.entities, source=source, filter=view.filter, columns=view.columns, **specific
+    )
+
+
+def roles(source: Source) -> dict[str, Any]:
+    """The parameters that a source has beside its data."""
+    return {
+        "timestamp_field": source.timestamp_field,
+        "created_timestamp_column": source.created_timestamp_column,
+        "sequence_columns": source.sequence_columns,
+        "field_mapping": source.field_mapping,
+        "data_delay": timedelta(microseconds=source.data_delay),
+    }
+
+
+def differences(world: World, expected: Sequence[Row], table: pa.Table) -> list[str]:
+    """How an answer differs from the reference's, in words; empty where it doesn't."""
+    if table.schema != world.schema or table.schema.metadata != world.schema.metadata:
+        return [f"schema\n{table.schema}\ninstead of\n{world.schema}"]
+    own = table.select(world.spine.column_names)
+    if not own.equals(world.spine):
+        return [f"the spine's columns changed:\n{own}\ninstead of\n{world.spine}"]
+    if table.num_rows != len(expected):
+        return [f"{table.num_rows} rows instead of {len(expected)}"]
+    features = table.select([item.name for item in world.outputs])
+    return [
+        f"row {number}, {name!r}: {got[name]!r} instead of {value!r}"
+        for number, (wanted, got) in enumerate(zip(expected, plain_rows(features), strict=True))
+        for name, value in wanted.items()
+        if not agrees(value, got[name])
+    ]
+
+
+def plain_rows(table: pa.Table, up: Sequence[str | None] = ()) -> list[dict[str, Any]]:
+    """Rows as the reference takes them. A timestamp is rounded to microseconds: down, or up for the columns ``up``."""
+    columns = [_plain_column(table[name], up=name in up) for name in table.column_names]
+    return [dict(zip(table.column_names, row, strict=True)) for row in zip(*columns, strict=True)]
+
+
+def _plain_column(column: pa.ChunkedArray, *, up: bool) -> list[Any]:
+    if not pa.types.is_timestamp(column.type):
+        return list(column.to_pylist())
+    ticks = column.cast(pa.int64()).to_pylist()
+    if column.type.unit == "ns":
+        return [None if tick is None else -(-tick // 1_000) if up else tick // 1_000 for tick in ticks]
+    factor = {"s": SECOND, "ms": 1_000, "us": 1}[column.type.unit]
+    return [None if tick is None else tick * factor for tick in ticks]
+
+
+def arrow_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> pa.Table:
+    arrays = [pa.array([row[index] for row in rows], column.type) for index, column in enumerate(columns)]
+    return pa.table(arrays, names=[column.name for column in columns])
+
+
+@st.composite
+def worlds(draw: st.DrawFn) -> World:
+    """A world with one to three sources and one to four views."""
+    return _WorldBuilder(draw).build()
+
+
+class _WorldBuilder:
+    """Draws a world top down: clock, keys, sources, views, request, spine."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+        self._anchor = self._pick(ANCHORS)
+        self._step = self._pick(STEPS)
+        self._is_far = abs(self._anchor) > 9_000_000_000 * SECOND  # beyond what 64 bits of nanoseconds hold
+        self._shuffle = Random(self._integer(0, 1_000))
+        self._expressions: dict[str, Evaluate] = {}
+        self._types: dict[tuple[str, str], pa.DataType] = {}
+        self._tables: dict[Source, pa.Table] = {}
+
+    def build(self) -> World:
+        names = self._names(5)
+        keys = [self._key(name) for name in names[: self._pick((1, 2, 1, 3))]]
+        copies = {key.name: f"{key.name} 2" for key in keys}
+        tables = [self._table(keys) for _ in range(self._integer(1, 3))]
+        views = [self._view(name, self._pick(tables)) for name in self._view_names()]
+        uses: list[FeatureView | FeatureViewProjection] = [*views]
+        if self._chance(3):
+            again = self._pick(views)
+            uses.append(again.with_name("again").with_join_key_map({key: copies[key] for key in again.join_keys}))
+        timestamp = self._pick(("event_timestamp", "event_timestamp", "when", names[4]))
+        spine = self._spine(keys, copies, timestamp)
+        entity_df, spine = self._in_form(spine)
+        features = self._features(uses)
+        relations = {source: Relation(tuple(table.column_names), ()) for source, table in self._tables.items()}
+        outputs = selected(uses, features, relations, full_feature_names=False)
+        taken = [name.lower() for name in (*(item.name for item in outputs), *spine.column_names)]
+        clashes = len(set(taken)) < len(taken)
+        return World(
+            views=uses,
+            features=features,
+            full_feature_names=clashes or self._chance(3),
+            entity_df=entity_df,
+            spine=spine,
+            timestamp=timestamp,
+            tables=self._tables,
+            expressions=self._expressions,
+            types=self._types,
+            key_columns=tuple(keys),
+            key_copies=copies,
+            end=self._pick(self._instants()) // 1_000,
+        )
+
+    # What everything is drawn with; small numbers are the simple ones.
+
+    def _integer(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+    def _pick(self, options: Sequence[Any]) -> Any:
+        return options[self._integer(0, len(options) - 1)]
+
+    def _chance(self, one_in: int) -> bool:
+        return self._integer(0, one_in - 1) == one_in - 1
+
+    def _bytes(self, width: int, low: int, high: int) -> list[bytes]:
+        return self._draw(st.lists(st.binary(min_size=width, max_size=width), min_size=low, max_size=high))
+
+    def _names(self, count: int, but: Sequence[str] = ()) -> list[str]:
+        free = [name for name in NAMES if name not in but]
+        return self._shuffle.sample(free, count) if self._chance(2) else free[:count]
+
+    def _view_names(self) -> list[str]:
+        count = self._integer(1, 4)
+        return self._shuffle.sample(VIEW_NAMES, count) if self._chance(2) else list(VIEW_NAMES[:count])
+
+    def _instants(self) -> list[int]:
+        """Nanoseconds: a few steps from the anchor, and neighbours one microsecond and one nanosecond away."""
+        neighbours = (0, 0, 0, 1_000, -1_000, 1, -1)
+        return [(self._anchor + k * self._step) * 1_000 + near for k in range(6) for near in neighbours]
+
+    def _span(self) -> timedelta:
+        """A duration that reaches from one instant of the pool to another, or misses it by a microsecond."""
+        factor, near = self._integer(1, 5), self._pick((0, 0, 1, -1))
+        return timedelta(microseconds=max(factor * self._step + near, 1))
+
+    def _time(self, name: str, *, nullable: bool) -> Column:
+        """A column of instants, of a type that is fine enough to tell most of them apart."""
+        types = [pa.timestamp("us"), pa.timestamp("us", "UTC")]
+        if not self._is_far:
+            types += [pa.timestamp("us", "Europe/Berlin"), pa.timestamp("ns"), pa.timestamp("ns", "UTC")]
+        if not self._is_far and self._step >= SECOND:
+            types += [pa.timestamp("ms"), pa.timestamp("s", "UTC")]
+        if not self._is_far and self._step >= DAY:
+            types.append(pa.date32())
+        type_ = self._pick(types)
+        ticks: list[Any] = list(dict.fromkeys(_ticks(instant, type_) for instant in self._instants()))
+        return Column(name, type_, (*ticks, None) if nullable else tuple(ticks))
+
+    def _key(self, name: str) -> Column:
+        pools: tuple[tuple[pa.DataType, tuple[Any, ...]], ...] = (
+            (pa.int64(), (1, 2, 0, -1, 2**63 - 1, -(2**63))),
+            (pa.string(), ("a", "b", "", "ü", "A", "a\x00", "it's", "e\u0301", "\u00e9")),
+            (pa.int32(), (1, 2, -1, 2**31 - 1)),
+            (pa.bool_(), (False, True)),
+            (pa.date32(), (date(1970, 1, 1), date(1969, 12, 31), date(2024, 2, 29))),
+            (pa.timestamp("us"), (0, -1, 1, 1_704_067_200 * SECOND)),
+        )
+        type_, values = self._pick(pools)
+        start = self._integer(0, len(values) - 1)
+        values = (*values[start:], *values[:start])[: self._integer(2, 3)]
+        # The last value is for the spine alone: no source knows it. It is as rare as a null.
+        return Column(name, type_, (*values[:-1] * 4, values[-1], None), is_summable=False)
+
+    def _value(self, name: str) -> Column:
+        nan, inf = float("nan"), float("inf")
+        days = (date(1970, 1, 1), date(1969, 12, 31), date(2024, 2, 29), date(1, 1, 1), None)
+        kinds: tuple[Callable[[], Column], ...] = (
+            lambda: Column(name, pa.int64(), (1, 2, 0, -3, 1_000_000, None)),
+            lambda: Column(name, pa.float64(), (1.0, 2.5, 0.1, 1e-3, 3.0, -7.25, None)),
+            lambda: Column(name, pa.float64(), (1.0, -0.0, 0.0, nan, inf, -inf, 2.5, None)),
+            lambda: Column(name, pa.float64(), (1e9, 1e9 + 1, 1e9 + 1e-6, -1e17, 1e17, 0.3, None)),
+            lambda: Column(name, pa.string(), ("a", "b", "", "ü", "Z", "z\x00", "\U0001f600", "\uffff", None)),
+            lambda: Column(name, pa.bool_(), (False, True, None)),
+            lambda: Column(name, pa.int64(), (0, 2**63 - 1, -(2**63), 1, 2**53 + 1, None), is_summable=False),
+            lambda: Column(name, pa.int32(), (1, 0, -1, 2**31 - 1, -(2**31), None)),
+            lambda: Column(name, pa.float32(), (1.5, 0.1, -0.0, 0.0, nan, 16777216.0, None)),
+            lambda: Column(name, pa.date32(), days),
+            lambda: self._time(name, nullable=True),
+        )
+        return self._pick(kinds)()
+
+    def _table(self, all_keys: Sequence[Column]) -> SourceTable:
+        keys = all_keys[: self._integer(1, len(all_keys))] if self._chance(2) else all_keys
+        keys = [self._retyped(key) for key in keys]
+        names = self._names(9, but=[key.name for key in all_keys])
+        created = self._time(names[1], nullable=True) if self._chance(2) else None
+        sequence = [self._value(name) for name in names[2 : 2 + self._pick((0, 0, 1, 2))]]
+        values = [self._value(name) for name in names[4 : 4 + self._integer(1, 4)]]
+        known = [replace(key, pool=(*key.pool[:-2], None)) for key in keys]
+        timestamp = self._time(names[0], nullable=True)
+        table = SourceTable(tuple(known), timestamp, created, tuple(sequence), tuple(values), ())
+        low, high = self._pick(((0, 6), (24, 48), (24, 48), (8, 24)))
+        rows = [_row(table.columns, data) for data in self._bytes(len(table.columns), low, high)]
+        rows += rows[: self._pick((0, 0, 1, 3))]
+        return SourceTable(table.keys, timestamp, created, table.sequence, table.values, tuple(rows))
+
+    def _retyped(self, key: Column) -> Column:
+        """A key as a source may have it: an integer of another width, an instant of another unit or zone."""
+        if not self._chance(3):
+            return key
+        if key.type == pa.int32():
+            return replace(key, type=pa.int64())
+        if key.type == pa.timestamp("us"):
+            ticks = tuple(None if tick is None else tick * 1_000 + 999 for tick in key.pool)
+            return replace(key, type=pa.timestamp("ns", "UTC"), pool=ticks)
+        return key
+
+    def _source(self, table: SourceTable) -> Source:
+        """The table as a source. Sources of one table are views of the same rows, perhaps with another delay."""
+        names = self._names(9, but=[column.name for column in table.columns])
+        mapping = {column.name: names.pop() for column in table.values if self._chance(4)}
+        roles: dict[str, Any] = {
+            "timestamp_field": table.timestamp.name,
+            "created_timestamp_column": None if table.created is None else table.created.name,
+            "sequence_columns": [column.name for column in table.sequence],
+            "field_mapping": mapping,
+            "data_delay": self._span() if self._chance(4) else timedelta(0),
+        }
+        source: Source
+        if self._chance(5):
+            source = ht.FileSource(write_files(table.data, self._integer(1, 3)), **roles)
+        else:
+            source = ht.ArrowSource(table.data, **roles)
+        self._tables[source] = table.data
+        return source
+
+    def _view(self, name: str, table: SourceTable) -> FeatureView:
+        source = self._source(table)
+        keys = [key.name for key in table.keys]
+        keys = keys[: self._integer(1, len(keys))] if self._chance(3) else keys
+        mapped = [replace(column, name=source.field_mapping.get(column.name, column.name)) for column in table.columns]
+        condition = self._condition(mapped) if self._chance(3) else None
+        made = self._computed(mapped)
+        entities = [ht.Entity("entity", join_keys=keys)] if self._chance(2) else keys
+        common: dict[str, Any] = {"entities": entities, "source": source, "filter": condition}
+        common["columns"] = {column.name: text for column, text in made}
+        columns = [*mapped, *(column for column, _ in made)]
+        if self._chance(2):
+            return self._latest(name, table, columns, common)
+        return self._windowed(name, columns, common)
+
+    def _latest(
+        self, name: str, table: SourceTable, columns: Sequence[Column], common: Mapping[str, Any]
+    ) -> FeatureView:
+        roles = {column.name for column in (*table.keys, table.timestamp, *table.sequence)}
+        offered = [column for column in columns if column.name not in roles and column.name != _name(table.created)]
+        features = None
+        if self._chance(2):
+            features = self._some([column.name for column in offered])
+            if table.timestamp.type == pa.timestamp("us") and self._chance(3):
+                features.append(table.timestamp.name)
+        for column in columns:
+            self._types[name, column.name] = _answered(column.type)
+        return ht.FeatureView(
+            name,
+            features=features,
+            ttl=self._pick((None, timedelta(0), self._span())),
+            allow_exact_matches=not self._chance(4),
+            **common,
+        )
+
+    def _windowed(self, name: str, columns: Sequence[Column], common: Mapping[str, Any]) -> FeatureView:
+        # An event or created time in nanoseconds is rounded up as a time; as a value it is left out.
+        source = common["source"]
+        times = (source.timestamp_field, source.created_timestamp_column)
+        columns = [each for each in columns if each.name not in times or not str(each.type).startswith("timestamp[ns")]
+        taken: dict[str, ht.Aggregation] = {}
+        numbers: list[str] = []
+        for number in range(self._integer(1, 6)):
+            column = self._pick(columns)
+            function = self._pick(_functions(column))
+            counts_rows = function == "count" and self._chance(2)
+            item = ht.Aggregation(
+                "*" if counts_rows else column.name,
+                function,
+                self._span() if self._integer(0, 4) else None,
+                offset=self._span() if self._chance(4) else None,
+                slide_interval=self._span() if self._chance(4) else None,
+                closed=self._pick(("left", "right", "both", "neither")),
+                where=self._condition(columns) if self._chance(4) else None,
+                name=self._pick((None, f"f{number}", f"{NAMES[-number - 1]} {number}")),
+            )
+            if item.name.lower() in taken:
+                continue
+            taken[item.name.lower()] = item
+            self._types[name, item.name] = _result_type(function, column.type)
+            if function not in ("min", "max", "first", "last", "count_distinct") and column.is_summable:
+                numbers.append(item.name)
+        after: dict[str, str] = {}
+        if numbers and self._chance(3):
+            first, second = self._pick(numbers), self._pick(numbers)
+            text, type_, evaluate = _after(first, second, self._types[name, first])[self._integer(0, 2)]
+            after["after"] = self._meaning(text, evaluate)
+            self._types[name, "after"] = type_
+        return ht.FeatureView(name, aggregations=list(taken.values()), post_aggregation=after, **common)
+
+    def _condition(self, columns: Sequence[Column]) -> str:
+        column = self._pick(columns)
+        text, evaluate = self._pick(_conditions(column))
+        if self._chance(4):
+            other, other_evaluate = self._pick(_conditions(self._pick(columns)))
+            either = f"({text}) or not ({other})"
+            return self._meaning(either, lambda row: _or(evaluate(row), _not(other_evaluate(row))))
+        return self._meaning(text, evaluate)
+
+    def _computed(self, columns: Sequence[Column]) -> list[tuple[Column, str]]:
+        """One or no column computed from the source's."""
+        if not self._chance(3):
+            return []
+        text, type_, evaluate = self._pick(_computations(self._pick(columns)))
+        return [(Column("computed", type_, (), is_summable=False), self._meaning(text, evaluate))]
+
+    def _meaning(self, text: str, evaluate: Evaluate) -> str:
+        self._expressions[text] = evaluate
+        return text
+
+    def _features(self, uses: Sequence[FeatureView | FeatureViewProjection]) -> list[Feature]:
+        """What is asked for: whole views, projections and texts, in any order."""
+        relations = {source: Relation(tuple(table.column_names), ()) for source, table in self._tables.items()}
+        chosen: list[Feature] = []
+        for use in uses:
+            offered = [item.feature for item in selected([use], [use], relations, full_feature_names=True)]
+            match self._integer(0, 3):
+                case 0:
+                    chosen.append(use)
+                case 1:
+                    chosen.append(use.name)
+                case 2:
+                    chosen.append(use[self._some(offered)])
+                case _:
+                    chosen += [f"{use.name}:{feature}" for feature in self._some(offered)]
+        if self._chance(2):
+            self._shuffle.shuffle(chosen)
+        return chosen
+
+    def _some(self, names: Sequence[str]) -> list[str]:
+        """Some of the names, at least one, in any order."""
+        return self._shuffle.sample(names, self._integer(1, len(names)))
+
+    def _spine(self, keys: Sequence[Column], copies: Mapping[str, str], timestamp: str) -> pa.Table:
+        time = self._time(timestamp, nullable=False)
+        extra = Column("label", pa.string(), ("x", "y", None))
+        columns = [extra, *keys, time, *(Column(copies[key.name], key.type, key.pool) for key in keys)]
+        low, high = self._pick(((0, 8), (65, 90), (65, 90), (8, 64)))
+        rows = [_row(columns, data) for data in self._bytes(len(columns), low, high)]
+        rows += rows[: self._pick((0, 0, 2))]
+        table = arrow_table(columns, rows)
+        number = pa.array(range(table.num_rows), pa.int16())
+        return table.append_column(pa.field("row number", number.type, metadata={"note": "kept"}), number)
+
+    def _in_form(self, spine: pa.Table) -> tuple[Any, pa.Table]:
+        """The spine as a user has it, and the Arrow table whose columns must come back."""
+        form = self._pick(SPINE_FORMS)
+        if form == "chunked":
+            middle = spine.num_rows // 2
+            lists = pa.array([[row, None] for row in range(spine.num_rows)], pa.list_(pa.int64()))
+            spine = spine.append_column("list", lists).replace_schema_metadata({"owner": "me"})
+            spine = pa.concat_tables([spine.slice(0, middle), spine.slice(middle)])
+        if form == "polars":
+            import polars as pl
+
+            frame = pl.from_arrow(spine.replace_schema_metadata(None))
+            return frame, pa.RecordBatchReader.from_stream(frame).read_all()
+        if form == "pandas" and spine.num_rows:  # an empty column of dates has no type in pandas
+            # Integers with nulls turn into floats, which is exact for small ones only.
+            values = (value for row in spine.to_pylist() for value in row.values())
+            is_exact = all(abs(value) < 2**53 for value in values if isinstance(value, int))
+            data_frame = spine.to_pandas(integer_object_nulls=not is_exact)
+            return data_frame, pa.Table.from_pandas(data_frame, preserve_index=False)
+        return spine, spine
+
+
+def write_files(data: pa.Table, count: int) -> list[Path]:
+    """The rows in so many parquet files, of which some may be empty."""
+    size = -(-data.num_rows // count)
+    files = [Path(_FILES.name) / f"{next(_NUMBERS)}.parquet" for _ in range(count)]
+    for number, file in enumerate(files):
+        pq.write_table(data.slice(number * size, size), file)
+    return files
+
+
+def quoted(name: str) -> str:
+    """The name as an SQL identifier."""
+    return '"' + name.replace('"', '""') + '"'
+
+
+def _row(columns: Sequence[Column], data: bytes) -> tuple[Any, ...]:
+    return tuple(column.pool[byte % len(column.pool)] for column, byte in zip(columns, data, strict=True))
+
+
+def _name(column: Column | None) -> str | None:
+    return None if column is None else column.name
+
+
+def _ticks(nanoseconds: int, type_: pa.DataType) -> Any:
+    """An instant in the unit of a type, rounded down."""
+    if pa.types.is_date(type_):
+        return date(1970, 1, 1) + timedelta(days=nanoseconds // (DAY * 1_000))
+    return nanoseconds // {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[type_.unit]
+
+
+def _answered(type_: pa.DataType) -> pa.DataType:
+    """A column's type as a feature: a timestamp is in microseconds."""
+    return pa.timestamp("us", type_.tz) if pa.types.is_timestamp(type_) else type_
+
+
+def _functions(column: Column) -> tuple[str, ...]:
+    scalar = ("count", "last", "min", "max", "first", "count_distinct")
+    if not column.is_number:
+        return scalar
+    statistics = ("mean", "var_samp", "stddev_pop", "var_pop", "stddev_samp")
+    return (*(("sum", "sum", "sum") if column.is_summable else ()), *scalar, *statistics)
+
+
+def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
+    if function in ("count", "count_distinct"):
+        return pa.int64()
+    if function in ("min", "max", "first", "last"):
+        return _answered(type_)
+    return pa.int64() if function == "sum" and pa.types.is_integer(type_) else pa.float64()
+
+
+# The pool of SQL texts. Each stands beside the function that says what it means, in which None is SQL's null.
+
+
+def _or(first: bool | None, second: bool | None) -> bool | None:
+    if first is True or second is True:
+        return True
+    return None if first is None or second is None else False
+
+
+def _not(value: bool | None) -> bool | None:
+    return None if value is None else not value
+
+
+def _compared(name: str, holds: Callable[[Any], bool]) -> Evaluate:
+    return lambda row: None if row[name] is None else holds(row[name])
+
+
+def _conditions(column: Column) -> list[tuple[str, Evaluate]]:
+    name, sql = column.name, quoted(column.name)
+    conditions: list[tuple[str, Evaluate]] = [
+        (f"{sql} is not null", lambda row: row[name] is not None),
+    ]
+    if column.is_number:
+        conditions.append((f"{sql} > 1", _compared(name, lambda value: value_order(value) > value_order(1))))
+        conditions.append((f"{sql} between 0 and 2.5", _compared(name, lambda value: 0 <= value <= 2.5)))
+    if column.is_integer:
+        conditions.append((f"{sql} % 2 = 0", _compared(name, lambda value: value % 2 == 0)))
+    if column.type == pa.string():
+        conditions.append((f"{sql} in ('a', 'ü', '')", _compared(name, lambda value: value in ("a", "ü", ""))))
+        conditions.append((f"{sql} < 'b'", _compared(name, lambda value: value.encode() < b"b")))
+    if column.type == pa.bool_():
+        conditions += [(sql, lambda row: row[name]), (f"{sql} is not true", lambda row: row[name] is not True)]
+    if column.type == pa.date32():
+        conditions.append((f"{sql} >= date '1970-01-01'", _compared(name, _is_not_before_1970)))
+    if pa.types.is_timestamp(column.type) and column.type.unit != "ns":  # the law rounds by role; leave it to that
+        conditions.append((f"{sql} >= timestamp '1970-01-01 00:00:00'", _compared(name, _is_not_before_1970)))
+    return conditions
+
+
+def _is_not_before_1970(value: date | int) -> bool:
+    return value >= 0 if isinstance(value, int) else value >= date(1970, 1, 1)
+
+
+def _computations(column: Column) -> list[tuple[str, pa.DataType, Evaluate]]:
+    name, sql = column.name, quoted(column.name)
+    is_null: tuple[str, pa.DataType, Evaluate] = (f"{sql} is null", pa.bool_(), lambda row: row[name] is None)
+    if column.is_integer:
+        half = f"{sql} / 2"
+        return [
+            is_null,
+            (half, pa.float64(), lambda row: None if row[name] is None else float(row[name]) / 2.0),
+            (f"coalesce({sql}, 7)", pa.int64(), lambda row: 7 if row[name] is None else row[name]),
+            (f"nullif({sql}, 1)", pa.int64(), lambda row: None if row[name] == 1 else row[name]),
+        ]
+    if column.is_number:
+        double = f"{sql} * 2"
+        return [
+            is_null,
+            (double, pa.float64(), lambda row: None if row[name] is None else row[name] * 2.0),
+            (f"case when {sql} > 0 then 'plus' else 'not' end", pa.string(),
+             lambda row: "plus" if value_order(row[name]) > value_order(0.0) else "not"),
+        ]  # fmt: skip
+    if column.type == pa.string():
+        return [
+            is_null,
+            (f"length({sql})", pa.int64(), lambda row: None if row[name] is None else len(row[name])),
+            (f"coalesce({sql}, 'none')", pa.string(), lambda row: "none" if row[name] is None else row[name]),
+        ]
+    return [is_null]
+
+
+def _after(first: str, second: str, type_: pa.DataType) -> list[tuple[str, pa.DataType, Evaluate]]:
+    """Expressions over two numbers that a view's aggregations give."""
+
+    def ratio(row: Row) -> float | None:
+        above, below = row[first], row[second]
+        return None if above is None or not below else float(above) / float(below)
+
+    return [
+        (f"{quoted(first)} is null", pa.bool_(), lambda row: row[first] is None),
+        (f"coalesce({quoted(first)}, 0)", type_, lambda row: _zero(type_) if row[first] is None else row[first]),
+        (f"{quoted(first)} / nullif({quoted(second)}, 0)", pa.float64(), ratio),
+    ]
+
+
+def _zero(type_: pa.DataType) -> int | float:
+    return 0 if pa.types.is_integer(type_) else 0.0
+
+
+def _shown(table: pa.Table) -> str:
+    rows = "\n    ".join(map(str, (tuple(row.values()) for row in table.to_pylist())))
+    return f"{[(each.name, str(each.type)) for each in table.schema]}\n    {rows}"
