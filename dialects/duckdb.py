@@ -30,7 +30,9 @@ def _like(call: Call, args: list[Operand]) -> Sql:
 
 
 def _date_part(call: Call, args: list[Operand]) -> Sql:
-    return sql.function("date_part", args[0](), args[1]())
+    part = sql.function("date_part", args[0](), args[1]())
+    is_null = isinstance(call.args[1], Literal) and call.args[1].value is None
+    return sql.cast(part, "BIGINT") if is_null else part
 
 
 def _shift(call: Call, args: list[Operand]) -> Sql:

@@ -89,7 +89,7 @@ def _negate(call: Call, args: list[Operand]) -> Sql:
 
 def _not(call: Call, args: list[Operand]) -> Sql:
     inner = args[0]()
-    if isinstance(inner, exp.Is):
+    if isinstance(inner, exp.Is) and isinstance(inner.expression, exp.Null):
         return exp.Is(this=inner.this, expression=exp.Not(this=exp.Null()))
     return exp.Not(this=sql.wrapped(inner))
 
@@ -201,6 +201,8 @@ class ExpressionCompiler:
                 this=f"{abs(value)!r}e0" if "e" not in repr(value) else repr(abs(value)), is_string=False
             )
             return exp.Neg(this=digits) if math.copysign(1.0, value) < 0 else digits
+        if kind == "decimal" and isinstance(value, str):
+            return sql.cast(sql.text(value), self.type_name(literal.type))
         if isinstance(value, str):
             return sql.text(value)
         raise TypeError(f"no literal of {literal.type}")

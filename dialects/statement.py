@@ -23,6 +23,7 @@ from ..planner.ir.logical import (
     Scan,
     Union,
     Values,
+    nearest_label,
     topological,
 )
 from ..planner.ir.physical import Materialize
@@ -251,17 +252,10 @@ class Statement:
 
     def label(self, relation: Relation, role: str = "rows") -> str:
         """A readable name: the node's own label or the nearest one below, and what the CTE holds."""
-        found = _nearest_label(relation) or "query"
+        found = nearest_label(relation) or "query"
         parts = found.split("+")
         short = "_".join(parts) if len(found) <= 40 else f"{parts[0]}_and_{len(parts) - 1}_more"
         return f"{short}_{role}" if role else short
-
-
-def _nearest_label(relation: Relation) -> str:
-    if isinstance(relation, Scan):
-        return relation.table.name
-    label: str = getattr(relation, "label", "")
-    return label or next((found for child in relation.inputs if (found := _nearest_label(child))), "")
 
 
 def _only_reads(statement: exp.Select, cte: exp.CTE) -> bool:

@@ -99,6 +99,7 @@ class _Compiler:
         """One QueryNode per Materialize, and one for the rest; each reads the others as tables."""
         queries: dict[str, QueryNode] = {}
         tables: dict[str, Relation] = {}
+        self._taken |= {scan.table.name.lower() for scan in topological(root) if isinstance(scan, Scan)}
         for relation in topological(root):
             rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
             if isinstance(rest, Materialize):

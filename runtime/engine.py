@@ -154,7 +154,7 @@ class SqlComputeEngine(ComputeEngine):
 
     def compile(self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> CompiledPlan:
         """The optimized plan and the way to it; nothing is run."""
-        return compile_plan(plan, options, statistics, RESERVED_NAMES | _table_names(plan))
+        return compile_plan(plan, options, statistics, RESERVED_NAMES)
 
 
 class SqlSession:
@@ -305,13 +305,3 @@ def _overflow_hint(relation: Relation, message: str) -> str:
         if aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal")
     ]
     return f"\n  the sum does not fit its type; among the aggregates {', '.join(sums)}" if sums else ""
-
-
-def _table_names(plan: ExecutionPlan) -> frozenset[str]:
-    """The names of the tables that a plan reads, and of the values that are brought in."""
-    names: set[str] = set()
-    for node in plan.nodes:
-        view, task = getattr(node, "view", None), getattr(node, "task", None)
-        names.update(table.name for owner in (view,) if (table := getattr(owner, "table", None)) is not None)
-        names.update(table.name for owner in (task,) if (table := getattr(owner, "spine", None)) is not None)
-    return frozenset(names)

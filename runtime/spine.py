@@ -18,6 +18,7 @@ from ..planner.statistics import Statistics
 from ..planner.types import Schema, names_that_differ_by_case
 from .arrow import is_tabular, planner_schema, to_table
 
+_BEYOND_TIME = 2**62
 _PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": None}
 
 
@@ -53,6 +54,11 @@ class Spine:
             raise SpineError(
                 f"entity rows: timestamp {self.timestamp!r} is null in {times.null_count} of {len(times)} rows, "
                 f"first in row {first}; drop or fill them"
+            )
+        ends = self.statistics().spine_times
+        if ends is not None and max(map(abs, ends)) >= _BEYOND_TIME:
+            raise SpineError(
+                f"entity rows: timestamp {self.timestamp!r} holds an infinity or a time beyond all calendars"
             )
         return whole
 

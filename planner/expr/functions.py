@@ -9,12 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from decimal import Decimal, InvalidOperation
 from typing import Literal as OneOf
 
 from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
 from .nodes import Call, Cast, Expr, Literal
 
 Types = Sequence[DataType]
+_INTEGER_AS_DECIMAL = DataType("decimal", precision=19)
 Case = tuple[str, bool | int | float | str | None]
 
 
@@ -42,7 +44,8 @@ class Function:
 
 def call(name: str, *args: Expr) -> Expr:
     """A typed call: arguments are cast to what the type rule asks for. Raises TypeRuleError."""
-    signature = FUNCTIONS[name].type_rule([arg.type for arg in args])
+    beside_decimal = any(arg.type.kind == "decimal" for arg in args)
+    signature = FUNCTIONS[name].type_rule([_decimal_literal(arg) if beside_decimal else arg.type for arg in args])
     return Call(name, tuple(map(coerce, args, signature.arguments)), signature.result)
 
 
@@ -51,6 +54,8 @@ def coerce(expr: Expr, to: DataType) -> Expr:
     if expr.type == to:
         return expr
     if isinstance(expr, Literal):
+        if to.kind == "decimal" and isinstance(expr.value, int | float):
+            return Literal(repr(expr.value), to)
         if expr.value is None:
             return Literal(None, to)
         if isinstance(expr.value, int) and to.is_integer:
@@ -75,9 +80,32 @@ def common_type(types: Types) -> DataType:
     if all(type_.is_instant for type_ in known):
         zones = {type_.zone for type_ in known if type_.kind == "timestamp"}
         return DataType("timestamp", unit="us", zone=zones.pop() if len(zones) == 1 else "UTC")
-    if all(type_.kind == "decimal" for type_ in known):
-        raise TypeRuleError("decimals of different precision do not mix yet; cast them to one type")
+    if all(type_.is_integer or type_.kind == "decimal" for type_ in known):
+        return _common_decimal([type_ if type_.kind == "decimal" else _INTEGER_AS_DECIMAL for type_ in known])
     raise TypeRuleError(f"{' and '.join(map(str, known))} have no common type; cast one of them")
+
+
+def _common_decimal(types: Types) -> DataType:
+    """The decimal that holds every value of all of them."""
+    scale = max(type_.scale for type_ in types)
+    precision = max(type_.precision - type_.scale for type_ in types) + scale
+    if precision > 38:
+        raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
+    return DataType("decimal", precision=precision, scale=scale)
+
+
+def _decimal_literal(expr: Expr) -> DataType:
+    """The type of an operand beside a decimal: a number literal is the decimal that is written there."""
+    if not isinstance(expr, Literal) or isinstance(expr.value, bool) or not isinstance(expr.value, int | float):
+        return expr.type
+    try:
+        _, digits, exponent = Decimal(repr(expr.value)).as_tuple()
+    except InvalidOperation:
+        return expr.type
+    if not isinstance(exponent, int):
+        return expr.type
+    scale = max(0, -exponent)
+    return DataType("decimal", precision=max(len(digits) + max(0, exponent), scale, 1), scale=scale)
 
 
 def _number(type_: DataType) -> DataType:

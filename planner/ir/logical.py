@@ -44,6 +44,8 @@ class Relation(Node):
 
     def with_inputs(self, *inputs: Relation) -> Self:
         """The same node over other inputs; itself where they are the same objects."""
+        if len(inputs) != len(self.inputs):
+            raise ValueError(f"{type(self).__name__} has {len(self.inputs)} inputs, not {len(inputs)}")
         if all(new is old for new, old in zip(inputs, self.inputs, strict=True)):
             return self
         supply = iter(inputs)
@@ -307,6 +309,22 @@ class WindowAggregate(Relation):
 def identity_columns(schema: Schema) -> tuple[tuple[str, Expr], ...]:
     """Projection entries that keep every column as it is."""
     return tuple((field.name, Column(field.name, field.type)) for field in schema)
+
+
+def nearest_label(root: Relation) -> str:
+    """The name of the first relation at or below this one that has a name: a label, or a table's name."""
+    seen: set[str] = set()
+    waiting = [root]
+    while waiting:
+        relation = waiting.pop()
+        if relation.fingerprint in seen:
+            continue
+        seen.add(relation.fingerprint)
+        label: str = relation.table.name if isinstance(relation, Scan) else getattr(relation, "label", "")
+        if label:
+            return label
+        waiting.extend(reversed(relation.inputs))
+    return ""
 
 
 def topological(root: Relation) -> list[Relation]:

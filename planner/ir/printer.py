@@ -72,10 +72,13 @@ def format_interval(interval: Interval) -> str:
     """The interval around t, with the bracket that needs no extra microsecond: ``ts < t+1us`` is ``ts <= t``."""
     lower, upper = interval.earliest, interval.latest
     end = f", {_offset(upper)})" if _is_round(upper) else f", {_offset(upper - 1)}]"
+    t = "t"
     if "floor_to" in _functions(interval.upper):
-        end = f", floor(t){end[-1]}"
+        t, end = "floor(t)", f", floor(t){end[-1]}"
     if lower is None:
         return f"(-inf{end}"
+    if t != "t" and isinstance(interval.lower, Call) and isinstance(width := interval.lower.args[1], Literal):
+        return f"[{t}-{format_duration(int(width.value or 0))}{end}"
     return (f"[{_offset(lower)}" if _is_round(lower) else f"({_offset(lower - 1)}") + end
 
 
@@ -113,7 +116,7 @@ def describe(relation: Relation) -> str:
         case Filter():
             return f"Filter {_conditions(relation.predicate)}"
         case Aggregate():
-            return f"Aggregate  by {', '.join(relation.keys)}"
+            return f"Aggregate  by {', '.join(relation.keys) or 'nothing'}"
         case Join():
             how = "" if relation.how == "inner" else f" {relation.how}"
             return f"Join{how} by {', '.join(relation.on)}  {len(relation.relations)} inputs"

@@ -8,7 +8,8 @@ time range of all spine rows.
 
 from __future__ import annotations
 
-from ..expr.nodes import Column, Expr, columns_of, conjuncts, replace_columns
+from ..expr.nodes import Call, Cast, Column, Expr, children, columns_of, conjuncts, replace_columns
+from ..types import FLOAT64, INT64
 from .logical import Aggregate, AsofJoin, Filter, Join, NumberRows, Project, Relation, Scan, Union, WindowAggregate
 
 
@@ -52,17 +53,72 @@ def substitute(expr: Expr, project: Project) -> Expr:
 
 def implies(relation: Relation, predicate: Expr) -> bool:
     """Whether the predicate is known to hold for every row, because it was already filtered for."""
+    memo: dict[tuple[str, str], bool] = {}
+    return all(_implies(relation, part, memo) for part in conjuncts(predicate))
+
+
+def _implies(relation: Relation, part: Expr, memo: dict[tuple[str, str], bool]) -> bool:
+    """One conjunct; what was found is kept, since plans share their parts."""
+    case = (relation.fingerprint, part.fingerprint)
+    if case in memo:
+        return memo[case]
     match relation:
         case Filter():
-            return predicate in conjuncts(relation.predicate) or implies(relation.input, predicate)
+            known = part in conjuncts(relation.predicate) or _implies(relation.input, part, memo)
         case Project():
-            return implies(relation.input, substitute(predicate, relation))
+            below = conjuncts(substitute(part, relation))
+            known = all(_implies(relation.input, each, memo) for each in below)
         case Scan():
-            return relation.predicate is not None and predicate in conjuncts(relation.predicate)
+            known = relation.predicate is not None and part in conjuncts(relation.predicate)
         case Union():
-            return all(implies(child, predicate) for child in relation.relations)
+            known = all(_implies(child, part, memo) for child in relation.relations)
+        case Join() | Aggregate() | AsofJoin() | WindowAggregate():
+            known = any(
+                is_over(part, may_cross(relation, index)) and _implies(child, part, memo)
+                for index, child in enumerate(relation.inputs)
+            )
+        case _:
+            known = False
+    memo[case] = known
+    return known
+
+
+def is_total(expr: Expr) -> bool:
+    """Whether the expression has a value for every input, so that it may be evaluated on more rows than before.
+
+    A cast of text and an overflow are errors: on rows that nothing asked about, they must not be raised.
+    """
+    match expr:
+        case Cast():
+            widens = expr.type == FLOAT64 or (expr.type == INT64 and expr.operand.type.is_integer)
+            if not widens or not expr.operand.type.is_numeric or expr.operand.type.kind in ("uint64", "decimal"):
+                return False
+        case Call():
+            if expr.function not in _TOTAL:
+                return False
+        case _:
+            pass
+    return all(map(is_total, children(expr)))
+
+
+_TOTAL = frozenset({
+    "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "in", "case", "coalesce", "nullif", "like",
+    "lower", "upper", "length", "micros_up", "micros_down",
+})  # fmt: skip
+
+
+def identifies_rows(relation: Relation, column: str) -> bool:
+    """Whether no two rows have the same value in the column, and none has a null: it is a row number."""
+    match relation:
+        case NumberRows():
+            return column == relation.column
+        case Project():
+            expr = dict(relation.columns).get(column)
+            return isinstance(expr, Column) and identifies_rows(relation.input, expr.name)
+        case Filter():
+            return identifies_rows(relation.input, column)
         case AsofJoin() | WindowAggregate():
-            return is_over(predicate, may_cross(relation, 0)) and implies(relation.spine, predicate)
+            return identifies_rows(relation.spine, column)
         case _:
             return False
 
@@ -70,8 +126,3 @@ def implies(relation: Relation, predicate: Expr) -> bool:
 def is_narrowing(project: Project) -> bool:
     """Whether a projection only drops or reorders columns."""
     return all(isinstance(expr, Column) and expr.name == name for name, expr in project.columns)
-
-
-def is_numbering(relation: Relation) -> bool:
-    """Whether rows get their identity here, so that it must be run exactly once."""
-    return isinstance(relation, NumberRows)

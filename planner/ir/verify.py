@@ -4,7 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..expr.nodes import Column, Expr, children
+from ..expr.aggregates import AGGREGATES
+from ..expr.functions import FUNCTIONS
+from ..expr.nodes import Call, Column, Expr, children
 from ..types import INT64, Schema, names_that_differ_by_case
 from .logical import (
     Aggregate,
@@ -29,7 +31,11 @@ class InvalidPlanError(Exception):
 def verify(root: Relation) -> None:
     """Raise InvalidPlanError at the first relation that is malformed."""
     for relation in topological(root):
-        for problem in _problems(relation):
+        try:
+            problem = next(_problems(relation), None)
+        except (KeyError, ValueError) as error:
+            problem = f"has no schema: {error}"
+        if problem is not None:
             raise InvalidPlanError(f"{type(relation).__name__}: {problem}")
 
 
@@ -74,6 +80,8 @@ def _problems(relation: Relation) -> Iterator[str]:
             yield from _present([relation.row], relation.spine.schema)
             for aggregate in relation.aggregates:
                 yield from _interval(aggregate.interval, relation.spine.schema)
+                if aggregate.function not in AGGREGATES:
+                    yield f"no aggregate {aggregate.function!r}"
                 operand = [aggregate.operand] if aggregate.operand is not None else []
                 yield from _present([*operand, *aggregate.order], relation.events.schema)
                 if aggregate.where is not None:
@@ -101,6 +109,8 @@ def _interval(interval: Interval, spine: Schema) -> Iterator[str]:
     for bound in (interval.lower, interval.upper):
         if bound is not None:
             yield from _expression(bound, spine)
+            if bound.type != INT64:
+                yield f"a bound of type {bound.type}, not microseconds"
     if (interval.lower is None) != (interval.earliest is None):
         yield "an interval with only one of lower and earliest"
 
@@ -120,5 +130,7 @@ def _expression(expr: Expr, schema: Schema) -> Iterator[str]:
             yield f"no column {expr.name!r} in {schema}"
         elif schema[expr.name] != expr.type:
             yield f"column {expr.name!r} is {schema[expr.name]}, not {expr.type}"
+    if isinstance(expr, Call) and expr.function not in FUNCTIONS:
+        yield f"no function {expr.function!r}"
     for child in children(expr):
         yield from _expression(child, schema)

@@ -108,7 +108,12 @@ class _Run:
     def run(self, root: Relation) -> Relation:
         while True:
             before = root
-            root = self._visit(root)
+            try:
+                root = self._visit(root)
+            except RecursionError:
+                raise RuleError(
+                    f"phase {self._phase.name} goes in circles; last rule: {self._trace[-1].rule}"
+                ) from None
             for each in self._global:
                 root = self._fire(each, root) or root
             if root is before or root == before:

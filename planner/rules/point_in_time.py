@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, topological
+from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, nearest_label, topological
 from ..ir.physical import Materialize, NarrowAsofThenFetch
 from .driver import RuleContext, plan_rule, rule
 from .subplan_sharing import replace
@@ -51,19 +51,11 @@ def materialize_view_groups(root: Relation, context: RuleContext) -> Relation | 
 def _materialize(root: Relation, relations: list[Relation]) -> Relation | None:
     done = {relation.input.fingerprint for relation in topological(root) if isinstance(relation, Materialize)}
     wanted = {
-        relation.fingerprint: Materialize(relation, name=_name(relation))
+        relation.fingerprint: Materialize(relation, name=nearest_label(relation))
         for relation in relations
         if relation.fingerprint not in done
     }
     return replace(root, wanted) if wanted else None
-
-
-def _name(relation: Relation) -> str:
-    """The label of the nearest labelled relation at or below this one."""
-    label: str = getattr(relation, "label", "")
-    if label:
-        return label
-    return next((name for child in relation.inputs if (name := _name(child))), "")
 
 
 def _is_light(relation: Relation) -> bool:

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..expr.functions import call
-from ..expr.nodes import Column, Expr, Literal, conjunction, conjuncts, replace_columns
+from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts, replace_columns
 from ..ir.logical import Aggregate, AsofJoin, Filter, Interval, Join, Project, Relation, Scan, Union, WindowAggregate
-from ..ir.properties import implies, is_over, may_cross, substitute
+from ..ir.properties import implies, is_over, is_total, may_cross, substitute
 from ..types import INT64
 from .driver import RuleContext, rule
 
@@ -17,13 +17,23 @@ def push_filter_through_project(node: Filter, context: RuleContext) -> Relation 
     """Filter(Project(x)) -> Project(Filter(x)), with the projected expressions in place of the columns.
 
     Not without the substitution: with ``a = b + 1`` projected, ``a > 1`` is ``b + 1 > 1`` below, and not ``a > 1`` of
-    an ``a`` that x may have too.
+    an ``a`` that x may have too. Not a predicate that would write a computed column twice: ``a = a`` stays above.
     """
     del context
     project = node.input
     if not isinstance(project, Project):
         return None
-    return Project(Filter(project.input, substitute(node.predicate, project)), project.columns)
+    computed = {name for name, expr in project.columns if not isinstance(expr, Column | Literal)}
+    pushed: list[Expr] = []
+    kept: list[Expr] = []
+    for part in conjuncts(node.predicate):
+        reads = [name for name in columns_of(part) if name in computed]
+        (pushed if len(reads) == len(set(reads)) else kept).append(part)
+    if not pushed:
+        return None
+    below = substitute(conjunction(tuple(pushed)), project)
+    moved = Project(Filter(project.input, below), project.columns)
+    return Filter(moved, conjunction(tuple(kept))) if kept else moved
 
 
 @rule(on=Filter)
@@ -109,7 +119,8 @@ def push_filter_into_window_left(node: Filter, context: RuleContext) -> Relation
 def push_key_filter_into_asof_right(node: AsofJoin, context: RuleContext) -> Relation | None:
     """AsofJoin(Filter k (l), r) -> AsofJoin(Filter k (l), Filter k (r)), for predicates over the join keys alone.
 
-    Not over time or any other column: with ``t > 10`` on the left, an event at 5 is still the latest for t = 11.
+    Not over time or any other column: with ``t > 10`` on the left, an event at 5 is still the latest for t = 11. Not a
+    predicate that can fail: ``cast(k as bigint) > 0`` would raise for an event with k = 'none', which matches no row.
     """
     del context
     filtered = _filter_events_by_keys(node)
@@ -176,7 +187,7 @@ def _filter_events_by_keys(node: AsofJoin | WindowAggregate) -> Relation | None:
     events = node.events.schema
     missing: list[Expr] = []
     for part in conjuncts(node.spine.predicate):
-        if is_over(part, frozenset(to_event)):
+        if is_over(part, frozenset(to_event)) and is_total(part):
             there = replace_columns(part, lambda column: Column(to_event[column.name], events[to_event[column.name]]))
             if not implies(node.events, there):
                 missing.append(there)

@@ -11,6 +11,7 @@ from collections.abc import Callable, Mapping
 
 from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
+from ..ir.properties import identifies_rows
 from .driver import RuleContext, rule
 
 PointInTime = AsofJoin | WindowAggregate
@@ -33,7 +34,7 @@ def fuse_windows_over_same_rows(node: Join, context: RuleContext) -> Relation | 
     """Join(WindowAggregate(s, r, a), WindowAggregate(s, r, b)) -> Join(WindowAggregate(s, r, a and b)).
 
     Not over other rows: a view's filter belongs to its rows, and the windows of the other view must see what it
-    drops; ``where`` is what differs by aggregate.
+    drops; ``where`` is what differs by aggregate. Not a lifetime window with bounded ones: it would take their bucket.
     """
     del context
     return _fuse_first_pair(node, _fuse_windows)
@@ -42,10 +43,17 @@ def fuse_windows_over_same_rows(node: Join, context: RuleContext) -> Relation | 
 def _fuse_first_pair(
     node: Join, fuse: Callable[[Relation, Relation], tuple[Relation, Renaming] | None]
 ) -> Relation | None:
-    """Fuse the first two inputs of a join by row that can be; the join's columns and their order stay."""
+    """Fuse the first two inputs of a join by row that can be; the join's columns and their order stay.
+
+    Only by row: on a column with repetitions a join multiplies, and one fused input does not.
+    """
+    if len(node.on) != 1:
+        return None
     split = [_split(child) for child in node.relations]
     for i, (left_columns, left) in enumerate(split):
         for j, (right_columns, right) in enumerate(split[i + 1 :], i + 1):
+            if not all(identifies_rows(node.relations[side], node.on[0]) for side in (i, j)):
+                continue
             if not (_keeps(left_columns, node.on) and _keeps(right_columns, node.on)):
                 continue
             fused = fuse(left, right)
@@ -77,6 +85,10 @@ def _fuse_latest(left: Relation, right: Relation) -> tuple[Relation, Renaming] |
         return None
     if left.picks[0].interval.upper != right.picks[0].interval.upper:
         return None
+    if left == right:
+        return left, {}
+    if _names(left) & _names(right):
+        return None
     merged = _merge_events(left, right)
     if merged is None:
         return None
@@ -95,6 +107,10 @@ def _fuse_latest(left: Relation, right: Relation) -> tuple[Relation, Renaming] |
 def _fuse_windows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
     if not (isinstance(left, WindowAggregate) and isinstance(right, WindowAggregate)) or left.row != right.row:
         return None
+    if left == right:
+        return left, {}
+    if _names(left) & _names(right) or _is_bounded(left) != _is_bounded(right):
+        return None
     merged = _merge_events(left, right)
     if merged is None:
         return None
@@ -110,6 +126,15 @@ def _fuse_windows(left: Relation, right: Relation) -> tuple[Relation, Renaming] 
     )
     aggregates = left.aggregates + moved
     return dataclasses.replace(left, events=events, aggregates=aggregates, label=f"{left.label}+{right.label}"), {}
+
+
+def _names(relation: PointInTime) -> set[str]:
+    """The columns that the node adds to its spine's, as an engine compares names."""
+    return {name.lower() for name in relation.schema.names} - {name.lower() for name in relation.spine.schema.names}
+
+
+def _is_bounded(window: WindowAggregate) -> bool:
+    return all(aggregate.interval.lower is not None for aggregate in window.aggregates)
 
 
 def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Renaming] | None:

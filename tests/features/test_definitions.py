@@ -583,6 +583,7 @@ def test_a_path_is_a_text_a_path_or_a_list_of_both() -> None:
         ("data/transactions/*.parquet", "transactions"),
         ("data/transactions/year=*/*.parquet", "transactions"),
         ("data/transactions/**/part-?.parquet", "transactions"),
+        ("data/transactions/*/part.parquet", "transactions"),
     ],
 )
 def test_a_file_source_is_called_by_its_stem_or_its_folder(path: str, name: str) -> None:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import pytest
 from hitherto.planner.expr.nodes import Column, Literal
 from hitherto.planner.ir.logical import Aggregate, Filter, Join, NumberRows, Project, Relation, Scan, Union, Values
-from hitherto.planner.ir.properties import implies, is_narrowing, is_over, may_cross, substitute
+from hitherto.planner.ir.properties import identifies_rows, implies, is_narrowing, is_over, may_cross, substitute
 from hitherto.planner.types import BOOL, INT64, Field
 
 from tests.relations import expression, scan
@@ -118,6 +118,7 @@ def test_a_projection_that_drops_and_reorders_is_narrowing() -> None:
     assert not is_narrowing(project(EVENT_SCAN, v="v + 1"))
 
 
-def test_numbering_rows_gives_them_their_identity() -> None:
-    assert is_numbering(NumberRows(EVENT_SCAN, "row"))
-    assert not is_numbering(Filter(NumberRows(EVENT_SCAN, "row"), Literal(True, BOOL)))
+def test_only_a_row_number_identifies_rows() -> None:
+    assert identifies_rows(NumberRows(EVENT_SCAN, "row"), "row")
+    assert identifies_rows(Filter(NumberRows(EVENT_SCAN, "row"), Literal(True, BOOL)), "row")
+    assert not identifies_rows(EVENT_SCAN, EVENT_SCAN.columns[0])

@@ -47,11 +47,11 @@ def test_the_answer_does_not_depend_on_threads_files_or_order(
         in_files = with_sources(world, {source: _file_source(source, table) for source, table in shuffled.items()})
         assert not _unlike(wanted, world, in_files.job(two).to_arrow()), "split files"
 
-        rows = list(range(world.spine.num_rows))
-        shuffle.shuffle(rows)
-        answer = world.job(two, entity_df=world.spine.take(rows)).to_arrow()
-        assert answer.select(world.spine.column_names).equals(world.spine.take(rows))
-        assert not _unlike([wanted[row] for row in rows], world, answer), "shuffled spine"
+        rows = _shuffled_numbers(world.spine, shuffle)
+        spine = world.spine.take(rows)
+        answer = world.job(two, entity_df=spine).to_arrow()
+        assert answer.select(spine.column_names).equals(spine)
+        assert not _unlike([wanted[row] for row in rows.to_pylist()], world, answer), "shuffled spine"
 
     check()
 
@@ -82,9 +82,13 @@ def _unlike(wanted: Sequence[Row], world: World, answer: pa.Table) -> list[tuple
 
 
 def _shuffled(table: pa.Table, shuffle: Random) -> pa.Table:
+    return table.take(_shuffled_numbers(table, shuffle))
+
+
+def _shuffled_numbers(table: pa.Table, shuffle: Random) -> pa.Array:
     rows = list(range(table.num_rows))
     shuffle.shuffle(rows)
-    return table.take(rows)
+    return pa.array(rows, pa.int64())
 
 
 def _arrow_source(source: Source, table: pa.Table) -> Source:

@@ -90,7 +90,10 @@ def a_view_with_columns_and_a_delayed_source() -> RetrievalJob:
 def views_that_share_their_rows() -> RetrievalJob:
     fresh, stale = profile("fresh", features=["country"], ttl="1d"), profile("stale", features=["age"])
     return ask(
-        fresh, stale, spend(), spend("spend_2", aggregations=[ht.Aggregation("amount", "max", "30d", offset="1d")])
+        fresh,
+        stale,
+        spend(aggregations=[ht.Aggregation("amount", "sum", "7d")]),
+        spend("spend_2", aggregations=[ht.Aggregation("amount", "max", "30d", offset="1d")]),
     )
 
 

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import time
 from collections.abc import Callable
 
 import pytest
@@ -187,11 +186,11 @@ def events_of_shared_unions(depth: int) -> Relation:
 
 
 @pytest.mark.parametrize("build", [chain_of_doubled_columns, chain_of_shared_joins, events_of_shared_unions])
-def test_a_plan_that_is_read_twice_at_every_level_is_rewritten_in_time(build: Callable[[int], Relation]) -> None:
-    relation = build(18)
-    started = time.process_time()
-    rewrite(relation, PHASES, RuleContext(STATISTICS))
-    assert time.process_time() - started < 0.5
+def test_the_work_on_a_plan_that_is_read_twice_grows_with_its_depth_alone(build: Callable[[int], Relation]) -> None:
+    """At depth 40 a cost that doubles by level would never end."""
+    trace: Trace = []
+    rewrite(build(40), PHASES, RuleContext(STATISTICS), trace)
+    assert len(trace) < 40 * 40
 
 
 def test_the_trace_lists_phase_rule_before_and_after() -> None:

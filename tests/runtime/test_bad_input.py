@@ -429,6 +429,12 @@ def test_every_entity_row_without_a_key_is_told(stored: ht.FeatureStore) -> None
     assert str(raised.value) == "entity_rows: row 0 has no key 'user_id'\nentity_rows: row 2 has no key 'user_id'"
 
 
+@pytest.mark.parametrize("rows", [{"user_id": 1}, SPINE.to_pandas(), [7], 7], ids=["dict", "pandas", "ints", "int"])
+def test_online_entity_rows_are_a_list_of_dictionaries(stored: ht.FeatureStore, rows: Any) -> None:
+    with pytest.raises(ht.SpineError, match=r"entity_rows.*dictionar"):
+        stored.get_online_features(["spend"], rows)
+
+
 @pytest.mark.parametrize("key", ["1", True, b"1", datetime(1970, 1, 1, tzinfo=UTC)], ids=type)
 def test_an_online_key_of_another_type_is_refused_as_in_a_retrieval(stored: ht.FeatureStore, key: Any) -> None:
     with pytest.raises(ht.SpineError, match="user_id"):

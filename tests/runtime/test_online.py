@@ -11,6 +11,7 @@ import subprocess
 import sys
 import textwrap
 import threading
+import time
 from datetime import UTC, date, datetime, timedelta
 from decimal import Decimal
 from pathlib import Path
@@ -406,18 +407,18 @@ def writer(path: Path, events: Path) -> subprocess.Popen[str]:
     return subprocess.Popen(command, stdout=subprocess.PIPE, text=True)
 
 
-def wait_for_growth(path: Path, process: subprocess.Popen[str]) -> None:
-    """Until the second write has begun: SQLite keeps the old pages beside the file."""
-    journal = Path(f"{path}-journal")
-    while process.poll() is None and not (journal.exists() and journal.stat().st_size > 100_000):
-        pass
+def wait_for_the_second_write(path: Path, process: subprocess.Popen[str]) -> None:
+    """Until it is well under way: SQLite keeps what a transaction changes in a file beside the database."""
+    beside = [Path(f"{path}-journal"), Path(f"{path}-wal")]
+    while process.poll() is None and not any(file.exists() and file.stat().st_size > 100_000 for file in beside):
+        time.sleep(0.001)
 
 
 def test_a_writer_that_is_killed_leaves_the_view_as_it_was(path: Path, events: Path) -> None:
     process = writer(path, events)
     assert process.stdout is not None
     assert process.stdout.readline() == "written\n"
-    wait_for_growth(path, process)
+    wait_for_the_second_write(path, process)
     process.send_signal(signal.SIGKILL)
     assert "again" not in process.communicate()[0]
     source = ht.FileSource(events, timestamp_field="ts")

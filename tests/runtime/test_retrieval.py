@@ -242,6 +242,14 @@ def test_a_file_with_a_quote_in_its_name_is_read(tmp_path: Path) -> None:
     assert lazy.to_arrow()["amount"].to_pylist() == LATEST
 
 
+@pytest.mark.parametrize("name", ["a*.parquet", "a?.parquet", "a[1].parquet", "[a]1.parquet"])
+def test_a_file_whose_name_looks_like_a_glob_is_read_alone(tmp_path: Path, name: str) -> None:
+    pq.write_table(EVENTS, tmp_path / "a1.parquet")
+    pq.write_table(EVENTS.slice(0, 1), tmp_path / name)
+    lazy = job(SPINE, windows(source=ht.FileSource(tmp_path / name, timestamp_field="ts")))
+    assert lazy.to_arrow()["count"].to_pylist() == [0, 1, 0, 1]
+
+
 @pytest.mark.parametrize(
     "spine",
     [
