@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Mapping, Sequence
 
 from sqlglot import exp
@@ -127,6 +128,11 @@ class DuckDBExpressions(ExpressionCompiler):
         return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("error", message))])
 
 
+def _as_glob(path: str) -> str:
+    """A path whose own wildcards are taken literally: read_parquet reads every path as a glob."""
+    return re.sub(r"[*?\[]", lambda wildcard: f"[{wildcard[0]}]", path)
+
+
 class DuckDBDialect(Dialect):
     """Relations in DuckDB."""
 
@@ -137,7 +143,7 @@ class DuckDBDialect(Dialect):
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
             case ParquetFiles(paths):
-                files: Sql = exp.Array(expressions=[sql.text(path) for path in paths])
+                files: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in paths])
                 return exp.Table(this=sql.function("read_parquet", files))
             case ArrowData():
                 return sql.table(scan.table.name)

@@ -51,7 +51,7 @@ class Statement:
 
     def select(self, order_by: str | None) -> exp.Select:
         block = self.block(self._root)
-        order = () if order_by is None else (exp.Ordered(this=self.sql(block, block.columns[order_by])),)
+        order = () if order_by is None else (exp.Ordered(this=self.sql(block, block.columns[order_by]), desc=False),)
         columns = [name for name in block.columns if name != order_by]
         statement = self.write(block, columns, order=order)
         if self._ctes and not order and _only_reads(statement, self._ctes[-1]):

@@ -44,6 +44,17 @@ def compile_plan(
     return _Compiler(plan, options, statistics, taken_names).compile()
 
 
+def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
+    """Every relational node of a plan as it lowers, by fingerprint; a node that is not SQL is a scan of its value."""
+    lowered: dict[str, Relation] = {}
+    for node in plan.nodes:
+        if isinstance(node, RelationalNode):
+            lowered[node.fingerprint] = node.lower(*(lowered[child.fingerprint] for child in node.inputs))
+        elif node.output_schema is not None:
+            lowered[node.fingerprint] = ingested(node)
+    return lowered
+
+
 def lower_alone(relation: Relation, options: PlannerOptions) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
     return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each))

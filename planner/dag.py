@@ -8,9 +8,11 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections import Counter
 from collections.abc import Hashable, Mapping, Sequence
+from contextlib import ExitStack, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
+from .errors import HithertoError
 from .ir.logical import EngineTable, Relation, Scan, Table
 from .node import digest
 from .types import Schema
@@ -80,13 +82,16 @@ class OnlineWriter(Protocol):
     def write(
         self,
         view: str,
-        key_columns: Sequence[str],
+        key_families: Mapping[str, str],
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
         allow_rollback: bool,
     ) -> int:
-        """Replace a view's rows in one transaction; returns how many keys were written."""
+        """Replace a view's rows in one transaction; returns how many keys were written.
+
+        ``key_families`` are the key columns, and what each compares as: "integer", "instant", "string", …
+        """
         ...
 
 
@@ -114,10 +119,12 @@ class ExecutionContext:
     observer: ExecutionObserver = field(default_factory=ExecutionObserver)
 
     def close(self) -> None:
-        """Release every value that is still held."""
-        for value in reversed(list(self.outputs.values())):
-            value.close()
+        """Release every value that is still held; each is tried, and the first error is raised."""
+        held = list(self.outputs.values())
         self.outputs.clear()
+        with ExitStack() as stack:
+            for value in held:
+                stack.callback(value.close)
 
 
 class DAGNode(ABC):
@@ -139,7 +146,8 @@ class DAGNode(ABC):
             own = self.parameters()
             identity = ("object", id(self)) if own is None else ("parameters", own)
             below = tuple(node.fingerprint for node in self.inputs)
-            self._fingerprint = digest(type(self).__name__, identity, below)
+            kind = f"{type(self).__module__}.{type(self).__qualname__}"
+            self._fingerprint = digest(kind, identity, below)
         return self._fingerprint
 
     def with_inputs(self, *inputs: DAGNode) -> DAGNode:
@@ -211,8 +219,10 @@ def relation_of(node: DAGNode, context: ExecutionContext) -> Relation:
     """The relation that an executed node can be read as; a value outside the engine is brought in once."""
     value = context.outputs[node.fingerprint]
     if not isinstance(value, EngineValue):
-        value = context.engine.ingest(value, ingested_name(node), context)
-        context.outputs[node.fingerprint] = value
+        ingested_value = context.engine.ingest(value, ingested_name(node), context)
+        context.outputs[node.fingerprint] = ingested_value
+        value.close()
+        return ingested_value.relation
     return value.relation
 
 
@@ -260,7 +270,8 @@ class ExecutionPlan:
                     if readers[child.fingerprint] == 0 and child.fingerprint not in kept:
                         context.outputs.pop(child.fingerprint).close()
         except BaseException:
-            context.close()
+            with suppress(HithertoError):
+                context.close()
             raise
         return tuple(context.outputs[node.fingerprint] for node in self.outputs)
 
@@ -285,14 +296,18 @@ class ExecutionPlan:
 def _topological(outputs: Sequence[DAGNode]) -> tuple[DAGNode, ...]:
     order: dict[str, DAGNode] = {}
     open_nodes: set[int] = set()
+    done: set[int] = set()
 
     def visit(node: DAGNode) -> None:
+        if id(node) in done:
+            return
         if id(node) in open_nodes:
             raise ValueError(f"the plan has a cycle through {node!r}")
         open_nodes.add(id(node))
         for child in node.inputs:
             visit(child)
         open_nodes.discard(id(node))
+        done.add(id(node))
         order.setdefault(node.fingerprint, node)
 
     for node in outputs:

@@ -33,7 +33,7 @@ def parse_duration(value: Duration) -> int:
     """
     if isinstance(value, timedelta):
         micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
-    elif isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]  # callers are not all typed
+    elif isinstance(value, str):
         micros = _parse_text(value)
     else:
         raise DefinitionError(f"{value!r} is not a duration: give a timedelta or a text such as '7d' or '1h30m'")
@@ -45,6 +45,8 @@ def parse_duration(value: Duration) -> int:
 
 
 def _parse_text(text: str) -> int:
+    if text.lstrip().startswith("-") and _PART.match(text.replace(" ", "")[1:]):
+        return -max(1, _parse_text(text.replace(" ", "")[1:]))
     parts = _PART.findall(text.replace(" ", ""))
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
         raise DefinitionError(f"{text!r} is not a duration: write it like '7d', '1h30m' or '250ms' (w d h m s ms us)")
@@ -80,7 +82,7 @@ def parse_instant(value: datetime | date | str) -> int:
         except ValueError:
             raise DefinitionError(f"{value!r} is not an instant: write it like '2024-01-31T18:00:00+00:00'") from None
     elif not isinstance(value, datetime):
-        if not isinstance(value, date):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(value, date):
             raise DefinitionError(f"{value!r} is not an instant: give a datetime or an ISO text")
         value = datetime(value.year, value.month, value.day)
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
+from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
 from .dag import DAGNode, DAGValue, ExecutionContext, RelationalNode
@@ -345,7 +345,9 @@ class JoinNode(RelationalNode):
 class WriteNode(DAGNode):
     """Writes a view's answers to the online store, in one transaction."""
 
-    def __init__(self, view: str, keys: tuple[str, ...], row: str, end: int, rollback: bool, answers: DAGNode) -> None:
+    def __init__(
+        self, view: str, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
+    ) -> None:
         super().__init__(f"write_{view}", answers)
         self.view = view
         self.keys = keys
@@ -358,8 +360,8 @@ class WriteNode(DAGNode):
             raise StoreError("materialize needs an online store: FeatureStore(views, online_store=…)")
         answers = context.outputs[self.inputs[0].fingerprint]
         reader = answers.to_reader(order_by=self.row)
-        count = context.online_store.write(self.view, self.keys, reader, self.end, allow_rollback=self.allow_rollback)
-        return WrittenRows(count)
+        store, rollback = context.online_store, self.allow_rollback
+        return WrittenRows(store.write(self.view, self.keys, reader, self.end, allow_rollback=rollback))
 
     def describe(self) -> str:
         return f"WriteNode {self.view} as of {format_instant(self.end)}"

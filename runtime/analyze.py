@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..planner.dag import ExecutionContext, ExecutionPlan, RelationalNode
+from ..planner.compiler import lower_plan
+from ..planner.dag import ExecutionContext, ExecutionPlan
 from ..planner.expr.functions import call
 from ..planner.expr.nodes import Column, Literal
 from ..planner.ir.logical import (
@@ -24,16 +25,11 @@ def coverage(plan: ExecutionPlan, context: ExecutionContext) -> tuple[Coverage, 
 
     It is taken on the plan as it was lowered, since the optimizer leaves out events that are too old to be used.
     """
-    values: dict[str, Relation] = {}
-    found: list[Coverage] = []
-    for node in plan.nodes:
-        if not isinstance(node, RelationalNode):
-            continue
-        relation = node.lower(*(values[child.fingerprint] for child in node.inputs))
-        values[node.fingerprint] = relation
-        if isinstance(relation, AsofJoin | WindowAggregate):
-            found.append(_coverage(relation, context))
-    return tuple(found)
+    return tuple(
+        _coverage(relation, context)
+        for relation in lower_plan(plan).values()
+        if isinstance(relation, AsofJoin | WindowAggregate)
+    )
 
 
 def _coverage(relation: AsofJoin | WindowAggregate, context: ExecutionContext) -> Coverage:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any
 
 import pyarrow as pa
@@ -77,19 +78,36 @@ def as_planned(column: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
     return pc.cast(column, wanted)
 
 
+def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBatchReader:
+    """An engine's batches with their planned types."""
+    wanted = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in schema])
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        for batch in reader:
+            columns = [as_planned(batch.column(field.name), field.type) for field in schema]
+            yield pa.RecordBatch.from_arrays(columns, schema=wanted)
+
+    return pa.RecordBatchReader.from_batches(wanted, batches())
+
+
 def is_tabular(data: Any) -> bool:
     """Whether ``to_table`` takes it."""
+    if type(data).__name__ == "Series":
+        return False
     return isinstance(data, pa.Table | pa.RecordBatch) or hasattr(data, "__arrow_c_stream__") or _is_pandas(data)
 
 
 def to_table(data: Any) -> pa.Table:
-    """An Arrow table of pandas, Polars, Arrow data or anything with ``__arrow_c_stream__``, without a pandas index."""
+    """An Arrow table of pandas, Polars, Arrow data or anything with ``__arrow_c_stream__``, without a pandas index.
+
+    A pandas frame is copied, since it can be changed later. Raises ValueError where it has a column of mixed types.
+    """
     if isinstance(data, pa.Table):
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
     if _is_pandas(data):
-        return pa.Table.from_pandas(data, preserve_index=False)
+        return pa.Table.from_pandas(data.copy(), preserve_index=False)
     return pa.RecordBatchReader.from_stream(data).read_all()
 
 

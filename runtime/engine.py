@@ -10,17 +10,18 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.compiler import CompiledPlan, compile_plan, lower_alone
+from ..planner.compiler import CompiledPlan, compile_plan, lower_alone, lower_plan
 from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
 from ..planner.errors import EngineError, HithertoError
 from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-from ..planner.ir.logical import ArrowData, EngineTable, Relation, Scan, Table, topological
+from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, Relation, Scan, Table, topological
 from ..planner.ir.physical import Materialize
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
+from .arrow import planned_reader
 from .explain import Explanation, script
 
 if TYPE_CHECKING:
@@ -119,8 +120,8 @@ class SqlComputeEngine(ComputeEngine):
         try:
             yield context
         finally:
+            session.end()
             context.close()
-            connection.close()
 
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
         with self.stream(task) as reader:
@@ -170,12 +171,25 @@ class SqlSession:
         self._statistics = statistics
         self._tables: set[str] = set()
         self._registered: dict[str, object] = {}
+        self._reserved = set(RESERVED_NAMES)
+        self._ended = False
 
     def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
         """Optimized queries, or with ``unfused`` the plan as it is, which runs every node alone."""
+        self.reserve(plan)
         if self._options.unfused:
             return plan
         return self._engine.compile(plan, self._options, self._statistics).plan
+
+    def reserve(self, plan: ExecutionPlan) -> None:
+        """Keep the names of a plan's tables from being given to results of single nodes."""
+        scans = (scan for relation in lower_plan(plan).values() for scan in topological(relation))
+        self._reserved |= {scan.table.name.lower() for scan in scans if isinstance(scan, Scan)}
+
+    def end(self) -> None:
+        """Close the connection, with which every temporary table goes; also under a result that is read half-way."""
+        self._ended = True
+        self.connection.close()
 
     def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> Explanation:
         """The plan, every rule that changed it, and the SQL."""
@@ -205,8 +219,7 @@ class SqlSession:
         physical = lower_alone(relation, self._options)
         if isinstance(physical, Materialize):
             physical = physical.input
-        taken = self._tables | RESERVED_NAMES | {known.lower() for known in self._registered}
-        taken |= {scan.table.name.lower() for scan in topological(relation) if isinstance(scan, Scan)}
+        taken = self._tables | self._reserved | {known.lower() for known in self._registered}
         number, unique = 1, name
         while unique.lower() in taken:
             number, unique = number + 1, f"{name}_{number + 1}"
@@ -232,7 +245,8 @@ class SqlSession:
 
     def _register(self, name: str, data: object) -> None:
         if self._registered.get(name) is not data:
-            self.connection.register(name, data)
+            with located(name, None, ""):
+                self.connection.register(name, data)
             self._registered[name] = data
 
     def read(self, relation: Relation, order_by: str | None = None) -> pa.RecordBatchReader:
@@ -248,7 +262,9 @@ class SqlSession:
             return {name: int(count) for row in reader.read_all().to_pylist() for name, count in row.items()}
 
     def drop(self, table: str) -> None:
-        """Drop a temporary table."""
+        """Drop a temporary table, unless all of them are gone."""
+        if self._ended:
+            return
         self.connection.execute(self._compiler.to_text(self._compiler.drop_table(table)))
         self._tables.discard(table.lower())
 
@@ -266,7 +282,9 @@ class SqlValue(EngineValue):
         return self.relation.schema
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        return self._session.read(self.relation, order_by)
+        reader = self._session.read(self.relation, order_by)
+        schema = Schema(field for field in self.schema if field.name != order_by)
+        return planned_reader(reader, schema)
 
     def close(self) -> None:
         if self._table is not None:
@@ -275,17 +293,20 @@ class SqlValue(EngineValue):
 
 
 @contextmanager
-def located(name: str, relation: Relation, sql: str) -> Generator[None]:
+def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
     """An engine's error, with the view and the node that it came from and the statement."""
     try:
         yield
     except EngineError as error:
-        labelled = next((each for each in reversed(topological(relation)) if getattr(each, "label", "")), None)
-        label: str = getattr(labelled, "label", "")
+        relations = topological(relation) if relation is not None else []
+        labelled = next((each for each in reversed(relations) if getattr(each, "label", "")), None)
+        is_spine = isinstance(labelled, NumberRows)
+        label: str = "" if is_spine else getattr(labelled, "label", "")
         where = f"feature view {label.replace('+', ', ')!r}" if label else f"statement {name!r}"
-        node = type(labelled or relation).__name__
+        where = "entity rows" if is_spine else where
+        node = type(labelled or relation).__name__ if relation is not None else "Scan"
         raise EngineError(
-            f"{where}, {node}: {error}{_overflow_hint(relation, str(error))}",
+            f"{where}, {node}: {error}{_overflow_hint(relations, str(error))}",
             view=label or None,
             node=node,
             condition=error.condition,
@@ -294,13 +315,13 @@ def located(name: str, relation: Relation, sql: str) -> Generator[None]:
         ) from None
 
 
-def _overflow_hint(relation: Relation, message: str) -> str:
+def _overflow_hint(relations: list[Relation], message: str) -> str:
     """Which aggregates can have overflowed, where the engine says only that something did."""
     if "out of range" not in message.lower():
         return ""
     sums = [
         aggregate.name
-        for each in topological(relation)
+        for each in relations
         for aggregate in getattr(each, "aggregates", ())
         if aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal")
     ]

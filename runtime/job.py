@@ -82,6 +82,8 @@ class RetrievalJob:
         target = Path(path)
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
+        if target.is_dir():
+            raise HithertoError(f"to_parquet: {target.absolute()} is a folder; give a file's path")
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
         os.close(handle)
         try:
@@ -164,7 +166,7 @@ class RetrievalJob:
                 yield reader
 
     def _as_planned(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-        for batch in _reading(reader):
+        for batch in reader:
             columns = [as_planned(batch.column(output.name), output.type) for output in self._task.outputs]
             yield pa.RecordBatch.from_arrays(columns, schema=self._feature_schema)
 
@@ -194,27 +196,15 @@ class RetrievalJob:
             rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
             seconds = sum(each.seconds for each in observer.statements) + time.perf_counter() - started
             statements, memory = tuple(observer.statements), peak_memory()
-            covered = coverage(engine.plan(task), context)
+            plan = engine.plan(task)
+            session.reserve(plan)  # type: ignore[attr-defined]
+            covered = coverage(plan, context)
         return Analysis(statements, covered, rows, seconds, memory)
 
     def _sql_engine(self, what: str) -> SqlComputeEngine:
         if not isinstance(self._engine, SqlComputeEngine):
             raise UnsupportedError(f"{what} needs an engine that runs SQL; {type(self._engine).__name__} does not")
         return self._engine
-
-
-def _reading(reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
-    """The batches; an error while they are computed is the engine's."""
-    while True:
-        try:
-            batch = reader.read_next_batch()
-        except StopIteration:
-            return
-        except (pa.ArrowException, RuntimeError, OSError) as error:
-            if "interrupt" in str(error).lower():
-                raise KeyboardInterrupt from None
-            raise EngineError(f"while the result was read: {error}", condition=type(error).__name__) from None
-        yield batch
 
 
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:

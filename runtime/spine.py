@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 from dataclasses import dataclass
+from fractions import Fraction
 from pathlib import Path
 from typing import Any, cast
 
@@ -13,13 +14,19 @@ import pyarrow.compute as pc
 from ..planner.errors import SpineError, UnsupportedError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import check_spine
-from ..planner.ir.logical import ArrowData, Table
+from ..planner.ir.logical import ArrowData, Table, feature_type
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, names_that_differ_by_case
-from .arrow import is_tabular, planner_schema, to_table
+from .arrow import arrow_type, is_tabular, planner_schema, to_table
 
 _BEYOND_TIME = 2**62
-_PER_MICROSECOND = {"s": 1_000_000, "ms": 1_000, "us": 1, "ns": None}
+_MICROSECONDS = {
+    "d": Fraction(86_400_000_000),
+    "s": Fraction(1_000_000),
+    "ms": Fraction(1_000),
+    "us": Fraction(1),
+    "ns": Fraction(1, 1_000),
+}
 
 
 @dataclass(frozen=True)
@@ -48,6 +55,10 @@ class Spine:
         """The spine with usable keys. Raises a SpineError with every problem: columns first, then null times."""
         whole = self._with_whole_keys({key.spine_column for view in views for key in view.keys})
         check_spine(whole.schema, self.timestamp, views, outputs)
+        for name in sorted({key.spine_column for view in views for key in view.keys}):
+            greatest = pc.max(whole.rows[name]).as_py() if whole.schema[name].kind == "uint64" else None
+            if greatest is not None and greatest >= 2**63:
+                raise SpineError(f"entity rows: key {name!r} holds {greatest}, which is beyond 64 signed bits")
         times = self.rows[self.timestamp]
         if times.null_count:
             first = pc.index(pc.is_null(times), True).as_py()
@@ -81,19 +92,26 @@ class Spine:
         data = self.rows.select(list(columns))
         return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
 
+    def needed(self, views: tuple[ResolvedView, ...]) -> Table:
+        """Keys and timestamp alone. Nanoseconds are rounded down here: an engine takes the last one for infinity."""
+        keys = (key.spine_column for view in views for key in view.keys)
+        data = self.rows.select(list(dict.fromkeys((self.timestamp, *keys))))
+        type_ = self.schema[self.timestamp]
+        if type_.unit == "ns":
+            nanos = data[self.timestamp].cast(pa.int64()).to_numpy()
+            micros = pa.array(nanos // 1_000, arrow_type(feature_type(type_)))
+            data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, micros)
+        return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
+
     def statistics(self) -> Statistics:
         """Number of rows, and the least and greatest query time in microseconds, rounded down."""
         times = self.rows[self.timestamp]
         if not len(times):
             return Statistics(spine_rows=0)
-        if pa.types.is_date(times.type):
-            times = pc.cast(times, pa.timestamp("us"))
-        unit = times.type.unit
-        ends = pc.min_max(pc.cast(times, pa.int64()))
-        factor = _PER_MICROSECOND[unit]
-        first, last = (
-            value // 1_000 if factor is None else value * factor for value in (ends["min"].as_py(), ends["max"].as_py())
-        )
+        stored, unit = (pa.int32(), "d") if pa.types.is_date32(times.type) else (pa.int64(), "ms")
+        unit = times.type.unit if pa.types.is_timestamp(times.type) else unit
+        ends = pc.min_max(times.cast(stored))
+        first, last = (int(ends[end].as_py() * _MICROSECONDS[unit] // 1) for end in ("min", "max"))
         return Statistics(spine_rows=len(times), spine_times=(first, last))
 
 
@@ -103,7 +121,10 @@ def _rows(entity_df: Any) -> pa.Table:
     if not is_tabular(entity_df):
         given = type(entity_df).__name__
         raise SpineError(f"entity rows: {given} is not tabular; give pandas, Polars or Arrow data, or a parquet path")
-    return to_table(entity_df)
+    try:
+        return to_table(entity_df)
+    except (pa.ArrowException, ValueError, TypeError) as error:
+        raise SpineError(f"entity rows: cannot be read as a table: {error}") from None
 
 
 def _read_path(path: str) -> pa.Table:

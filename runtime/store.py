@@ -24,7 +24,7 @@ from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .engine import RESERVED_NAMES, ComputeEngine, MaterializationJob
 from .job import RetrievalJob
-from .sinks.online import OnlineStore, encode_key
+from .sinks.online import OnlineStore, check_key, encode_key
 from .spine import Spine
 
 
@@ -58,8 +58,11 @@ class FeatureStore:
         online_store: OnlineStore | None = None,
         planner_options: PlannerOptions | None = None,
     ) -> None:
-        if isinstance(views, FeatureView | FeatureViewProjection):
-            raise DefinitionError("FeatureStore: views is a single view; give a list")
+        if isinstance(views, FeatureView | FeatureViewProjection) or not isinstance(views, Sequence):
+            raise DefinitionError(f"FeatureStore: views is a single {type(views).__name__}; give a list of views")
+        for view in views:
+            if not isinstance(view, FeatureView | FeatureViewProjection):
+                raise DefinitionError(f"FeatureStore: views holds {view!r}, which is no feature view")
         self._resolver = FeatureResolver(views)
         self._engine = engine or _local_engine()
         self._online_store = online_store
@@ -96,14 +99,13 @@ class FeatureStore:
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
         given = Spine.take(entity_df, entity_timestamp)
         spine = given.check(views, outputs)
-        needed = dict.fromkeys((spine.timestamp, *(key.spine_column for view in views for key in view.keys)))
         task = HistoricalRetrievalTask(
             views=views,
             outputs=outputs,
             names=retrieval_names(views, outputs, spine.schema.names),
             options=self._options,
             statistics=Statistics() if self._options.statistics == "off" else spine.statistics(),
-            spine=spine.table(tuple(needed)),
+            spine=spine.needed(views),
             timestamp=spine.timestamp,
         )
         return RetrievalJob(task, given, self._engine)
@@ -161,6 +163,11 @@ class FeatureStore:
         store = self._store("get_online_features")
         chosen = self._resolver.select(features)
         oldest = None if max_age is None else datetime.now(UTC) - timedelta(microseconds=parse_duration(max_age))
+        if isinstance(entity_rows, Mapping) or not isinstance(entity_rows, Sequence):
+            raise SpineError(f"entity_rows: a {type(entity_rows).__name__}; give a list of dictionaries")
+        for number, row in enumerate(entity_rows):
+            if not isinstance(row, Mapping):
+                raise SpineError(f"entity_rows: row {number} is a {type(row).__name__}; give a list of dictionaries")
         keys = dict.fromkeys(column for projection, _ in chosen for column in _key_columns(projection))
         problems = [
             f"entity_rows: row {number} has no key {key!r}"
@@ -200,7 +207,9 @@ class FeatureStore:
         if isinstance(names, str):
             raise DefinitionError(f"materialize: views is a single string, {names!r}; give a list")
         for name in names or ():
-            if name not in self._resolver.views:
+            if not isinstance(name, str):
+                problems.add(f"materialize: views holds {name!r}; give the names of views")
+            elif name not in self._resolver.views:
                 problems.add(
                     unknown_name("materialize: no feature view", name, self._resolver.views, listed_as="views")
                 )
@@ -247,14 +256,16 @@ def _read_view(
     oldest: datetime | None,
 ) -> tuple[dict[str, list[Any]], datetime]:
     """The stored features of one view for every entity row, and when it was filled."""
-    view = projection.view.name
-    stored = store.describe(view)
+    view, columns = projection.view.name, _key_columns(projection)
+    keys = [encode_key([row[column] for column in columns]) for row in entity_rows]
+    stored, known = store.read(view, list(dict.fromkeys(keys)))
+    for row in entity_rows:
+        for column, family in zip(columns, stored.keys.values(), strict=True):
+            check_key(column, row[column], family)
     filled = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stored.as_of)
-    keys = [encode_key([row[column] for column in _key_columns(projection)]) for row in entity_rows]
-    known = store.read(view, list(dict.fromkeys(keys))) if oldest is None or filled >= oldest else {}
-    rows = [known.get(key, stored.empty) for key in keys]
-    prefix = f"{view}__"
-    names = [name.removeprefix(prefix) for name in stored.features]
+    is_fresh = oldest is None or filled >= oldest
+    rows = [known.get(key, stored.empty) if is_fresh else stored.empty for key in keys]
+    names = [name.removeprefix(f"{view}__") for name in stored.features]
     return {name: [row[index] for row in rows] for index, name in enumerate(names)}, filled
 
 

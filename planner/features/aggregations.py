@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ..durations import Duration, format_duration
-from ..errors import Problems, unknown_name
+from ..errors import DefinitionError, Problems, unknown_name
 from ..expr.aggregates import AGGREGATES
 from .checks import Definition, check_duration, check_name
 
@@ -49,6 +49,10 @@ class Aggregation(Definition):
         **params: object,
     ) -> None:
         problems = Problems()
+        if not isinstance(column, str):
+            raise DefinitionError(
+                f"aggregation {function}({column!r}): the column is a {type(column).__name__}, not a name"
+            )
         where_it_is = f"aggregation {function}({column!r})"
         window = check_duration(where_it_is, "time_window", time_window, problems)
         shift = check_duration(where_it_is, "offset", offset, problems)

@@ -115,7 +115,7 @@ class FeatureBuilder:
         assert isinstance(task, MaterializationTask)
         events = self.build_events()
         spine = SpineNode(task, (self.view,), events)
-        keys = tuple(spine.keys[key] for key in self.view.keys)
+        keys = {spine.keys[key]: key.family for key in self.view.keys}
         names = tuple(name for name, _ in self.columns)
         answers = JoinNode((*keys, *names), task.names.row, spine, self.build_view(events, spine))
         return WriteNode(self.view.name, keys, task.names.row, task.end, task.allow_rollback, answers)

@@ -45,14 +45,14 @@ def check_names(values: Sequence[str], where: str, problems: Problems) -> tuple[
         problems.add(f"{where} is a single string, {values!r}; give a list")
         return (values,)
     for value in values:
-        if not isinstance(value, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(value, str):
             problems.add(f"{where} holds {value!r}, which is not a name")
-    return tuple(value for value in values if isinstance(value, str))  # pyright: ignore[reportUnnecessaryIsInstance]
+    return tuple(value for value in values if isinstance(value, str))
 
 
 def check_name(where: str, name: str, problems: Problems) -> None:
     """Note a name that is empty, not a text, or holds a colon."""
-    if not isinstance(name, str) or not name:  # pyright: ignore[reportUnnecessaryIsInstance]
+    if not isinstance(name, str) or not name:
         problems.add(f"{where}: {name!r} is not a name; give a text that is not empty")
     elif ":" in name:
         problems.add(f"{where}: the name {name!r} holds a colon, which separates view and feature")

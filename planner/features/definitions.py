@@ -70,7 +70,7 @@ class FeatureView(Definition):
         problems = Problems()
         where = f"feature view {name!r}"
         check_name(where, name, problems)
-        if not isinstance(source, Source):  # pyright: ignore[reportUnnecessaryIsInstance]
+        if not isinstance(source, Source):
             problems.add(f"{where}: source is a {type(source).__name__}; give a FileSource or an ArrowSource")
         if isinstance(entities, (str, Entity)):
             problems.add(f"{where}: entities is a single {type(entities).__name__}; give a list")
@@ -80,9 +80,12 @@ class FeatureView(Definition):
         declared = tuple(item if isinstance(item, Entity) else Entity(item) for item in entities)
         offered = None if features is None else check_names(features, f"{where}: features", problems)
         age = check_duration(where, "ttl", ttl, problems)
-        made = dict(columns or {})
-        after = dict(post_aggregation or {})
-        aggregates = tuple(aggregations)
+        made = _expressions(columns, f"{where}: columns", problems)
+        after = _expressions(post_aggregation, f"{where}: post_aggregation", problems)
+        aggregates = tuple(aggregations) if isinstance(aggregations, Iterable) else (aggregations,)
+        if not isinstance(aggregations, Iterable) or not all(isinstance(item, Aggregation) for item in aggregates):
+            problems.add(f"{where}: aggregations is no list of Aggregation")
+            aggregates = ()
         check_distinct(f"{where}: join keys", tuple(key for entity in declared for key in entity.join_keys), problems)
         check_distinct(f"{where}: features", offered or (), problems)
         check_distinct(f"{where}: features", (*(item.name for item in aggregates), *after), problems)
@@ -150,6 +153,13 @@ class FeatureView(Definition):
         return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count})"
 
 
+def _expressions(given: Mapping[str, str] | None, where: str, problems: Problems) -> dict[str, str]:
+    if given is not None and not isinstance(given, Mapping):
+        problems.add(f"{where} is a {type(given).__name__}; give a dictionary of names and SQL expressions")
+        return {}
+    return dict(given or {})
+
+
 class FeatureViewProjection(Definition):
     """A use of a view: some of its features, perhaps under another name or other keys."""
 
@@ -178,6 +188,8 @@ class FeatureViewProjection(Definition):
         problems = Problems()
         chosen = check_names(features, f"feature view {self.name!r}: features", problems)
         check_distinct(f"feature view {self.name!r}: features", chosen, problems)
+        if not chosen:
+            problems.add(f"feature view {self.name!r}: features is empty; name at least one")
         problems.raise_if_any()
         return FeatureViewProjection(self.view, chosen, self.name, self.join_key_map)
 
@@ -200,6 +212,10 @@ class FeatureViewProjection(Definition):
     def schema(self) -> Schema:
         """Names and types of the chosen features."""
         full = self.view.schema
+        for name in self.features or ():
+            if name not in full:
+                what = f"feature view {self.name!r} has no feature"
+                raise UnknownColumnError(unknown_name(what, name, full.names, listed_as="features"))
         return full if self.features is None else Schema(field for field in full if field.name in self.features)
 
     def __repr__(self) -> str:

@@ -5,7 +5,7 @@ All problems of a view are found before any is raised, and before any row is rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 
 from ..durations import format_duration
@@ -124,7 +124,7 @@ class FeatureResolver:
                 if found is not None:
                     chosen.append(found)
                 return
-            if not isinstance(item, FeatureView | FeatureViewProjection):  # pyright: ignore[reportUnnecessaryIsInstance]
+            if not isinstance(item, FeatureView | FeatureViewProjection):
                 problems.add(f"features: {item!r} is neither a view, a projection, a service nor 'view:feature'")
                 return
             projection = _projection(item)
@@ -133,12 +133,12 @@ class FeatureResolver:
                 problems.add(f"two different views are used as {projection.name!r}; rename one with with_name()")
             chosen.extend((projection, name) for name in projection.features or (None,))
 
-        single = isinstance(features, str | FeatureView | FeatureViewProjection | FeatureService)
+        single = isinstance(features, str) or not isinstance(features, Iterable)
         for item in [features] if single else features:  # type: ignore[union-attr]
             add(item)  # type: ignore[arg-type]
-        if not chosen:
-            problems.add("features is empty; name at least one feature")
         problems.raise_if_any()
+        if not chosen:
+            raise DefinitionError("features is empty; name at least one feature")
         return chosen
 
     def _by_text(self, text: str, problems: Problems) -> tuple[FeatureViewProjection, str | None] | None:
@@ -185,7 +185,8 @@ def resolve_features(
         first = by_name.setdefault(item.name.lower(), item)
         if first is not item:
             clash = f"{first.view}:{first.feature} and {item.view}:{item.feature}"
-            problems.add(f"features {clash} would both be called {item.name!r}; use full_feature_names=True")
+            advice = "rename one with with_name()" if full_feature_names else "use full_feature_names=True"
+            problems.add(f"features {clash} would both be called {item.name!r}; {advice}")
     problems.raise_if_any()
     return tuple(views.values()), tuple(outputs.values())
 

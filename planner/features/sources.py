@@ -27,8 +27,9 @@ class Entity(Definition):
 
     def __init__(self, name: str, join_keys: Sequence[str] | None = None, *, description: str = "") -> None:
         problems = Problems()
-        keys = (name,) if join_keys is None else check_names(join_keys, f"entity {name!r}: join_keys", problems)
         check_name(f"entity {name!r}", name, problems)
+        problems.raise_if_any()
+        keys = (name,) if join_keys is None else check_names(join_keys, f"entity {name!r}: join_keys", problems)
         if not keys:
             problems.add(f"entity {name!r}: join_keys is empty; leave it out to use the entity's own name")
         check_distinct(f"entity {name!r}: join_keys", keys, problems)
@@ -71,6 +72,7 @@ class Source(Definition, ABC):
         where = f"source {name!r}"
         mapping = dict(field_mapping or {})
         sequence = check_names(sequence_columns, f"{where}: sequence_columns", problems)
+        check_name(f"{where}: timestamp_field", timestamp_field, problems)
         for role in (timestamp_field, created_timestamp_column, *sequence):
             if role in mapping:
                 problems.add(

@@ -45,7 +45,8 @@ def push_project_through_filter(node: Project, context: RuleContext) -> Relation
 def drop_unused_features(node: Project, context: RuleContext) -> Relation | None:
     """Project a (AsofJoin a, b) -> Project a (AsofJoin a).
 
-    Not from the order of ties, which keeps reading every declared feature: asking for less would change the winner. With (ts 5, a=1, b=2) and (ts 5, a=2, b=1), ``b`` alone must still be 1.
+    Not from the order of ties, which keeps reading every declared feature: asking for less would change the winner.
+    With (ts 5, a=1, b=2) and (ts 5, a=2, b=1), ``b`` alone must still be 1.
     """
     del context
     join = node.input

@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import os
 import tempfile
-from collections.abc import Generator
+import threading
+from collections.abc import Callable, Generator, Iterator
+from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
@@ -17,8 +19,17 @@ if TYPE_CHECKING:
     import duckdb
     import pyarrow as pa
 
+T = TypeVar("T")
+
 # What the dialect rests on, set on the cursor alone; read back, since a setting that is refused changes answers.
-_SESSION = {"TimeZone": "UTC", "integer_division": "false", "ieee_floating_point_ops": "true"}
+_SESSION = {
+    "TimeZone": "UTC",
+    "integer_division": "false",
+    "ieee_floating_point_ops": "true",
+    "default_collation": "",
+    "default_order": "asc",
+    "preserve_insertion_order": "true",
+}
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -81,6 +92,7 @@ class LocalConnection(SqlConnection):
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        self._worker = ThreadPoolExecutor(max_workers=1)
         for name, value in _SESSION.items():
             self.execute(f"SET SESSION {name} = '{value}'")
             row = self._cursor.execute(f"SELECT current_setting('{name}')").fetchone()
@@ -90,34 +102,56 @@ class LocalConnection(SqlConnection):
 
     def execute(self, sql: str) -> None:
         with _translated(sql):
-            self._cursor.execute(sql)
+            self._interruptible(lambda: self._cursor.execute(sql))
 
     def read(self, sql: str) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
         with _translated(sql):
-            reader: pa.RecordBatchReader = self._cursor.sql(sql).to_arrow_reader()
-            return reader
+            reader = self._interruptible(lambda: self._cursor.sql(sql).to_arrow_reader())
+
+        def batches() -> Iterator[pa.RecordBatch]:
+            while True:
+                with _translated(sql):
+                    batch = self._interruptible(lambda: next(reader, None))
+                if batch is None:
+                    return
+                yield batch
+
+        return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
     def register(self, name: str, data: object) -> None:
-        self._cursor.register(name, data)
+        with _translated(""):
+            self._cursor.register(name, data)
 
     def close(self) -> None:
+        self._worker.shutdown()
         self._cursor.close()
+
+    def _interruptible(self, run: Callable[[], T]) -> T:
+        """Run in a thread where this is the main one: DuckDB looks at signals too seldom for Ctrl-C to be prompt."""
+        if threading.current_thread() is not threading.main_thread():
+            return run()
+        future = self._worker.submit(run)
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            self._cursor.interrupt()
+            wait([future])
+            raise
 
 
 @contextmanager
 def _translated(sql: str) -> Generator[None]:
-    """DuckDB's errors as EngineError, and its interrupt as the KeyboardInterrupt that caused it."""
+    """DuckDB's errors as EngineError, also those that come through Arrow; its interrupt as a KeyboardInterrupt."""
     import duckdb
+    import pyarrow as pa
 
     try:
         yield
-    except duckdb.Error as error:
-        kind = type(error).__name__
-        text = str(error)
-        if kind == "InterruptException":
+    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+        kind, text = type(error).__name__, str(error)
+        is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
+        if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
             raise KeyboardInterrupt from None
         raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None
-    except RuntimeError as error:
-        if "interrupt" in str(error).lower():
-            raise KeyboardInterrupt from None
-        raise

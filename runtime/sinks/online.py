@@ -23,7 +23,9 @@ _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 @dataclass(frozen=True)
 class StoredView:
-    """What a store knows of a view: its keys and features with their Arrow types as text, and the empty answer."""
+    """What a store knows of a view: its keys with what they compare as, its features with their Arrow types as text,
+    and the empty answer.
+    """
 
     as_of: int
     keys: Mapping[str, str]
@@ -38,7 +40,7 @@ class OnlineStore(ABC):
     def write(
         self,
         view: str,
-        key_columns: Sequence[str],
+        key_families: Mapping[str, str],
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
@@ -46,17 +48,37 @@ class OnlineStore(ABC):
     ) -> int:
         """Replace a view's rows by the batches' in one transaction; returns how many keys were written.
 
+        ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …).
         The row whose keys are all null is the empty answer. Raises a StoreError, and changes nothing, where the view
         is stored as of a later time, unless ``allow_rollback``.
         """
 
     @abstractmethod
-    def describe(self, view: str) -> StoredView:
-        """What is stored of a view. Raises a StoreError where it was never materialized."""
+    def read(self, view: str, keys: Sequence[str]) -> tuple[StoredView, dict[str, tuple[Any, ...]]]:
+        """What is stored of a view and the features of the encoded keys that are known, both of one moment.
 
-    @abstractmethod
-    def read(self, view: str, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        """The features of the encoded keys that are known."""
+        Raises a StoreError where the view was never materialized.
+        """
+
+
+_KEY_TYPES: dict[str, tuple[type, ...]] = {
+    "integer": (int,),
+    "instant": (date,),
+    "string": (str,),
+    "bool": (bool,),
+    "binary": (bytes,),
+}
+
+
+def check_key(column: str, value: Any, family: str) -> None:
+    """Raise a SpineError where a value cannot be a key of that family; a null is the key of nothing."""
+    plain = value.item() if hasattr(value, "item") else value
+    types = _KEY_TYPES.get(family, (Decimal,))
+    is_other_bool = isinstance(plain, bool) and family != "bool"
+    if plain is not None and (not isinstance(plain, types) or is_other_bool):
+        raise SpineError(
+            f"entity_rows: key {column!r} is {value!r}, a {type(value).__name__}, but the view's is {family}"
+        )
 
 
 def encode_key(values: Sequence[Any]) -> str:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sqlite3
-from collections.abc import Generator, Sequence
+from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -37,16 +37,16 @@ class SqliteOnlineStore(OnlineStore):
     def write(
         self,
         view: str,
-        key_columns: Sequence[str],
+        key_families: Mapping[str, str],
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
         allow_rollback: bool,
     ) -> int:
         schema = batches.schema
-        features = [field for field in schema if field.name not in key_columns]
+        features = [field for field in schema if field.name not in key_families]
         description: dict[str, Any] = {
-            "keys": {name: str(schema.field(name).type) for name in key_columns},
+            "keys": dict(key_families),
             "features": {field.name: str(field.type) for field in features},
         }
         count = 0
@@ -54,7 +54,7 @@ class SqliteOnlineStore(OnlineStore):
             self._refuse_rollback(connection, view, as_of, allow_rollback)
             connection.execute("DELETE FROM answers WHERE view = ?", (view,))
             for batch in batches:
-                keys = zip(*(batch.column(name).to_pylist() for name in key_columns), strict=True)
+                keys = zip(*(batch.column(name).to_pylist() for name in key_families), strict=True)
                 columns = [batch.column(field.name).to_pylist() for field in features]
                 rows = zip(*columns, strict=True)
                 for key, row in zip(keys, rows, strict=True):
@@ -66,26 +66,26 @@ class SqliteOnlineStore(OnlineStore):
             connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?, ?)", (view, as_of, json.dumps(description)))
         return count
 
-    def describe(self, view: str) -> StoredView:
-        with self._reading() as connection:
-            row = connection.execute("SELECT as_of, description FROM views WHERE view = ?", (view,)).fetchone()
-        if row is None:
-            raise StoreError(f"feature view {view!r} is not in {self._path}: call store.materialize(end) first")
-        description = json.loads(row[1])
-        empty = decode_row(description["empty"], list(description["features"].values()))
-        return StoredView(row[0], description["keys"], description["features"], empty)
-
-    def read(self, view: str, keys: Sequence[str]) -> dict[str, tuple[Any, ...]]:
-        types = list(self.describe(view).features.values())
+    def read(self, view: str, keys: Sequence[str]) -> tuple[StoredView, dict[str, tuple[Any, ...]]]:
         found: dict[str, tuple[Any, ...]] = {}
         with self._reading() as connection:
+            stored = self._stored(connection, view)
+            types = list(stored.features.values())
             for start in range(0, len(keys), _KEYS_PER_QUERY):
                 part = keys[start : start + _KEYS_PER_QUERY]
                 marks = ", ".join("?" for _ in part)
                 query = f"SELECT key, features FROM answers WHERE view = ? AND key IN ({marks})"
                 for key, features in connection.execute(query, (view, *part)):
                     found[key] = decode_row(features, types)
-        return found
+        return stored, found
+
+    def _stored(self, connection: sqlite3.Connection, view: str) -> StoredView:
+        row = connection.execute("SELECT as_of, description FROM views WHERE view = ?", (view,)).fetchone()
+        if row is None:
+            raise StoreError(f"feature view {view!r} is not in {self._path}: call store.materialize(end) first")
+        description = json.loads(row[1])
+        empty = decode_row(description["empty"], list(description["features"].values()))
+        return StoredView(row[0], description["keys"], description["features"], empty)
 
     def _refuse_rollback(self, connection: sqlite3.Connection, view: str, as_of: int, allow_rollback: bool) -> None:
         row = connection.execute("SELECT as_of FROM views WHERE view = ?", (view,)).fetchone()
@@ -111,10 +111,9 @@ class SqliteOnlineStore(OnlineStore):
     def _reading(self) -> Generator[sqlite3.Connection]:
         if not os.path.exists(self._path):
             raise StoreError(f"the online store {self._path} does not exist yet: call store.materialize(end) first")
-        with (
-            self._translated(),
-            closing(sqlite3.connect(f"{Path(self._path).as_uri()}?mode=ro", uri=True)) as connection,
-        ):
+        address = f"{Path(self._path).as_uri()}?mode=ro"
+        with self._translated(), closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+            connection.execute("BEGIN")
             yield connection
 
     @contextmanager

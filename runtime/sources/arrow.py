@@ -29,12 +29,18 @@ class ArrowSource(Source):
         data_delay: Duration = "0s",
         unique: bool = False,
     ) -> None:
+        import pyarrow as pa
+
         from ..arrow import is_tabular, to_table
 
         if not is_tabular(data):
             raise DefinitionError(
                 f"ArrowSource: {type(data).__name__} is not tabular; give pandas, Polars or Arrow data, or a FileSource"
             )
+        try:
+            table = to_table(data)
+        except (pa.ArrowException, ValueError, TypeError) as error:
+            raise SourceError(f"ArrowSource: the data cannot be read as a table: {error}") from None
         super().__init__(
             "arrow",
             timestamp_field=timestamp_field,
@@ -44,7 +50,7 @@ class ArrowSource(Source):
             data_delay=data_delay,
             unique=unique,
             data=data,
-            table=to_table(data),
+            table=table,
         )
 
     def __eq__(self, other: object) -> bool:

@@ -39,7 +39,9 @@ class FileSource(Source):
         data_delay: Duration = "0s",
         unique: bool = False,
     ) -> None:
-        given = [path] if isinstance(path, str | Path) else list(path)
+        given = [path] if isinstance(path, str | Path) else list(path) if isinstance(path, Sequence) else [path]
+        if not all(isinstance(item, str | Path) for item in given):
+            raise DefinitionError(f"FileSource: {path!r} is neither a path nor a list of paths")
         if not given:
             raise DefinitionError("FileSource: the list of paths is empty")
         paths = tuple(os.path.abspath(item) for item in given)
@@ -73,7 +75,7 @@ class FileSource(Source):
             raise SourceError(f"source {self.name!r}: {files[0]}: {error}") from None
         for file, other in zip(files[1:], schemas[1:], strict=True):
             if planner_schema(other) != schema:
-                difference = _difference(schemas[0], other)
+                difference = _difference(schemas[0], other) or "the same columns in another order"
                 raise SourceError(f"source {self.name!r}: {file} has other columns than {files[0]}:\n  {difference}")
         return Table(repr(("files", tuple(files))), schema, ParquetFiles(tuple(files)), name=self.name)
 
@@ -85,7 +87,10 @@ def _name(path: str) -> str:
     """The file's stem; of a glob, the folder it is in."""
     parts = Path(path).parts
     fixed = [part for part in parts if not any(wildcard in part for wildcard in _WILDCARDS)]
-    return Path(path).stem if len(fixed) == len(parts) else Path(fixed[-1]).name or "files"
+    if len(fixed) == len(parts):
+        return Path(path).stem
+    first = next(index for index, part in enumerate(parts) if any(wildcard in part for wildcard in _WILDCARDS))
+    return parts[first - 1].strip(os.sep) if first and parts[first - 1].strip(os.sep) else "files"
 
 
 def _expand(path: str) -> list[str]:
@@ -114,4 +119,6 @@ def _read_schema(file: str) -> pa.Schema:
 def _difference(first: pa.Schema, other: pa.Schema) -> str:
     ours = {f"{field.name} {field.type}" for field in first}
     theirs = {f"{field.name} {field.type}" for field in other}
+    if ours == theirs:
+        return ""
     return f"only in the first: {sorted(ours - theirs)}; only in the other: {sorted(theirs - ours)}"

@@ -360,15 +360,12 @@ def test_the_path_of_a_store_is_resolved_when_it_is_written_down(
 
 def test_a_store_from_outside_is_an_instance_of_a_class() -> None:
     class Memory(ht.OnlineStore):
-        def write(self, view: Any, key_columns: Any, batches: Any, as_of: Any, *, allow_rollback: bool) -> int:
+        def write(self, view: Any, key_families: Any, batches: Any, as_of: Any, *, allow_rollback: bool) -> int:
             self.table = batches.read_all()
             return self.table.num_rows - 1
 
-        def describe(self, view: str) -> Any:
+        def read(self, view: str, keys: Any) -> Any:
             raise ht.StoreError(view)
-
-        def read(self, view: str, keys: Any) -> dict[str, tuple[Any, ...]]:
-            return {}
 
     memory = Memory()
     store = ht.FeatureStore([view()], online_store=memory)
