@@ -87,7 +87,9 @@ def _shuffled(table: pa.Table, shuffle: Random) -> pa.Table:
 
 def _taken(table: pa.Table, rows: pa.Array) -> pa.Table:
     """Rows by number, of any type: Arrow has no ``take`` of string views."""
-    plain = pa.schema([pa.field(each.name, pa.string()) if each.type == pa.string_view() else each for each in table.schema])
+    plain = pa.schema(
+        [pa.field(each.name, pa.string()) if each.type == pa.string_view() else each for each in table.schema]
+    )
     return table.cast(plain).take(rows).cast(table.schema)
 
 
