@@ -63,12 +63,12 @@ class Explanation:
     verbose: bool = False
     analysis: Analysis | None = None
 
-    def at(self, level: str, format: str, *, verbose: bool, analysis: Analysis | None) -> Explanation:  # noqa: A002
+    def at(self, level: str, format: str, *, verbose: bool) -> Explanation:  # noqa: A002
         """The same plan at another level or in another format. Raises a DefinitionError for an unknown one."""
         for what, value, options in (("level", level, get_args(Level)), ("format", format, get_args(Format))):
             if value not in options:
                 raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
-        return replace(self, level=level, format=format, verbose=verbose, analysis=analysis)  # type: ignore[arg-type]
+        return replace(self, level=level, format=format, verbose=verbose)  # type: ignore[arg-type]
 
     def to_dict(self) -> dict[str, Any]:
         """Everything that the level asks for, as JSON types."""

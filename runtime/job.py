@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import tempfile
-import time
 from collections.abc import Generator, Iterator
 from contextlib import contextmanager
 from dataclasses import replace
@@ -17,11 +16,10 @@ import pyarrow as pa
 from ..planner.compiler import CompiledPlan
 from ..planner.errors import EngineError, HithertoError, UnsupportedError
 from ..planner.features.tasks import HistoricalRetrievalTask
-from .analyze import coverage
+from .analyze import observe
 from .arrow import arrow_type, as_planned
 from .engine import ComputeEngine, SqlComputeEngine
-from .explain import Analysis, Explanation, script
-from .metrics import MetricsObserver, peak_memory
+from .explain import Explanation, script
 from .spine import Spine
 
 if TYPE_CHECKING:
@@ -134,7 +132,9 @@ class RetrievalJob:
         )
         explanation = Explanation(engine.plan(self._task), self._compiled, engine.compiler, header)
         explanation = explanation.at(level, format, verbose=verbose, analysis=None)
-        return replace(explanation, analysis=self._analyze(engine)) if analyze else explanation
+        return (
+            replace(explanation, analysis=observe(engine, self._task, self._compiled.plan)) if analyze else explanation
+        )
 
     def __repr__(self) -> str:
         names = ", ".join(output.name for output in self._task.outputs)
@@ -183,23 +183,6 @@ class RetrievalJob:
     def _check_count(self, count: int) -> None:
         if count != self._spine.rows.num_rows:
             raise EngineError(f"{count} answers for {self._spine.rows.num_rows} spine rows: a bug, please report it")
-
-    def _analyze(self, engine: SqlComputeEngine) -> Analysis:
-        """Run the plan with every row counted; the counts are taken beside the statements, not in their time."""
-        task = self._task
-        with engine.session(task.options, task.statistics) as context:
-            session = context.engine
-            observer = MetricsObserver(session.count_rows)  # type: ignore[attr-defined]
-            context.observer = observer
-            (value,) = self._compiled.plan.execute(context)
-            started = time.perf_counter()
-            rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
-            seconds = sum(each.seconds for each in observer.statements) + time.perf_counter() - started
-            statements, memory = tuple(observer.statements), peak_memory()
-            plan = engine.plan(task)
-            session.reserve(plan)  # type: ignore[attr-defined]
-            covered = coverage(plan, context)
-        return Analysis(statements, covered, rows, seconds, memory)
 
     def _sql_engine(self, what: str) -> SqlComputeEngine:
         if not isinstance(self._engine, SqlComputeEngine):
