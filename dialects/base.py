@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 from ..planner.expr.nodes import Expr
 from ..planner.ir.logical import Scan, WindowedAggregate
@@ -17,8 +17,8 @@ class Dialect(ABC):
     name: str
     """sqlglot's name of the dialect."""
     expressions: ExpressionCompiler
-    session_settings: str
-    """Statements that a script has to begin with, for its answer to be the canonical one."""
+    session: Mapping[str, str]
+    """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
 
     @abstractmethod
     def scan(self, scan: Scan) -> Sql:

@@ -21,7 +21,7 @@ class SqlCompiler:
     @property
     def session_settings(self) -> str:
         """Statements that a script has to begin with, for its answer to be the canonical one."""
-        return self.dialect.session_settings
+        return "\n".join(f"SET {name} = '{value}';" for name, value in self.dialect.session.items())
 
     def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""

@@ -19,6 +19,8 @@ _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 _INTEGER = r"\s*[+-]?[0-9]+\s*"
 _FLOAT = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|\s*[+-]?(?i:nan|inf|infinity)\s*"
 _DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
+_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
+_TIMESTAMP = rf"{_DATE}([T ]{_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
 
 
 def _ascii_case(source: str, target: str) -> Form:
@@ -113,7 +115,8 @@ class DuckDBExpressions(ExpressionCompiler):
     def _from_text(self, value: Operand, target: DataType, name: str) -> Sql:
         """Text that has another form than the canonical one is an error, and not what DuckDB would make of it."""
         if target.kind == "timestamp":
-            return sql.cast(sql.cast(value(), "TIMESTAMPTZ"), name)
+            valid = sql.function("regexp_full_match", value(), sql.text(_TIMESTAMP))
+            return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ"), name)
         if target.kind == "bool":
             lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
             return self._guarded(lowered, value, name)
@@ -138,13 +141,21 @@ class DuckDBDialect(Dialect):
 
     name = "duckdb"
     expressions = DuckDBExpressions()
-    session_settings = "SET TimeZone = 'UTC';"
+    session: Mapping[str, str] = {
+        "TimeZone": "UTC",
+        "integer_division": "false",
+        "ieee_floating_point_ops": "true",
+        "default_collation": "",
+        "default_order": "asc",
+        "preserve_insertion_order": "true",
+    }
 
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
             case ParquetFiles(paths):
                 files: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in paths])
-                return exp.Table(this=sql.function("read_parquet", files))
+                no_hive = exp.EQ(this=exp.Var(this="hive_partitioning"), expression=exp.Boolean(this=False))
+                return exp.Table(this=sql.function("read_parquet", files, no_hive))
             case ArrowData():
                 return sql.table(scan.table.name)
             case EngineTable(name):
@@ -227,7 +238,7 @@ def _plain(function: str) -> Callable[[Windowed], Sql]:
     return lambda w: sql.filtered(sql.function(function, w.operand()), w.within())
 
 
-def _typed(function: str) -> Callable[[Windowed], Sql]:
+def _summed(function: str) -> Callable[[Windowed], Sql]:
     """DuckDB sums integers to 128 bits and small floats to double: the planned type, or an error where it overflows."""
     return lambda w: sql.cast(sql.filtered(sql.function(function, w.operand()), w.within()), w.type_name)
 
@@ -263,7 +274,7 @@ def _ordered(function: str) -> Callable[[Windowed], Sql]:
 
 AGGREGATE_FORMS: Mapping[str, Callable[[Windowed], Sql]] = {
     "count": _plain("count"),
-    "sum": _typed("sum"),
+    "sum": _summed("sum"),
     "mean": _mean,
     "min": _plain("min"),
     "max": _plain("max"),

@@ -8,10 +8,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Callable, Mapping
-from datetime import UTC, date, datetime, timedelta
+from datetime import date, timedelta
 
 from sqlglot import exp
 
+from ..planner.durations import format_instant, to_datetime
 from ..planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from ..planner.types import DataType
 from . import syntax as sql
@@ -21,7 +22,6 @@ Operand = Callable[[], Sql]
 Form = Callable[[Call, list[Operand]], Sql]
 Lookup = Callable[[str], Sql]
 
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _BARE_NUMBERS = frozenset(
     {
         "add",
@@ -36,7 +36,6 @@ _BARE_NUMBERS = frozenset(
         "in",
         "floor_to",
         "modulo",
-        "nullif",
         "coalesce",
     }
 )
@@ -210,10 +209,10 @@ class ExpressionCompiler:
     def instant(self, micros: int) -> Sql:
         """A timestamp literal in UTC."""
         try:
-            moment = (_EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None)
+            to_datetime(micros)
         except OverflowError:
             return self.instant_of_micros(sql.number(micros))
-        return sql.cast(sql.text(moment.isoformat(sep=" ")), self.type_names["timestamp"])
+        return sql.cast(sql.text(format_instant(micros)), self.type_names["timestamp"])
 
     def type_name(self, type_: DataType) -> str:
         """The engine's name of a type; a timestamp is one without zone, in UTC."""

@@ -11,6 +11,7 @@ from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.nodes import Column
 from ..planner.ir.logical import Pick, WindowedAggregate
 from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+from ..planner.types import free_name
 from . import syntax as sql
 from .block import Block
 from .expressions import Operand
@@ -23,7 +24,7 @@ def narrow_asof_then_fetch(to: Statement, node: NarrowAsofThenFetch) -> Block:
     label = to.label(node, "")
     spine = to.named(node.spine)
     events = to.named(node.events, f"{label}_events")
-    ts, matched = node.event_time, sql.free_name(f"matched_{node.event_time}", node.schema.names)
+    ts, matched = node.event_time, free_name(f"matched_{node.event_time}", node.schema.names)
     upper = node.picks[0].interval.upper
     keys = [exp.EQ(this=sql.column(left, "s"), expression=sql.column(right, "e")) for left, right in node.keys]
     later = exp.GT(this=to.over(upper, "s"), expression=sql.column(ts, "e"))
@@ -129,7 +130,7 @@ def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregat
 def _probe(to: Statement, node: BucketedRangeJoinAggregate, spine: str, label: str) -> tuple[str, str]:
     """CTE: each spine row twice, with the two buckets that can hold its events."""
     assert node.bucket is not None
-    bucket = sql.free_name("bucket", (*node.spine.schema.names, *node.events.schema.names))
+    bucket = free_name("bucket", (*node.spine.schema.names, *node.events.schema.names))
     last = node.latest - 1
 
     def newest() -> Sql:
@@ -184,7 +185,7 @@ def _every_row(to: Statement, node: BucketedRangeJoinAggregate, spine: str, wind
 
 
 def _winner_column(node: NarrowAsofThenFetch) -> str:
-    return sql.free_name("winner", [*(right for _, right in node.keys), node.event_time])
+    return free_name("winner", [*(right for _, right in node.keys), node.event_time])
 
 
 def _bucket(value: Operand, width: int) -> Sql:

@@ -27,6 +27,7 @@ from ..planner.ir.logical import (
     topological,
 )
 from ..planner.ir.physical import Materialize
+from ..planner.types import free_name, short_label
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
@@ -242,7 +243,7 @@ class Statement:
 
     def add_cte(self, wish: str, query: exp.Query) -> str:
         """Add a CTE under a free name."""
-        label = sql.free_name(wish, tuple(self._names | {name.lower() for name in self._tables()}))
+        label = free_name(wish, tuple(self._names | {name.lower() for name in self._tables()}))
         self._names.add(label.lower())
         self._ctes.append(exp.CTE(this=query, alias=exp.TableAlias(this=sql.name(label))))
         return label
@@ -252,9 +253,7 @@ class Statement:
 
     def label(self, relation: Relation, role: str = "rows") -> str:
         """A readable name: the node's own label or the nearest one below, and what the CTE holds."""
-        found = nearest_label(relation) or "query"
-        parts = found.split("+")
-        short = "_".join(parts) if len(found) <= 40 else f"{parts[0]}_and_{len(parts) - 1}_more"
+        short = short_label(nearest_label(relation) or "query")
         return f"{short}_{role}" if role else short
 
 

@@ -110,12 +110,3 @@ def select(
         order=exp.Order(expressions=list(order)) if order else None,
         distinct=exp.Distinct() if distinct else None,
     )
-
-
-def free_name(wish: str, taken: Iterable[str]) -> str:
-    """The wished name, or with a number behind it where it is taken, ignoring case."""
-    folded = {name.lower() for name in taken}
-    number, free = 1, wish
-    while free.lower() in folded:
-        number, free = number + 1, f"{wish}_{number + 1}"
-    return free

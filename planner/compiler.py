@@ -16,6 +16,7 @@ from .ir.physical import Materialize
 from .options import PlannerOptions
 from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
 from .statistics import Statistics
+from .types import free_name, short_label
 
 
 @dataclass(frozen=True)
@@ -139,12 +140,6 @@ class _Compiler:
 
     def _unique(self, label: str) -> str:
         """A table name from the views' names: all of them where it is short, else the first and how many more."""
-        parts = (label or "result").split("+")
-        name = "_".join(parts)
-        if len(name) > 40 and len(parts) > 1:
-            name = f"{parts[0]}_and_{len(parts) - 1}_more"
-        number, unique = 1, name
-        while unique.lower() in self._taken:
-            number, unique = number + 1, f"{name}_{number + 1}"
+        unique = free_name(short_label(label or "result"), self._taken)
         self._taken.add(unique.lower())
         return unique

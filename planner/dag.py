@@ -110,11 +110,7 @@ class ExecutionContext:
     """Everything one execution acts on; lives for that execution alone."""
 
     engine: RelationalEngine
-    config: Mapping[str, object] = field(default_factory=dict[str, object])
-    registry: Mapping[str, object] = field(default_factory=dict[str, object])
-    offline_store: object | None = None
     online_store: OnlineWriter | None = None
-    entity_df: object | None = None
     outputs: dict[str, DAGValue] = field(default_factory=dict[str, DAGValue])
     observer: ExecutionObserver = field(default_factory=ExecutionObserver)
 
@@ -174,12 +170,12 @@ class DAGNode(ABC):
 
 
 class RelationalNode(DAGNode):
-    """A node that is SQL: it lowers itself onto its inputs' relations.
+    """A node that is SQL: it lowers itself onto its inputs' relations."""
 
-    ``row_order`` is the column whose order the rows are wanted in, where there is one.
-    """
-
-    row_order: str | None = None
+    @property
+    def row_order(self) -> str | None:
+        """The column whose order the rows are wanted in, where there is one."""
+        return None
 
     @abstractmethod
     def lower(self, *inputs: Relation) -> Relation:
@@ -203,7 +199,7 @@ class QueryNode(DAGNode):
         self.order_by = order_by
 
     def parameters(self) -> Hashable:
-        return (self.name, self.relation, self.is_result)
+        return (self.name, self.relation, self.is_result, self.order_by)
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         for node in self.inputs:

@@ -89,6 +89,11 @@ def parse_instant(value: datetime | date | str) -> int:
     return (aware - _EPOCH) // timedelta(microseconds=1)
 
 
+def to_datetime(micros: int) -> datetime:
+    """The instant in UTC. Raises OverflowError beyond the years 1 to 9999."""
+    return _EPOCH + timedelta(microseconds=micros)
+
+
 def format_instant(micros: int) -> str:
     """ISO text of an instant, in UTC, with microseconds only where there are any.
 
@@ -96,6 +101,6 @@ def format_instant(micros: int) -> str:
     '2024-01-01 00:00:00'
     """
     try:
-        return (_EPOCH + timedelta(microseconds=micros)).replace(tzinfo=None).isoformat(sep=" ")
+        return to_datetime(micros).replace(tzinfo=None).isoformat(sep=" ")
     except OverflowError:
         return f"{micros} us since 1970"

@@ -31,7 +31,7 @@ from .ir.logical import (
     feature_type,
     identity_columns,
 )
-from .types import BOOL, INT64, DataType, Field, Schema
+from .types import BOOL, INT64, DataType, Field, Schema, free_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -222,7 +222,7 @@ class _PointInTimeNode(RelationalNode):
             expr = key_expression(key, column)
             name = key.column
             if expr != column:
-                name = _free(f"key_{key.column}", events.schema)
+                name = free_name(f"key_{key.column}", events.schema.names)
                 added.append((name, expr))
             pairs.append((spine_column, name))
         keyed = Project(events, (*identity_columns(events.schema), *added)) if added else events
@@ -324,7 +324,10 @@ class JoinNode(RelationalNode):
         super().__init__("training_set", spine, *views)
         self.columns = columns
         self.row = row
-        self.row_order = row
+
+    @property
+    def row_order(self) -> str:
+        return self.row
 
     def parameters(self) -> Hashable:
         return (self.columns, self.row)
@@ -378,20 +381,9 @@ class WrittenRows(DAGValue):
         return Schema([Field("rows", INT64)])
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
-        table = pa.table({"rows": [self.count]})
-        return table.to_reader()
+        raise TypeError("what was written is read from the store")
 
 
 def output_columns(outputs: tuple[OutputFeature, ...], view: ResolvedView) -> tuple[tuple[str, str], ...]:
     """Pairs of output name and feature of one view, in the order asked."""
     return tuple((output.name, output.feature) for output in outputs if output.view == view.name)
-
-
-def _free(wish: str, schema: Schema) -> str:
-    taken = {name.lower() for name in schema.names}
-    number, name = 1, wish
-    while name.lower() in taken:
-        number, name = number + 1, f"{wish}_{number + 1}"
-    return name

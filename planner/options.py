@@ -15,7 +15,7 @@ class PlannerOptions:
     """How a request is planned; the answer never depends on it.
 
     ``disabled_rules`` are names of optimizer rules that are not applied. ``unfused`` runs every node of the DAG alone.
-    ``statistics`` is "full", "metadata" (no look at the data but the spine's times) or "off".
+    ``statistics`` is "off", or "full" or "metadata", which are alike as long as only the spine's times are looked at.
 
     >>> PlannerOptions(disabled_rules=("merge_filters",)).unfused
     False

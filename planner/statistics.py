@@ -9,5 +9,4 @@ from dataclasses import dataclass
 class Statistics:
     """Facts about one request's data. ``spine_times`` is the least and greatest spine timestamp, in microseconds."""
 
-    spine_rows: int | None = None
     spine_times: tuple[int, int] | None = None

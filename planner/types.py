@@ -142,3 +142,27 @@ def names_that_differ_by_case(names: Iterable[str]) -> list[tuple[str, str]]:
         if first != name:
             pairs.append((first, name))
     return pairs
+
+
+def free_name(wish: str, taken: Iterable[str]) -> str:
+    """The wished name, or with a number behind it where it is taken, ignoring case.
+
+    >>> free_name("t", ["T", "t_2"])
+    't_3'
+    """
+    folded = {name.lower() for name in taken}
+    number, free = 1, wish
+    while free.lower() in folded:
+        number += 1
+        free = f"{wish}_{number}"
+    return free
+
+
+def short_label(label: str) -> str:
+    """The names of fused views, joined by '+', as one name: all of them, or the first and how many more.
+
+    >>> short_label("spend+profile")
+    'spend_profile'
+    """
+    names = label.split("+")
+    return "_".join(names) if len(label) <= 40 or len(names) == 1 else f"{names[0]}_and_{len(names) - 1}_more"

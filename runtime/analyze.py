@@ -7,7 +7,7 @@ import time
 from ..planner.compiler import lower_plan
 from ..planner.dag import ExecutionContext, ExecutionPlan
 from ..planner.expr.functions import call
-from ..planner.expr.nodes import Column, Literal
+from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.features.tasks import HistoricalRetrievalTask
 from ..planner.ir.logical import (
     Aggregate,
@@ -18,8 +18,9 @@ from ..planner.ir.logical import (
     Project,
     Relation,
     WindowAggregate,
+    WindowedAggregate,
 )
-from ..planner.types import INT64, STRING
+from ..planner.types import BOOL, INT64, STRING, free_name
 from .engine import SqlComputeEngine, SqlSession
 from .explain import Analysis, Coverage
 from .metrics import MetricsObserver, peak_memory
@@ -67,43 +68,39 @@ def _coverage(relation: AsofJoin | WindowAggregate, context: ExecutionContext) -
 
 
 def _classes(relation: AsofJoin | WindowAggregate) -> Relation:
-    """Rows per class: the last event before the latest upper bound is in time, too old, or not there."""
-    interval = _span(relation)
-    taken = {name.lower() for name in (*relation.spine.schema.names, *relation.events.schema.names)}
-    last = "last_event" if "last_event" not in taken else "last_event_of_coverage"
-    pick = Pick(
-        Interval(None, interval.upper, None, interval.latest),
-        (),
-        ((last, relation.event_time),),
-        unique=True,
-        label=relation.label,
-    )
-    match = AsofJoin(
-        relation.spine,
-        relation.events,
-        relation.keys,
-        relation.time,
-        relation.event_time,
-        (pick,),
-        label=relation.label,
-    )
-    event, t = Column(last, INT64), Column(relation.time, INT64)
-    none, old, used = (Literal(text, STRING) for text in ("unmatched", "expired", "matched"))
-    branches = [call("is_null", event), none]
-    if interval.lower is not None:
-        branches += [call("lt", event, interval.lower), old]
-    after = call("case", call("gt", event, t), Literal(1, INT64), Literal(0, INT64))
-    classes = Project(match, (("class", call("case", *branches, used)), ("future", after)))
-    rows = Measure("rows", "count", None, INT64)
-    return Aggregate(classes, ("class",), (rows, Measure("future", "sum", Column("future", INT64), INT64)))
+    """Rows per class: an event in time, only older ones, or none; and how many rows use an event after them."""
+    windows = relation.aggregates if isinstance(relation, WindowAggregate) else ()
+    intervals = list(dict.fromkeys(each.interval for each in windows)) or [relation.picks[0].interval]  # type: ignore[union-attr]
+    last = max(intervals, key=lambda interval: interval.latest)
+    ever = Interval(None, last.upper, None, last.latest)
+    taken = (*relation.spine.schema.names, *relation.events.schema.names)
+    seen = free_name("last_event", taken)
+    pick = Pick(ever, (), ((seen, relation.event_time),), unique=True, label=relation.label)
+    keys, time, event_time = relation.keys, relation.time, relation.event_time
+    rows: Relation = AsofJoin(relation.spine, relation.events, keys, time, event_time, (pick,), label=relation.label)
+    newest: list[Expr] = [Column(seen, INT64)]
+    in_time: list[Expr] = [_within(newest[0], intervals[0])]
+    if isinstance(relation, WindowAggregate):
+        names = [f"{seen}_{number}" for number, _ in enumerate(intervals, 1)]
+        used = tuple(
+            WindowedAggregate(name, "max", event_time, None, interval, (), INT64)
+            for name, interval in zip(names, intervals, strict=True)
+        )
+        rows = WindowAggregate(rows, relation.events, keys, relation.row, time, event_time, used, label=relation.label)
+        newest = [Column(name, INT64) for name in names]
+        in_time = [call("not", call("is_null", column)) for column in newest]
+    matched = in_time[0] if len(in_time) == 1 else Call("or", tuple(in_time), BOOL)
+    after = [call("coalesce", call("gt", column, Column(time, INT64)), Literal(False, BOOL)) for column in newest]
+    leaks = after[0] if len(after) == 1 else Call("or", tuple(after), BOOL)
+    is_used, is_old, is_none = (Literal(text, STRING) for text in ("matched", "expired", "unmatched"))
+    found = call("not", call("is_null", Column(seen, INT64)))
+    kind = call("case", matched, is_used, found, is_old, is_none)
+    future = call("case", call("and", matched, leaks), Literal(1, INT64), Literal(0, INT64))
+    classes = Project(rows, (("class", kind), ("future", future)))
+    count = Measure("rows", "count", None, INT64)
+    return Aggregate(classes, ("class",), (count, Measure("future", "sum", Column("future", INT64), INT64)))
 
 
-def _span(relation: AsofJoin | WindowAggregate) -> Interval:
-    """The interval that holds those of all features: the latest upper bound and the earliest lower one."""
-    if isinstance(relation, AsofJoin):
-        return relation.picks[0].interval
-    intervals = [aggregate.interval for aggregate in relation.aggregates]
-    latest = max(intervals, key=lambda interval: interval.latest)
-    unbounded = next((interval for interval in intervals if interval.earliest is None), None)
-    earliest = unbounded or min(intervals, key=lambda interval: interval.earliest or 0)
-    return Interval(earliest.lower, latest.upper, earliest.earliest, latest.latest)
+def _within(event: Expr, interval: Interval) -> Expr:
+    found = call("not", call("is_null", event))
+    return found if interval.lower is None else call("and", found, call("ge", event, interval.lower))

@@ -20,7 +20,7 @@ from ..planner.ir.physical import Materialize
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
-from ..planner.types import Schema
+from ..planner.types import Schema, free_name
 from .arrow import planned_reader
 from .explain import Explanation, script
 
@@ -220,10 +220,7 @@ class SqlSession:
         if isinstance(physical, Materialize):
             physical = physical.input
         taken = self._tables | self._reserved | {known.lower() for known in self._registered}
-        number, unique = 1, name
-        while unique.lower() in taken:
-            number, unique = number + 1, f"{name}_{number + 1}"
-        return self.create_table(physical, unique, context)
+        return self.create_table(physical, free_name(name, taken), context)
 
     def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """The relation itself; it is run when its value is read."""

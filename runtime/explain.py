@@ -13,16 +13,13 @@ from ..dialects.compiler import SqlCompiler
 from ..planner.compiler import CompiledPlan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, unknown_name
-from ..planner.ir.logical import Relation, topological
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.rules import RULES, Step
 from .metrics import StatementMetrics
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
 Format = Literal["text", "json"]
-
-_FORMS = (NarrowAsofThenFetch, BucketedRangeJoinAggregate)
 
 
 @dataclass(frozen=True)
@@ -150,7 +147,7 @@ class Explanation:
             relation.label: type(relation).__name__
             for region in self.compiled.regions
             for relation in topological(region.physical)
-            if isinstance(relation, _FORMS)
+            if isinstance(relation, AsofJoin | WindowAggregate)
         }
         return [f"{label.replace('+', ', ')}: {form}, the only form so far" for label, form in forms.items()]
 

@@ -131,10 +131,10 @@ class RetrievalJob:
             f"spine {self._spine.rows.num_rows:,} rows, {engine.description}"
         )
         explanation = Explanation(engine.plan(self._task), self._compiled, engine.compiler, header)
-        explanation = explanation.at(level, format, verbose=verbose, analysis=None)
-        return (
-            replace(explanation, analysis=observe(engine, self._task, self._compiled.plan)) if analyze else explanation
-        )
+        explanation = explanation.at(level, format, verbose=verbose)
+        if not analyze:
+            return explanation
+        return replace(explanation, analysis=observe(engine, self._task, self._compiled.plan))
 
     def __repr__(self) -> str:
         names = ", ".join(output.name for output in self._task.outputs)

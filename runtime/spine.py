@@ -51,7 +51,7 @@ class Spine:
             raise SpineError(f"entity rows: columns {names} differ only by case, which engines ignore")
         return cls(rows, schema, _timestamp(schema, entity_timestamp))
 
-    def check(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> Spine:
+    def checked(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> Spine:
         """The spine with usable keys. Raises a SpineError with every problem: columns first, then null times."""
         whole = self._with_whole_keys({key.spine_column for view in views for key in view.keys})
         check_spine(whole.schema, self.timestamp, views, outputs)
@@ -98,21 +98,23 @@ class Spine:
         data = self.rows.select(list(dict.fromkeys((self.timestamp, *keys))))
         type_ = self.schema[self.timestamp]
         if type_.unit == "ns":
-            nanos = data[self.timestamp].cast(pa.int64()).to_numpy()
-            micros = pa.array(nanos // 1_000, arrow_type(feature_type(type_)))
+            nanos = data[self.timestamp].cast(pa.int64())
+            cut = pc.divide(nanos, 1_000)
+            is_above = pc.greater(pc.multiply(cut, 1_000), nanos)
+            micros = pc.subtract(cut, is_above.cast(pa.int64())).cast(arrow_type(feature_type(type_)))
             data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, micros)
         return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
 
     def statistics(self) -> Statistics:
-        """Number of rows, and the least and greatest query time in microseconds, rounded down."""
+        """The least and greatest query time in microseconds, rounded down."""
         times = self.rows[self.timestamp]
         if not len(times):
-            return Statistics(spine_rows=0)
+            return Statistics()
         stored, unit = (pa.int32(), "d") if pa.types.is_date32(times.type) else (pa.int64(), "ms")
         unit = times.type.unit if pa.types.is_timestamp(times.type) else unit
         ends = pc.min_max(times.cast(stored))
         first, last = (int(ends[end].as_py() * _MICROSECONDS[unit] // 1) for end in ("min", "max"))
-        return Statistics(spine_rows=len(times), spine_times=(first, last))
+        return Statistics(spine_times=(first, last))
 
 
 def _rows(entity_df: Any) -> pa.Table:

@@ -6,7 +6,7 @@ from collections.abc import Mapping, Sequence
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
-from ..planner.durations import Duration, parse_duration, parse_instant
+from ..planner.durations import Duration, parse_duration, parse_instant, to_datetime
 from ..planner.errors import (
     DefinitionError,
     Problems,
@@ -21,7 +21,7 @@ from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTas
 from ..planner.ir.logical import Table
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
-from ..planner.types import Schema
+from ..planner.types import Schema, free_name
 from .engine import RESERVED_NAMES, ComputeEngine, MaterializationJob
 from .job import RetrievalJob
 from .sinks.online import OnlineStore, check_key, encode_key
@@ -98,7 +98,7 @@ class FeatureStore:
         tables = _Tables()
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
         given = Spine.take(entity_df, entity_timestamp)
-        spine = given.check(views, outputs)
+        spine = given.checked(views, outputs)
         task = HistoricalRetrievalTask(
             views=views,
             outputs=outputs,
@@ -237,9 +237,7 @@ class _Tables:
         identity = source.identity()
         if identity not in self._by_identity:
             table = source.open()
-            number, name = 1, table.name
-            while name.lower() in self._names:
-                number, name = number + 1, f"{table.name}_{number + 1}"
+            name = free_name(table.name, self._names)
             self._names.add(name.lower())
             self._by_identity[identity] = Table(table.token, table.schema, table.data, name=name)
         return self._by_identity[identity]
@@ -262,7 +260,7 @@ def _read_view(
     for row in entity_rows:
         for column, family in zip(columns, stored.keys.values(), strict=True):
             check_key(column, row[column], family)
-    filled = datetime(1970, 1, 1, tzinfo=UTC) + timedelta(microseconds=stored.as_of)
+    filled = to_datetime(stored.as_of)
     is_fresh = oldest is None or filled >= oldest
     rows = [known.get(key, stored.empty) if is_fresh else stored.empty for key in keys]
     names = [name.removeprefix(f"{view}__") for name in stored.features]

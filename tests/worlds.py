@@ -347,6 +347,7 @@ class _WorldBuilder:
             lambda: Column(name, pa.float64(), (1.0, 2.5, 0.1, 1e-3, 3.0, -7.25, None)),
             lambda: Column(name, pa.float64(), (1.0, -0.0, 0.0, nan, inf, -inf, 2.5, None)),
             lambda: Column(name, pa.float64(), (1e9, 1e9 + 1, 1e9 + 1e-6, -1e17, 1e17, 0.3, None)),
+            lambda: Column(name, pa.float64(), (0.0, -0.0, nan, None)),
             lambda: Column(name, pa.string(), ("a", "b", "", "ü", "Z", "z\x00", "\U0001f600", "\uffff", None)),
             lambda: Column(name, pa.bool_(), (False, True, None)),
             lambda: Column(name, pa.int64(), (0, 2**63 - 1, -(2**63), 1, 2**53 + 1, None), is_summable=False),
@@ -369,6 +370,9 @@ class _WorldBuilder:
         table = SourceTable(tuple(known), timestamp, created, tuple(sequence), tuple(values), ())
         low, high = self._pick(((0, 6), (24, 48), (24, 48), (8, 24)))
         rows = [_row(table.columns, data) for data in self._bytes(len(table.columns), low, high)]
+        # Full duplicates, and rows of one age and other values, which only the order of the features tells apart.
+        twins = zip(rows, reversed(rows[: self._pick((0, 6, 12))]), strict=False)
+        rows += [(*row[: -len(values)], *other[-len(values) :]) for row, other in twins]
         rows += rows[: self._pick((0, 0, 1, 3))]
         return SourceTable(table.keys, timestamp, created, table.sequence, table.values, tuple(rows))
 

@@ -66,7 +66,7 @@ def coerce(expr: Expr, to: DataType) -> Expr:
 
 
 def common_type(types: Types) -> DataType:
-    """The type that values of all these types share, without changing a value. Raises TypeRuleError."""
+    """The type that all these types are compared and computed as: integers beside floats are floats."""
     known = [type_ for type_ in dict.fromkeys(types) if type_.kind != "null"]
     if not known:
         return NULL

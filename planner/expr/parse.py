@@ -225,6 +225,8 @@ class _Binder:
 
     def _instant_literal(self, text: str, target: DataType) -> Expr:
         try:
+            if re.match(r"\d{4}-\d{2}-\d{2}", text) is None:
+                raise ValueError(text)
             if target.kind == "date":
                 return Literal((date.fromisoformat(text) - date(1970, 1, 1)).days, DATE)
             return Literal(parse_instant(text), target)

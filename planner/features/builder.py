@@ -24,13 +24,13 @@ from ..nodes import (
 from .resolver import ResolvedView
 from .tasks import HistoricalRetrievalTask, MaterializationTask
 
-Task = HistoricalRetrievalTask | MaterializationTask
+AnyTask = HistoricalRetrievalTask | MaterializationTask
 
 
 class FeatureBuilder:
     """Builds the nodes of one view of one task; ``plan`` builds the whole DAG."""
 
-    def __init__(self, task: Task, view: ResolvedView) -> None:
+    def __init__(self, task: AnyTask, view: ResolvedView) -> None:
         self.task = task
         self.view = view
         self.columns = output_columns(task.outputs, view)
@@ -41,7 +41,7 @@ class FeatureBuilder:
         }
 
     @classmethod
-    def plan(cls, task: Task) -> ExecutionPlan:
+    def plan(cls, task: AnyTask) -> ExecutionPlan:
         """The DAG of a task. A retrieval joins its views by row; a materialization has one chain per view."""
         task = replace(task, names=task.names.copy())
         builders = [cls(task, view) for view in task.views]

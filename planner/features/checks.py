@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from types import MappingProxyType
 
 from ..durations import Duration, parse_duration
 from ..errors import DefinitionError, Problems
@@ -20,6 +21,13 @@ class Definition:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __getstate__(self) -> dict[str, object]:
+        return {key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in vars(self).items()}
+
+    def __setstate__(self, state: dict[str, object]) -> None:
+        frozen = {key: MappingProxyType(value) if isinstance(value, dict) else value for key, value in state.items()}
+        self.__dict__.update(frozen)
 
     def __eq__(self, other: object) -> bool:
         return type(self) is type(other) and self.__dict__ == other.__dict__
@@ -61,10 +69,7 @@ def check_name(where: str, name: str, problems: Problems) -> None:
 def check_distinct(where: str, names: Sequence[str], problems: Problems) -> None:
     """Note names that are repeated, or that differ only by case."""
     for first, second in names_that_differ_by_case(names):
-        if first == second:
-            problems.add(f"{where}: {first!r} is there twice; give one of them another name with name=")
-        else:
-            problems.add(f"{where}: {first!r} and {second!r} differ only by case, which engines ignore")
+        problems.add(f"{where}: {first!r} and {second!r} differ only by case, which engines ignore")
     seen: set[str] = set()
     for name in names:
         if name in seen:

@@ -205,6 +205,7 @@ class _ViewResolver:
         self._table = table
         self._where = f"feature view {self._view.name!r}"
         self._problems = Problems()
+        self._failed: set[str] = set()
 
     def resolve(self) -> ResolvedView:
         view, renamed = self._view, self._view.source.field_mapping
@@ -272,6 +273,7 @@ class _ViewResolver:
                 expr = parse_expression(text, known, f"{self._where}, {where} {name!r}")
             except DefinitionError as error:
                 self._problems.take(error)
+                self._failed.add(name)
                 continue
             if expr.type.kind == "null":
                 self._problems.add(f"{self._where}, {where} {name!r}: always null; cast it to a type", PlanTypeError)
@@ -286,6 +288,8 @@ class _ViewResolver:
         condition = self._condition(item.where, rows, f"aggregation {item.function}({item.column!r}{window}), where")
         if item.column == "*":
             return ResolvedAggregation(item, None, condition, INT64)
+        if item.column in self._failed:
+            return None
         if item.column not in rows:
             what = f"{where}: source {self._table.name!r} has no column"
             self._problems.add(unknown_name(what, item.column, rows.names), UnknownColumnError)
@@ -304,6 +308,8 @@ class _ViewResolver:
         names = self._view.features or tuple(name for name in rows.names if name not in roles)
         fields: list[Field] = []
         for name in names:
+            if name in self._failed:
+                continue
             if name not in rows:
                 what = f"{self._where}, features: source {self._table.name!r} has no column"
                 self._problems.add(unknown_name(what, name, rows.names), UnknownColumnError)

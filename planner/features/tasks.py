@@ -2,16 +2,17 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
 from ..errors import SpineError, unknown_name
 from ..expr.functions import call, coerce
-from ..expr.nodes import Column, Expr, Literal
+from ..expr.nodes import Cast, Column, Expr, Literal
 from ..ir.logical import Table
 from ..options import PlannerOptions
 from ..statistics import Statistics
-from ..types import Schema
+from ..types import FLOAT64, INT64, Schema, free_name
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
 
 
@@ -33,9 +34,7 @@ class Names:
 
     def fresh(self, wish: str) -> str:
         """The wished name, or with a number behind it; it is taken from then on."""
-        number, name = 1, wish
-        while name.lower() in self._taken:
-            number, name = number + 1, f"{wish}_{number + 1}"
+        name = free_name(wish, self._taken)
         self._taken.add(name.lower())
         return name
 
@@ -77,9 +76,15 @@ def retrieval_names(views: Iterable[ResolvedView], outputs: Iterable[OutputFeatu
 
 
 def key_expression(key: JoinKey, column: Column) -> Expr:
-    """A key column as the value that is compared: integers and instants as 64-bit integers."""
+    """A key column as the value that is compared: integers and instants as 64-bit integers.
+
+    A float is a spine's whole numbers with NaN for null, as pandas keeps them; others were refused.
+    """
     if key.family == "instant" and column.type.kind != "null":
         return call("micros_down", column)
+    if column.type.is_float:
+        is_nan = call("eq", column, Literal(math.nan, FLOAT64))
+        return call("case", is_nan, Literal(None, INT64), Cast(column, INT64))
     return Literal(None, key.type) if column.type.kind == "null" else coerce(column, key.type)
 
 

@@ -99,7 +99,7 @@ class Table(Node):
     token: str
     schema: Schema
     data: ParquetFiles | ArrowData | EngineTable = dataclasses.field(metadata={"fingerprint": False})
-    name: str = label_field(default="")
+    name: str = label_field(default="", kw_only=True)
 
 
 @node
@@ -134,7 +134,7 @@ class NumberRows(Relation):
 
     input: Relation
     column: str
-    label: str = label_field(default="")
+    label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
         return Schema([Field(self.column, INT64), *self.input.schema])
@@ -237,7 +237,7 @@ class Pick(Node):
     order: tuple[str, ...]
     features: tuple[tuple[str, str], ...]
     unique: bool = False
-    label: str = label_field(default="")
+    label: str = label_field(default="", kw_only=True)
 
 
 @node
@@ -253,7 +253,7 @@ class AsofJoin(Relation):
     time: str
     event_time: str
     picks: tuple[Pick, ...]
-    label: str = label_field(default="")
+    label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
         return Schema([*self.spine.schema, *pick_fields(self.picks, self.events.schema)])
@@ -299,7 +299,7 @@ class WindowAggregate(Relation):
     time: str
     event_time: str
     aggregates: tuple[WindowedAggregate, ...]
-    label: str = label_field(default="")
+    label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
         aggregates = (Field(aggregate.name, aggregate.type) for aggregate in self.aggregates)

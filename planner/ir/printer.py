@@ -23,7 +23,7 @@ from .logical import (
     WindowAggregate,
     topological,
 )
-from .physical import BucketedRangeJoinAggregate, Materialize, NarrowAsofThenFetch
+from .physical import BucketedRangeJoinAggregate, Materialize
 
 T = TypeVar("T")
 
@@ -122,13 +122,13 @@ def describe(relation: Relation) -> str:
             return f"Join{how} by {', '.join(relation.on)}  {len(relation.relations)} inputs"
         case Union():
             return f"Union  {len(relation.relations)} inputs"
-        case AsofJoin() | NarrowAsofThenFetch():
+        case AsofJoin():
             bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
             features = [feature for pick in relation.picks for feature in pick.features]
             return (
                 f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {bounds}, {_count(features, 'feature')}"
             )
-        case WindowAggregate() | BucketedRangeJoinAggregate():
+        case WindowAggregate():
             windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
             count = _count(relation.aggregates, "aggregate")
             text = f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {', '.join(windows)}, {count}"

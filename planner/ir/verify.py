@@ -21,7 +21,6 @@ from .logical import (
     WindowAggregate,
     topological,
 )
-from .physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
 
 
 class InvalidPlanError(Exception):
@@ -67,7 +66,7 @@ def _problems(relation: Relation) -> Iterator[str]:
         case Union():
             if len({child.schema for child in relation.relations}) > 1:
                 yield "inputs of different schemas"
-        case AsofJoin() | NarrowAsofThenFetch():
+        case AsofJoin():
             yield from _point_in_time(relation)
             for pick in relation.picks:
                 yield from _interval(pick.interval, relation.spine.schema)
@@ -75,7 +74,7 @@ def _problems(relation: Relation) -> Iterator[str]:
                 yield from _present([column for _, column in pick.features], relation.events.schema)
             if len({pick.interval.upper for pick in relation.picks}) != 1:
                 yield "picks with different upper bounds cannot share a match"
-        case WindowAggregate() | BucketedRangeJoinAggregate():
+        case WindowAggregate():
             yield from _point_in_time(relation)
             yield from _present([relation.row], relation.spine.schema)
             for aggregate in relation.aggregates:
@@ -92,7 +91,7 @@ def _problems(relation: Relation) -> Iterator[str]:
 
 
 def _point_in_time(
-    relation: AsofJoin | NarrowAsofThenFetch | WindowAggregate | BucketedRangeJoinAggregate,
+    relation: AsofJoin | WindowAggregate,
 ) -> Iterator[str]:
     spine, events = relation.spine.schema, relation.events.schema
     yield from _present([left for left, _ in relation.keys] + [relation.time], spine)

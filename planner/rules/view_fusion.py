@@ -12,6 +12,7 @@ from collections.abc import Callable, Mapping
 from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
 from ..ir.properties import identifies_rows
+from ..types import free_name
 from .driver import RuleContext, rule
 
 PointInTime = AsofJoin | WindowAggregate
@@ -179,9 +180,7 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
         if columns.get(name) == expr:
             names[name] = name
             continue
-        number, fresh = 2, name
-        while fresh.lower() in taken:
-            number, fresh = number + 1, f"{name}_{number}"
+        fresh = free_name(name, taken)
         taken.add(fresh.lower())
         columns[fresh] = expr
         names[name] = fresh

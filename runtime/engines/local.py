@@ -21,15 +21,6 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
-# What the dialect rests on, set on the cursor alone; read back, since a setting that is refused changes answers.
-_SESSION = {
-    "TimeZone": "UTC",
-    "integer_division": "false",
-    "ieee_floating_point_ops": "true",
-    "default_collation": "",
-    "default_order": "asc",
-    "preserve_insertion_order": "true",
-}
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -93,7 +84,7 @@ class LocalConnection(SqlConnection):
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
         self._worker = ThreadPoolExecutor(max_workers=1)
-        for name, value in _SESSION.items():
+        for name, value in DuckDBDialect.session.items():
             self.execute(f"SET SESSION {name} = '{value}'")
             row = self._cursor.execute(f"SELECT current_setting('{name}')").fetchone()
             if row is None or str(row[0]).lower() != value.lower():

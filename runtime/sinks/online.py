@@ -7,18 +7,16 @@ import json
 from abc import ABC, abstractmethod
 from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
-from datetime import UTC, date, datetime, timedelta
-from decimal import Decimal
+from datetime import date
+from decimal import Context, Decimal
 from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
-from ...planner.durations import parse_instant
+from ...planner.durations import parse_instant, to_datetime
 from ...planner.errors import SpineError
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-_EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 
 
 @dataclass(frozen=True)
@@ -94,14 +92,14 @@ def _key_part(value: Any) -> Any:
     if isinstance(value, bytes):
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, Decimal):
-        return {"decimal": str(value.normalize())}
+        return {"decimal": str(value.normalize(Context(prec=76)))}
     if hasattr(value, "item"):
         return _key_part(value.item())
     raise SpineError(f"entity rows: {value!r} is a {type(value).__name__}, which cannot be a key")
 
 
 def encode_row(values: Sequence[Any]) -> str:
-    """A row of feature values as text; NaN, infinities and the sign of zero are kept."""
+    """A row of feature values as text, timestamps in microseconds; NaN, infinities and the sign of zero are kept."""
     return json.dumps([_plain(value) for value in values], ensure_ascii=False, separators=(",", ":"))
 
 
@@ -111,9 +109,6 @@ def decode_row(text: str, types: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
-    if isinstance(value, datetime):
-        aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
-        return (aware - _EPOCH) // timedelta(microseconds=1)
     if isinstance(value, date):
         return value.toordinal()
     if isinstance(value, bytes):
@@ -127,7 +122,7 @@ def _typed(value: Any, type_: str) -> Any:
     if value is None:
         return None
     if type_.startswith("timestamp"):
-        moment = _EPOCH + timedelta(microseconds=value)
+        moment = to_datetime(value)
         _, _, zone = type_.removesuffix("]").partition("tz=")
         return moment.astimezone(ZoneInfo(zone)) if zone else moment.replace(tzinfo=None)
     if type_.startswith("date"):

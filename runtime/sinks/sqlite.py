@@ -55,7 +55,7 @@ class SqliteOnlineStore(OnlineStore):
             connection.execute("DELETE FROM answers WHERE view = ?", (view,))
             for batch in batches:
                 keys = zip(*(batch.column(name).to_pylist() for name in key_families), strict=True)
-                columns = [batch.column(field.name).to_pylist() for field in features]
+                columns = [_plain(batch.column(field.name)).to_pylist() for field in features]
                 rows = zip(*columns, strict=True)
                 for key, row in zip(keys, rows, strict=True):
                     if all(part is None for part in key):
@@ -120,8 +120,15 @@ class SqliteOnlineStore(OnlineStore):
     def _translated(self) -> Generator[None]:
         try:
             yield
-        except sqlite3.Error as error:
+        except (sqlite3.Error, OverflowError, ValueError) as error:
             raise StoreError(f"the online store {self._path}: {error}") from error
 
     def __repr__(self) -> str:
         return f"SqliteOnlineStore({self._path!r})"
+
+
+def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
+    """Timestamps as microseconds: Python's own end at the year 9999."""
+    import pyarrow as pa
+
+    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column

@@ -3,20 +3,25 @@
 from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
 from ...planner.ir.logical import ArrowData, Table
 
+if TYPE_CHECKING:
+    import pyarrow as pa
+
 
 class ArrowSource(Source):
     """Rows in memory: pandas, Polars, an Arrow table or batch, or anything with ``__arrow_c_stream__``.
 
-    The data is taken as it is when the source is made; two sources are equal when they hold the same object. A pandas
-    index is no column, and NaN in a pandas float column is null. Other parameters are those of every ``Source``.
+    The data is taken as it is when the source is made; two sources are equal when they hold the same Arrow table. A
+    pandas index is no column, and NaN in a pandas float column is null. Other parameters are those of every ``Source``.
     """
+
+    table: pa.Table
 
     def __init__(
         self,
@@ -49,29 +54,26 @@ class ArrowSource(Source):
             field_mapping=field_mapping,
             data_delay=data_delay,
             unique=unique,
-            data=data,
             table=table,
         )
 
     def __eq__(self, other: object) -> bool:
-        if not isinstance(other, ArrowSource):
+        if not isinstance(other, ArrowSource) or self.table is not other.table:
             return False
-        own, others = dict(self.__dict__), dict(other.__dict__)
-        held = [fields.pop("data") for fields in (own, others) if fields.pop("table") is not None]
-        return held[0] is held[1] and own == others
+        return {**self.__dict__, "table": None} == {**other.__dict__, "table": None}
 
     def __hash__(self) -> int:
         return hash(self.identity())
 
     def identity(self) -> Hashable:
-        """The object itself: contents are never compared."""
-        return ("arrow", id(self.__dict__["data"]))
+        """The table itself: contents are never compared."""
+        return ("arrow", id(self.table))
 
     def open(self) -> Table:
         """The data's columns. Raises a SourceError where a column name is repeated."""
         from ..arrow import planner_schema
 
-        table = self.__dict__["table"]
+        table = self.table
         try:
             schema = planner_schema(table.schema)
         except ValueError as error:
@@ -79,5 +81,5 @@ class ArrowSource(Source):
         return Table(repr(self.identity()), schema, ArrowData(table), name=self.name)
 
     def __repr__(self) -> str:
-        columns = ", ".join(self.__dict__["table"].column_names)
-        return f"ArrowSource({self.__dict__['table'].num_rows} rows of {columns}; by {self.timestamp_field})"
+        columns = ", ".join(self.table.column_names)
+        return f"ArrowSource({self.table.num_rows} rows of {columns}; by {self.timestamp_field})"

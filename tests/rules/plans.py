@@ -71,7 +71,7 @@ USERS = table(
         }
     ),
 )
-STATISTICS = Statistics(spine_rows=11, spine_times=(-7, 100))
+STATISTICS = Statistics(spine_times=(-7, 100))
 
 PLANS: dict[str, Callable[[], Relation]] = {}
 

@@ -456,7 +456,7 @@ def test_the_script_gives_the_same_table_by_hand(views: list[ht.FeatureView], sp
     lazy = job(spine, *views)
     named: dict[int, pa.Table] = {}
     for made in views:
-        named.setdefault(id(made.source.data), made.source.data)  # type: ignore[attr-defined]
+        named.setdefault(id(made.source.table), made.source.table)  # type: ignore[attr-defined]
     sources = {"arrow" if index == 0 else f"arrow_{index + 1}": data for index, data in enumerate(named.values())}
     assert by_hand(lazy, spine, **sources) == lazy.to_arrow()
 
