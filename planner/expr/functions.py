@@ -231,7 +231,7 @@ _ENTRIES = (
     Function("ge", _comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True))),
     Function("and", _logic, (("true and null", None), ("false and null", False), ("true and true", True))),
     Function("or", _logic, (("true or null", True), ("false or null", None))),
-    Function("not", _logic, (("not true", False), ("not (null = 1)", None))),
+    Function("not", _logic, (("not true", False), ("not (null = 1)", None), ("not (1 is not null)", False))),
     Function("is_null", _null_test, (("null is null", True), ("1 is null", False), ("1 is not null", True))),
     Function("in", _comparison, (("1 in (1, 2)", True), ("3 in (1, null)", None), ("3 not in (1, 2)", True))),
     Function("case", _case, (
