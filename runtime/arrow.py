@@ -8,6 +8,7 @@ from typing import Any
 import pyarrow as pa
 import pyarrow.compute as pc
 
+from ..planner.errors import EngineError
 from ..planner.types import DataType, Field, Kind, Schema
 
 _PLAIN: dict[Kind, pa.DataType] = {
@@ -85,6 +86,9 @@ def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBat
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in reader:
             columns = [as_planned(batch.column(field.name), field.type) for field in schema]
+            for field, column in zip(schema, columns, strict=True):
+                if field.type.kind == "uint64" and (pc.max(column).as_py() or 0) >= 2**63:
+                    raise EngineError(f"column {field.name!r} holds an unsigned value beyond 64 signed bits")
             yield pa.RecordBatch.from_arrays(columns, schema=wanted)
 
     return pa.RecordBatchReader.from_batches(wanted, batches())

@@ -159,3 +159,14 @@ def test_coverage_does_not_count_an_event_between_two_windows() -> None:
     spine = pa.table({"k": [1], "event_timestamp": pa.array([asked], pa.timestamp("us"))})
     explanation = ht.FeatureStore([view]).get_historical_features(spine, view).explain("dag", analyze=True)
     assert "v: matched 0, expired 1, unmatched 0; no used event after its row" in str(explanation)
+
+
+@pytest.mark.parametrize("aggregations", [[], [ht.Aggregation("x", "max", name="x")]], ids=["latest", "max"])
+def test_an_unsigned_value_beyond_64_signed_bits_is_an_error(aggregations: list[ht.Aggregation]) -> None:
+    ts = pa.array([NOON, NOON], pa.timestamp("us"))
+    data = pa.table({"k": [1, 2], "ts": ts, "x": pa.array([2**63 - 1, 2**63], pa.uint64())})
+    source = ht.ArrowSource(data, timestamp_field="ts")
+    view = ht.FeatureView("v", entities=["k"], source=source, aggregations=aggregations)
+    assert answer(view, k=[1])["x"] == [2**63 - 1]
+    with pytest.raises(ht.EngineError, match="'x' holds an unsigned value beyond 64 signed bits"):
+        answer(view, k=[2])
