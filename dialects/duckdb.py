@@ -12,20 +12,9 @@ from ..planner.ir.logical import ArrowData, EngineTable, ParquetFiles, Scan, Win
 from ..planner.types import DataType
 from . import syntax as sql
 from .base import Dialect
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, named
+from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
+from .patterns import DATE, FLOAT, INTEGER, TIMESTAMP
 from .syntax import Sql
-
-_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
-_INTEGER = r"\s*[+-]?[0-9]+\s*"
-_FLOAT = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|\s*[+-]?(?i:nan|inf|infinity)\s*"
-_DATE = r"[0-9]{4}-[0-9]{2}-[0-9]{2}"
-_TIME = r"([01][0-9]|2[0-3]):[0-5][0-9](:[0-5][0-9](\.[0-9]{1,6})?)?"
-_TIMESTAMP = rf"{_DATE}([T ]{_TIME} ?(Z|[+-][0-9]{{2}}(:?[0-9]{{2}})?)?)?"
-
-
-def _ascii_case(source: str, target: str) -> Form:
-    """ASCII letters only: engines disagree on the others."""
-    return lambda call, args: sql.function("translate", args[0](), sql.text(source), sql.text(target))
 
 
 def _like(call: Call, args: list[Operand]) -> Sql:
@@ -69,8 +58,8 @@ class DuckDBExpressions(ExpressionCompiler):
 
     forms: Mapping[str, Form] = {
         **FORMS,
-        "lower": _ascii_case(_UPPER, _UPPER.lower()),
-        "upper": _ascii_case(_UPPER.lower(), _UPPER),
+        "lower": ascii_case("lower"),
+        "upper": ascii_case("upper"),
         "like": _like,
         "date_trunc": named("date_trunc"),
         "extract": _date_part,
@@ -115,12 +104,12 @@ class DuckDBExpressions(ExpressionCompiler):
     def _from_text(self, value: Operand, target: DataType, name: str) -> Sql:
         """Text that has another form than the canonical one is an error, and not what DuckDB would make of it."""
         if target.kind == "timestamp":
-            valid = sql.function("regexp_full_match", value(), sql.text(_TIMESTAMP))
+            valid = sql.function("regexp_full_match", value(), sql.text(TIMESTAMP))
             return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ"), name)
         if target.kind == "bool":
             lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
             return self._guarded(lowered, value, name)
-        pattern = _INTEGER if target.is_integer else _DATE if target.kind == "date" else _FLOAT
+        pattern = INTEGER if target.is_integer else DATE if target.kind == "date" else FLOAT
         return self._guarded(sql.function("regexp_full_match", value(), sql.text(pattern)), value, name)
 
     def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:

@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from datetime import date, timedelta
+from typing import Literal as OneOf
 
 from sqlglot import exp
 
@@ -17,6 +18,8 @@ from ..planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from ..planner.types import DataType
 from . import syntax as sql
 from .syntax import Sql
+
+_UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 
 Operand = Callable[[], Sql]
 Form = Callable[[Call, list[Operand]], Sql]
@@ -51,6 +54,12 @@ def named(function: str) -> Form:
     return lambda call, args: sql.function(function, *(arg() for arg in args))
 
 
+def ascii_case(to: OneOf["lower", "upper"]) -> Form:
+    """ASCII letters only: engines disagree on the others."""
+    source, target = (_UPPER, _UPPER.lower()) if to == "lower" else (_UPPER.lower(), _UPPER)
+    return lambda call, args: sql.function("translate", args[0](), sql.text(source), sql.text(target))
+
+
 def _variadic(kind: type[exp.Connector]) -> Form:
     def form(call: Call, args: list[Operand]) -> Sql:
         result = _connected(args[0]())
@@ -67,18 +76,19 @@ def _connected(value: Sql) -> Sql:
 
 def _divide(call: Call, args: list[Operand]) -> Sql:
     """X / 0 is null on every engine; operands are doubles already."""
-    return sql.binary(exp.Div, args[0](), _not_zero(args[1]()))
+    return sql.binary(exp.Div, args[0](), not_zero(args[1]()))
 
 
 def _int_divide(call: Call, args: list[Operand]) -> Sql:
-    return sql.binary(exp.IntDiv, args[0](), _not_zero(args[1]()))
+    return sql.binary(exp.IntDiv, args[0](), not_zero(args[1]()))
 
 
 def _modulo(call: Call, args: list[Operand]) -> Sql:
-    return sql.binary(exp.Mod, args[0](), _not_zero(args[1]()))
+    return sql.binary(exp.Mod, args[0](), not_zero(args[1]()))
 
 
-def _not_zero(divisor: Sql) -> Sql:
+def not_zero(divisor: Sql) -> Sql:
+    """The divisor, or null for zero: x / 0 is null on every engine."""
     return sql.function("nullif", divisor, sql.number(0))
 
 

@@ -1,0 +1,137 @@
+"""One meaning on every engine: every case of the function table, executed on real DuckDB and real Spark."""
+
+from __future__ import annotations
+
+import math
+import os
+import shutil
+from collections.abc import Iterator, Sequence
+from typing import Any
+
+import duckdb
+import pyarrow as pa
+import pytest
+from hitherto.dialects.duckdb import DuckDBExpressions
+from hitherto.dialects.expressions import ExpressionCompiler
+from hitherto.dialects.spark import SESSION, SparkExpressions
+from hitherto.planner.expr.functions import FUNCTIONS
+from hitherto.planner.expr.parse import parse_expression
+from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Field, Schema
+
+ROWS = pa.table({
+    "i": pa.array([-7, 0, 7, None, 2**62], pa.int64()),
+    "j": pa.array([3, 0, -3, 2, None], pa.int64()),
+    "x": pa.array([-1.5, math.nan, math.inf, None, 1e300], pa.float64()),
+    "s": pa.array(["Ab$c", "", "a%c", None, "ÄßZ_"], pa.string()),
+    "n": pa.array([" 12 ", "-3", "+4", None, "0"], pa.string()),
+    "f": pa.array(["1.5", "-2e3", "NaN", None, " .5 "], pa.string()),
+    "d": pa.array(["2024-02-29", "1969-12-31", "0001-01-01", None, "9999-12-31"], pa.string()),
+    "m": pa.array(["2024-01-01 10:00:00+02", "1969-12-31T23:59:59.999999Z", "2024-06-01", None, "2024-01-01 09:30"]),
+    "b": pa.array([True, False, None, True, False], pa.bool_()),
+    "t": pa.array([0, -1, 1_709_251_199_999_999, None, -86_400_000_000], pa.timestamp("us")),
+})  # fmt: skip
+SCHEMA = Schema([
+    Field("i", INT64), Field("j", INT64), Field("x", FLOAT64), Field("s", STRING), Field("n", STRING),
+    Field("f", STRING), Field("d", STRING), Field("m", STRING), Field("b", BOOL), Field("t", TIMESTAMP),
+])  # fmt: skip
+
+OVER_COLUMNS = (
+    "i / j", "i // j", "i % j", "abs(i)", "-x", "floor(x)", "ceil(x)", "floor(x / 1e299)", "x = x", "x > 1e308",
+    "x <> j", "i in (7, null)", "not (x is not null)", "b and null", "b or null", "case when b then i else j end",
+    "case i when 7 then 'seven' when 0 then s end", "coalesce(x, j)", "nullif(i, 7)", "lower(s)", "upper(s)",
+    "length(s)", "s like '%$%'", "s like 'a\\%c'", "s like '_b%'", "s like s", "s < 'a'", "date_trunc('week', t)",
+    "date_trunc('quarter', t)", "date_trunc('millisecond', t)", "extract(second from t)", "extract(isodow from t)",
+    "extract(doy from t)", "extract(week from t)", "extract(year from t)", "extract(quarter from t)",
+    "t + interval '1 microsecond'", "t - interval '36 hours'", "t >= date '1970-01-01'", "cast(t as date)",
+    "cast(b as bigint)", "cast(i as varchar)", "cast(t as varchar)", "cast(b as varchar)",
+    "cast(n as bigint)", "cast(f as double)", "cast(d as date)", "cast(m as timestamp)", "cast(j as double) / 2",
+    "cast(case when x < 0 then x end as bigint)", "i between j and 10", "cast(i as boolean)",
+)  # fmt: skip
+ERRORS = (
+    "cast('1.7' as bigint)", "cast('1e3' as bigint)", "cast('1.5d' as double)", "cast(lower('2024-1-1') as date)",
+    "cast('yes' as boolean)", "cast(lower('infinity') as timestamp)", "cast(cast('nan' as double) as bigint)",
+    "9223372036854775807 + 1",
+)  # fmt: skip
+
+
+@pytest.fixture(scope="module")
+def spark() -> Iterator[Any]:
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        missing = "Spark needs Java 17 or later, and there is none"
+        if os.environ.get("CI"):
+            pytest.fail(missing)
+        pytest.skip(missing)
+    sql = pytest.importorskip("pyspark.sql")
+    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    for name, value in SESSION.items():
+        builder = builder.config(name, value)
+    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
+    session.sparkContext.setLogLevel("OFF")
+    yield session
+    session.stop()
+
+
+def compiled(expressions: ExpressionCompiler, dialect: str, texts: Sequence[str], table: str | None) -> str:
+    """One SELECT of all expressions, as columns c0, c1, …"""
+    from hitherto.dialects import syntax
+
+    columns = [
+        (f"c{number}", expressions.compile(parse_expression(text, SCHEMA, "case"), syntax.column))
+        for number, text in enumerate(texts)
+    ]
+    return syntax.select(columns, None if table is None else syntax.table(table)).sql(dialect=dialect)
+
+
+def on_duckdb(texts: Sequence[str], table: pa.Table | None = None) -> list[list[Any]]:
+    connection = duckdb.connect()
+    connection.execute("SET TimeZone = 'UTC'")
+    if table is not None:
+        connection.register("rows", table)
+    query = compiled(DuckDBExpressions(), "duckdb", texts, "rows" if table is not None else None)
+    return plain(connection.sql(query).to_arrow_table())
+
+
+def on_spark(session: Any, texts: Sequence[str], table: pa.Table | None = None) -> list[list[Any]]:
+    if table is not None:
+        session.createDataFrame(table).createOrReplaceTempView("rows")
+    query = compiled(SparkExpressions(), "spark", texts, "rows" if table is not None else None)
+    return plain(session.sql(query).toArrow())
+
+
+def plain(table: pa.Table) -> list[list[Any]]:
+    """Values by column; NaN as a text, since it equals NaN here, and a whole float apart from an integer."""
+    return [
+        ["NaN" if isinstance(value, float) and math.isnan(value) else value for value in column.to_pylist()]
+        for column in table.columns
+    ]
+
+
+def test_every_function_has_a_form_in_every_dialect() -> None:
+    assert set(SparkExpressions.forms) == set(DuckDBExpressions.forms) == set(FUNCTIONS)
+
+
+def test_every_case_of_the_table_has_its_value_on_both_engines(spark: Any) -> None:
+    cases = [case for function in FUNCTIONS.values() for case in function.cases]
+    texts, expected = [text for text, _ in cases], [[value] for _, value in cases]
+    for found in (on_duckdb(texts), on_spark(spark, texts)):
+        assert dict(zip(texts, found, strict=True)) == dict(zip(texts, expected, strict=True))
+
+
+def test_expressions_over_columns_agree(spark: Any) -> None:
+    one, other = on_duckdb(OVER_COLUMNS, ROWS), on_spark(spark, OVER_COLUMNS, ROWS)
+    different = [
+        (text, on_one, on_other)
+        for text, on_one, on_other in zip(OVER_COLUMNS, one, other, strict=True)
+        if on_one != on_other
+    ]
+    assert different == []
+    types = [[type(value) for value in column] for column in one]
+    assert [[type(value) for value in column] for column in other] == types
+
+
+@pytest.mark.parametrize("text", ERRORS)
+def test_what_is_an_error_is_one_on_both_engines(spark: Any, text: str) -> None:
+    with pytest.raises(duckdb.Error):
+        on_duckdb([text])
+    with pytest.raises(Exception, match=r"CAST|cast|OVERFLOW"):
+        on_spark(spark, [text])
