@@ -224,14 +224,6 @@ def test_a_column_that_the_engine_cannot_read_is_told_as_ours() -> None:
         job(SPINE, view(source=ht.ArrowSource(wide, timestamp_field="ts"), features=["wide"])).to_arrow()
 
 
-def test_an_event_time_beyond_all_calendars_is_an_error_that_names_the_view() -> None:
-    times = pa.array([-9_000_000_000_000], pa.timestamp("s"))
-    data = pa.table({"user_id": [1], "ts": times, "amount": [1.0]})
-    with pytest.raises(ht.EngineError, match="feature view 'spend'") as raised:
-        job(SPINE, view(source=ht.ArrowSource(data, timestamp_field="ts"))).to_arrow()
-    assert raised.value.view == "spend"
-
-
 def test_sql_as_entity_rows_is_not_supported_yet() -> None:
     for text in ("SELECT 1", " with x as (select 1) select * from x", "from x"):
         with pytest.raises(ht.UnsupportedError, match="entity rows as SQL are not supported yet; give a table"):
