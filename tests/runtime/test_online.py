@@ -76,7 +76,7 @@ TYPES: dict[str, tuple[pa.DataType, list[Any]]] = {
     "float32": (pa.float32(), [1.5, math.nan, math.inf, 3.4028234663852886e38, None]),
     "int64": (pa.int64(), [2**63 - 1, -(2**63), 0, None]),
     "int8": (pa.int8(), [127, -128, None]),
-    "uint64": (pa.uint64(), [2**64 - 1, 0, None]),
+    "uint64": (pa.uint64(), [2**63 - 1, 0, None]),
     "bool": (pa.bool_(), [True, False, None]),
     "string": (pa.string(), ["", "ü\n\0'\"", "日本", "null", None]),
     "binary": (pa.binary(), [b"", b"\x00\xff", None]),
