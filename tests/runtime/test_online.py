@@ -246,7 +246,7 @@ def test_max_age_turns_an_older_view_into_empty_answers(path: Path) -> None:
 
 
 def contents(path: Path) -> list[Any]:
-    with sqlite3.connect(path) as connection:
+    with closing(sqlite3.connect(path)) as connection:
         return [connection.execute(f"SELECT * FROM {table} ORDER BY 1, 2").fetchall() for table in ("views", "answers")]
 
 
