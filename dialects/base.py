@@ -3,12 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
-from ..planner.ir.logical import Scan, WindowedAggregate
-from .expressions import ExpressionCompiler, Operand
+from ..planner.ir.logical import NumberRows, Relation, Scan, WindowedAggregate
+from . import syntax as sql
+from .block import Block
+from .expressions import ExpressionCompiler
 from .syntax import Sql
+from .windowed import Windowed
 
 
 class Dialect(ABC):
@@ -19,6 +25,24 @@ class Dialect(ABC):
     expressions: ExpressionCompiler
     session: Mapping[str, str]
     """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
+
+    @property
+    @abstractmethod
+    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
+        """The physical forms that the engine can run, each with the function that writes it for a statement."""
+
+    def create_table(self, name: str, query: exp.Query) -> Sql:
+        """A statement that fills a temporary table."""
+        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+        return exp.Create(this=sql.table(name), kind="TABLE", expression=query, properties=temporary)
+
+    def drop_table(self, name: str) -> Sql:
+        """A statement that drops a temporary table."""
+        return exp.Drop(tables=[sql.table(name)], kind="TABLE", exists=True)
+
+    @abstractmethod
+    def row_number(self, node: NumberRows) -> Sql:
+        """The position of a row, from 0, over the FROM clause of the numbered relation."""
 
     @abstractmethod
     def scan(self, scan: Scan) -> Sql:
@@ -37,6 +61,10 @@ class Dialect(ABC):
         """One value that orders as the columns do in turn: null lowest, NaN highest, strings by bytes."""
 
     @abstractmethod
+    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
+        """A struct of named values."""
+
+    @abstractmethod
     def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
         """Aggregate: the fields, as a struct, of the row with the greatest key; of any row without one."""
 
@@ -49,8 +77,8 @@ class Dialect(ABC):
         """One row for each value."""
 
     @abstractmethod
-    def windowed(self, aggregate: WindowedAggregate, operand: Operand | None, within: Operand, key: Operand) -> Sql:
-        """An aggregate over the rows that are ``within``; ``key`` orders them."""
+    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
+        """An aggregate over the rows of a window."""
 
     @abstractmethod
     def measure(self, function: str, operand: Sql | None) -> Sql:

@@ -7,7 +7,6 @@ from sqlglot import exp
 from ..planner.ir.logical import Relation
 from . import syntax as sql
 from .base import Dialect
-from .forms import FORMS
 from .statement import Statement
 from .syntax import Sql
 
@@ -25,16 +24,20 @@ class SqlCompiler:
 
     def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
-        return Statement(self.dialect, FORMS, relation).select(order_by)
+        return Statement(self.dialect, relation).select(order_by)
+
+    @property
+    def forms(self) -> frozenset[type[Relation]]:
+        """The physical forms that the engine can run."""
+        return frozenset(self.dialect.forms)
 
     def create_table(self, name: str, query: exp.Query) -> Sql:
         """A statement that fills a temporary table."""
-        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
-        return exp.Create(this=sql.table(name), kind="TABLE", expression=query, properties=temporary)
+        return self.dialect.create_table(name, query)
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""
-        return exp.Drop(tables=[sql.table(name)], kind="TABLE", exists=True)
+        return self.dialect.drop_table(name)
 
     def count_query(self, relation: Relation) -> exp.Select:
         """One row with the number of rows of every CTE of the relation's statement."""

@@ -4,17 +4,22 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
-from ..planner.ir.logical import ArrowData, EngineTable, ParquetFiles, Scan, WindowedAggregate
+from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, ParquetFiles, Relation, Scan, WindowedAggregate
+from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
 from ..planner.types import DataType
 from . import syntax as sql
 from .base import Dialect
+from .block import Block
 from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
+from .forms import bucketed_range_join_aggregate, narrow_asof_then_fetch
 from .patterns import DATE, FLOAT, INTEGER, TIMESTAMP
 from .syntax import Sql
+from .windowed import Windowed
 
 
 def _like(call: Call, args: list[Operand]) -> Sql:
@@ -139,6 +144,17 @@ class DuckDBDialect(Dialect):
         "preserve_insertion_order": "true",
     }
 
+    @property
+    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
+        return {
+            NarrowAsofThenFetch: narrow_asof_then_fetch,
+            BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
+        }
+
+    def row_number(self, node: NumberRows) -> Sql:
+        """In the order in which the rows are read, which the session keeps."""
+        return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber()), sql.number(1))
+
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
             case ParquetFiles(paths):
@@ -180,10 +196,12 @@ class DuckDBDialect(Dialect):
         return sql.function("create_sort_key", *parts)
 
     def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
-        struct = exp.Struct(
-            expressions=[exp.PropertyEQ(this=sql.name(name), expression=value) for name, value in fields]
-        )
-        return sql.function("any_value", struct) if key is None else sql.function("arg_max", struct, key)
+        row = self.struct(fields)
+        return sql.function("any_value", row) if key is None else sql.function("arg_max", row, key)
+
+    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
+        named = [exp.PropertyEQ(this=sql.name(name), expression=value) for name, value in fields]
+        return exp.Struct(expressions=named)
 
     def struct_field(self, struct: Sql, field: str) -> Sql:
         return sql.function("struct_extract", struct, sql.text(field))
@@ -194,76 +212,60 @@ class DuckDBDialect(Dialect):
     def measure(self, function: str, operand: Sql | None) -> Sql:
         return sql.function(function, operand if operand is not None else exp.Star())
 
-    def windowed(self, aggregate: WindowedAggregate, operand: Operand | None, within: Operand, key: Operand) -> Sql:
-        name = self.expressions.type_name(aggregate.type)
-        if operand is None:
-            return sql.filtered(sql.function("count", exp.Star()), within())
-        return AGGREGATE_FORMS[aggregate.function](Windowed(operand, within, key, name))
+    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
+        return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
 
 
-class Windowed:
-    """What an aggregate's form is made from: its operand, the condition of its window, the key of its order."""
-
-    def __init__(self, operand: Operand, within: Operand, key: Operand, type_name: str) -> None:
-        self.operand = operand
-        self.within = within
-        self.key = key
-        self.type_name = type_name
-
-    def valued(self) -> Sql:
-        """Within the window, and not null."""
-        return exp.And(this=self.within(), expression=exp.Is(this=self.operand(), expression=exp.Not(this=exp.Null())))
-
-    def double(self) -> Sql:
-        """The operand as a double."""
-        return sql.cast(self.operand(), "DOUBLE")
-
-    def finite(self) -> Sql:
-        """Whether the operand is a finite number."""
-        return sql.function("isfinite", self.double())
+AggregateForm = Callable[[Windowed, str], Sql]
 
 
-def _plain(function: str) -> Callable[[Windowed], Sql]:
-    return lambda w: sql.filtered(sql.function(function, w.operand()), w.within())
+def _plain(function: str) -> AggregateForm:
+    return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
 
 
-def _summed(function: str) -> Callable[[Windowed], Sql]:
+def _count(w: Windowed, result: str) -> Sql:
+    return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
+
+
+def _summed(w: Windowed, result: str) -> Sql:
     """DuckDB sums integers to 128 bits and small floats to double: the planned type, or an error where it overflows."""
-    return lambda w: sql.cast(sql.filtered(sql.function(function, w.operand()), w.within()), w.type_name)
+    return sql.cast(sql.filtered(sql.function("sum", w.operand()), w.within()), result)
 
 
-def _mean(w: Windowed) -> Sql:
-    return sql.filtered(sql.function("avg", w.double()), w.within())
+def _mean(w: Windowed, result: str) -> Sql:
+    return sql.filtered(sql.function("avg", sql.cast(w.operand(), result)), w.within())
 
 
-def _variance(function: str, least: int) -> Callable[[Windowed], Sql]:
+def _variance(function: str, least: int) -> AggregateForm:
     """DuckDB gives 0 for the variance of a lone infinity or NaN; the canonical value is NaN."""
 
-    def form(w: Windowed) -> Sql:
+    def form(w: Windowed, result: str) -> Sql:
+        def is_finite() -> Sql:
+            return sql.function("isfinite", sql.cast(w.operand(), result))
+
         count = sql.filtered(sql.function("count", w.operand()), w.within())
-        infinite = sql.filtered(sql.function("bool_or", exp.Not(this=w.finite())), w.within())
-        finite = exp.And(this=w.valued(), expression=w.finite())
+        infinite = sql.filtered(sql.function("bool_or", exp.Not(this=is_finite())), w.within())
         enough = exp.GTE(this=count, expression=sql.number(least))
-        nan = sql.cast(sql.text("nan"), "DOUBLE")
-        return sql.case(
-            [(exp.And(this=enough, expression=infinite), nan)], sql.filtered(sql.function(function, w.double()), finite)
-        )
+        finite = exp.And(this=w.valued(), expression=is_finite())
+        variance = sql.filtered(sql.function(function, sql.cast(w.operand(), result)), finite)
+        nan = sql.cast(sql.text("nan"), result)
+        return sql.case([(exp.And(this=enough, expression=infinite), nan)], variance)
 
     return form
 
 
-def _count_distinct(w: Windowed) -> Sql:
+def _count_distinct(w: Windowed, result: str) -> Sql:
     return sql.filtered(exp.Count(this=exp.Distinct(expressions=[w.operand()])), w.within())
 
 
-def _ordered(function: str) -> Callable[[Windowed], Sql]:
+def _ordered(function: str) -> AggregateForm:
     """The operand's value at the least or greatest key, among the values that are not null."""
-    return lambda w: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
+    return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
 
 
-AGGREGATE_FORMS: Mapping[str, Callable[[Windowed], Sql]] = {
-    "count": _plain("count"),
-    "sum": _summed("sum"),
+AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
+    "count": _count,
+    "sum": _summed,
     "mean": _mean,
     "min": _plain("min"),
     "max": _plain("max"),

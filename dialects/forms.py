@@ -8,15 +8,17 @@ from __future__ import annotations
 from sqlglot import exp
 
 from ..planner.expr.aggregates import AGGREGATES
-from ..planner.expr.nodes import Column
+from ..planner.expr.functions import call
+from ..planner.expr.nodes import Column, Literal
 from ..planner.ir.logical import Pick, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
-from ..planner.types import free_name
+from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, UnionLastValue
+from ..planner.types import INT64, free_name
 from . import syntax as sql
 from .block import Block
 from .expressions import Operand
-from .statement import Forms, Statement
+from .statement import Statement
 from .syntax import Sql
+from .windowed import Windowed
 
 
 def narrow_asof_then_fetch(to: Statement, node: NarrowAsofThenFetch) -> Block:
@@ -102,6 +104,90 @@ def _fetch(to: Statement, node: NarrowAsofThenFetch, match: str, matched: str, w
     return Block(source=lambda: sql.table(match, "m"), joins=joins, base=base, columns=columns)
 
 
+def union_last_value(to: Statement, node: UnionLastValue) -> Block:
+    """Spine rows and events in one stream by keys and time; the last event before each spine row, for each pick.
+
+    At the time of a row's upper bound the row comes first, since the bound is exclusive. An event with a null key
+    would stand beside the spine rows with one, and is left out.
+    """
+    label = to.label(node, "")
+    spine, events = to.named(node.spine), to.named(node.events, f"{label}_events")
+    ts, event_key = node.event_time, dict(node.keys)
+    taken = (*node.schema.names, *node.events.schema.names)
+    at, is_event = free_name("at", taken), free_name("is_event", taken)
+    payloads = [free_name(f"event_{number}", taken) for number, _ in enumerate(node.picks)]
+    types = to.dialect.expressions
+    rows = sql.select(
+        [
+            *((field.name, sql.column(field.name, "s")) for field in node.spine.schema),
+            (at, to.over(node.picks[0].interval.upper, "s")),
+            (is_event, sql.number(0)),
+            *((payload, exp.Null()) for payload in payloads),
+        ],
+        sql.table(spine, "s"),
+    )
+    known = [
+        exp.Is(this=sql.column(key, "e"), expression=exp.Not(this=exp.Null())) for key in (*event_key.values(), ts)
+    ]
+    past = sql.select(
+        [
+            *(
+                (
+                    field.name,
+                    sql.column(event_key[field.name], "e")
+                    if field.name in event_key
+                    else sql.cast(exp.Null(), types.type_name(field.type)),
+                )
+                for field in node.spine.schema
+            ),
+            (at, sql.column(ts, "e")),
+            (is_event, sql.number(1)),
+            *((payload, _payload(to, node, pick)) for payload, pick in zip(payloads, node.picks, strict=True)),
+        ],
+        sql.table(events, "e"),
+        where=sql.all_of(known),
+    )
+    stream = to.add_cte(f"{label}_stream", exp.Union(this=rows, expression=past, distinct=False))
+    last = [(payload, _last(payload, [left for left, _ in node.keys], [at, is_event, payload])) for payload in payloads]
+    columns = [(name, sql.column(name)) for name in (*node.spine.schema.names, is_event)]
+    matched = to.add_cte(f"{label}_match", sql.select([*columns, *last], sql.table(stream)))
+    home = {
+        name: (payload, pick) for payload, pick in zip(payloads, node.picks, strict=True) for name, _ in pick.features
+    }
+
+    def base(name: str) -> Sql:
+        if name not in home:
+            return sql.column(name, "m")
+        payload, pick = home[name]
+        value = to.dialect.struct_field(sql.column(payload, "m"), name)
+        if pick.interval.lower is None:
+            return value
+        time = to.dialect.struct_field(sql.column(payload, "m"), ts)
+        return sql.case([(exp.GTE(this=time, expression=to.over(pick.interval.lower, "m")), value)])
+
+    is_row = call("eq", Column(is_event, INT64), Literal(0, INT64))
+    fields = {field.name: Column(field.name, field.type) for field in node.schema}
+    return Block(source=lambda: sql.table(matched, "m"), joins=list, base=base, columns=fields, where=(is_row,))
+
+
+def _payload(to: Statement, node: UnionLastValue, pick: Pick) -> Sql:
+    """An event's time, order and features: a struct that sorts as ties are broken."""
+    order = [(f"o{number}", sql.column(column, "e")) for number, column in enumerate(pick.order)]
+    features = [(name, sql.column(column, "e")) for name, column in pick.features]
+    return to.dialect.struct([(node.event_time, sql.column(node.event_time, "e")), *order, *features])
+
+
+def _last(column: str, keys: list[str], order: list[str]) -> Sql:
+    return exp.Window(
+        this=sql.function("last", sql.column(column), exp.Boolean(this=True)),
+        partition_by=[sql.column(key) for key in keys],
+        order=exp.Order(
+            expressions=[exp.Ordered(this=sql.column(each), desc=False, nulls_first=True) for each in order]
+        ),
+        spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
+    )
+
+
 def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregate) -> Block:
     """Spine rows with the buckets of their windows, joined to events, grouped by row; then every spine row."""
     label = to.label(node, "")
@@ -161,8 +247,8 @@ def _windowed(to: Statement, node: BucketedRangeJoinAggregate, aggregate: Window
         return to.dialect.sort_key([sql.column(column, "e") for column in columns])
 
     column = aggregate.operand
-    operand = None if column is None else lambda: sql.column(column, "e")
-    return to.dialect.windowed(aggregate, operand, within, key)
+    type_ = None if column is None else node.events.schema[column]
+    return to.dialect.windowed(aggregate, Windowed(lambda: sql.column(column or "", "e"), type_, within, key))
 
 
 def _every_row(to: Statement, node: BucketedRangeJoinAggregate, spine: str, windows: str) -> Block:
@@ -203,9 +289,3 @@ def _shifted(time: str, micros: int, table: str | None = "s") -> Sql:
 
 def _in_and(condition: Sql) -> Sql:
     return exp.Paren(this=condition) if isinstance(condition, exp.Connector) else condition
-
-
-FORMS: Forms = {
-    NarrowAsofThenFetch: narrow_asof_then_fetch,
-    BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
-}

@@ -1,4 +1,4 @@
-"""Spark SQL's expressions: where its default meaning is not the canonical one.
+"""Spark SQL: what it spells in its own way, and where its default meaning is not the canonical one.
 
 The session is in UTC, with ANSI mode on and ``TIMESTAMP_NTZ`` as the timestamp type (``SESSION``), so an instant with
 a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset of a text.
@@ -6,16 +6,23 @@ a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Call, Literal
+from ..planner.expr.nodes import Call, Expr, Literal
+from ..planner.ir.logical import EngineTable, NumberRows, Project, Relation, Scan, WindowedAggregate
+from ..planner.ir.physical import BucketedRangeJoinAggregate, UnionLastValue
 from ..planner.types import DataType
 from . import syntax as sql
+from .base import Dialect
+from .block import Block
 from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case
+from .forms import bucketed_range_join_aggregate, union_last_value
 from .patterns import DATE, FLOAT, TIMESTAMP
 from .syntax import Sql
+from .windowed import Windowed
 
 SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -26,6 +33,9 @@ SESSION: Mapping[str, str] = {
     "spark.sql.ansi.doubleQuotedIdentifiers": "false",
     "spark.sql.caseSensitive": "false",
 }
+
+POSITION = "hitherto_position"
+"""The column with which in-memory rows are numbered before they are handed over."""
 
 _WHOLE = 2.0**53
 _PARTS = {"isodow": "DAYOFWEEK_ISO"}
@@ -66,8 +76,20 @@ def _extract(call: Call, args: list[Operand]) -> Sql:
     return sql.cast(sql.function("date_part", name, args[1]()), "BIGINT")
 
 
-def _micros(call: Call, args: list[Operand]) -> Sql:
-    return sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
+def _micros(rounding: str) -> Form:
+    """Microseconds of a timestamp; nanoseconds come as integers, and are rounded up or down."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        if call.args[0].type.unit != "ns":
+            return sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
+        above = sql.function("pmod", args[0](), sql.number(1000))
+        down = sql.binary(exp.IntDiv, sql.binary(exp.Sub, args[0](), above), sql.number(1000))
+        if rounding == "down":
+            return down
+        rest = exp.GT(this=sql.function("pmod", args[0](), sql.number(1000)), expression=sql.number(0))
+        return sql.binary(exp.Add, down, sql.case([(rest, sql.number(1))], sql.number(0)))
+
+    return form
 
 
 def _shift(call: Call, args: list[Operand]) -> Sql:
@@ -96,8 +118,8 @@ class SparkExpressions(ExpressionCompiler):
         "date_trunc": _date_trunc,
         "extract": _extract,
         "shift": _shift,
-        "micros_up": _micros,
-        "micros_down": _micros,
+        "micros_up": _micros("up"),
+        "micros_down": _micros("down"),
         "floor_to": _floor_to,
     }
     type_names: Mapping[str, str] = {
@@ -120,6 +142,9 @@ class SparkExpressions(ExpressionCompiler):
     def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
         name = self.type_name(target)
         if source.kind != "string":
+            if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
+                micros = Call("micros_down", (Literal(None, source),), target)
+                return _instant(self.forms["micros_down"](micros, [value]))
             same_instant = source.kind == "timestamp" and target.kind == "timestamp"
             return value() if same_instant else sql.cast(value(), name)
         if target.is_integer:
@@ -138,3 +163,121 @@ class SparkExpressions(ExpressionCompiler):
         message = sql.function("concat", sql.text(f"cast: not a {name}: '"), value(), sql.text("'"))
         present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
         return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("raise_error", message))])
+
+
+class SparkDialect(Dialect):
+    """Relations in Spark SQL. Sources are read by name: the connection registers files and Arrow data alike."""
+
+    name = "spark"
+    expressions = SparkExpressions()
+    session = SESSION
+
+    @property
+    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
+        return {UnionLastValue: union_last_value, BucketedRangeJoinAggregate: bucketed_range_join_aggregate}
+
+    def create_table(self, name: str, query: exp.Query) -> Sql:
+        """Spark has no temporary tables; a cached view is run once, at once."""
+        return exp.Cache(this=sql.table(name), expression=query)
+
+    def drop_table(self, name: str) -> Sql:
+        """The rows go; the view stays as long as the session, since later ones are made from it by name."""
+        return exp.Uncache(this=sql.table(name), exists=True)
+
+    def row_number(self, node: NumberRows) -> Sql:
+        """The position that came with in-memory rows; for others, which are distinct, their place in their order."""
+        below: Relation = node.input
+        while isinstance(below, Project):
+            below = below.input
+        if isinstance(below, Scan):
+            return sql.column(POSITION)
+        order = exp.Order(expressions=[exp.Ordered(this=sql.column(name), desc=False) for name in below.schema.names])
+        return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber(), order=order), sql.number(1))
+
+    def scan(self, scan: Scan) -> Sql:
+        data = scan.table.data
+        return sql.table(data.name if isinstance(data, EngineTable) else scan.table.name)
+
+    def scanned_column(self, scan: Scan, column: str) -> Sql:
+        type_ = scan.table.schema[column]
+        is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"
+        if not is_zoned or isinstance(scan.table.data, EngineTable):
+            return sql.column(column)
+        return sql.cast(sql.column(column), "TIMESTAMP_NTZ")
+
+    def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
+        return None
+
+    def sort_key(self, columns: Sequence[Sql]) -> Sql:
+        """Spark's own order of structs: null lowest, NaN highest, strings by bytes."""
+        return sql.function("struct", *columns)
+
+    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
+        return sql.function("named_struct", *(part for name, value in fields for part in (sql.text(name), value)))
+
+    def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
+        row = self.struct(fields)
+        return sql.function("any_value", row) if key is None else sql.function("max_by", row, key)
+
+    def struct_field(self, struct: Sql, field: str) -> Sql:
+        return exp.Dot(this=struct, expression=sql.name(field))
+
+    def unnest(self, values: Sequence[Sql]) -> Sql:
+        return sql.function("explode", sql.function("array", *values))
+
+    def measure(self, function: str, operand: Sql | None) -> Sql:
+        return sql.function(function, operand if operand is not None else exp.Star())
+
+    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
+        return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
+
+
+AggregateForm = Callable[[Windowed, str], Sql]
+
+
+def _plain(function: str) -> AggregateForm:
+    return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
+
+
+def _count(w: Windowed, result: str) -> Sql:
+    return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
+
+
+def _summed(w: Windowed, result: str) -> Sql:
+    """A plain sum of integers fails on an intermediate overflow, by the order of rows: through decimals."""
+    operand = w.operand()
+    if w.type is not None and w.type.is_integer:
+        operand = sql.cast(operand, "DECIMAL(19, 0)")
+    return sql.cast(sql.filtered(sql.function("sum", operand), w.within()), result)
+
+
+def _of_double(function: str) -> AggregateForm:
+    return lambda w, result: sql.filtered(sql.function(function, sql.cast(w.operand(), "DOUBLE")), w.within())
+
+
+def _count_distinct(w: Windowed, result: str) -> Sql:
+    operand = w.operand()
+    if w.type is not None and w.type.is_float:
+        operand = sql.binary(exp.Add, sql.cast(operand, "DOUBLE"), exp.Literal(this="0e0", is_string=False))
+    distinct = sql.filtered(sql.function("collect_set", operand), w.within())
+    return sql.cast(sql.function("size", distinct), result)
+
+
+def _ordered(function: str) -> AggregateForm:
+    return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
+
+
+AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
+    "count": _count,
+    "sum": _summed,
+    "mean": _of_double("avg"),
+    "min": _plain("min"),
+    "max": _plain("max"),
+    "var_samp": _of_double("var_samp"),
+    "var_pop": _of_double("var_pop"),
+    "stddev_samp": _of_double("stddev_samp"),
+    "stddev_pop": _of_double("stddev_pop"),
+    "count_distinct": _count_distinct,
+    "first": _ordered("min_by"),
+    "last": _ordered("max_by"),
+}

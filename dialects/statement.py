@@ -7,8 +7,7 @@ its view. Columns stay typed expressions over a block's FROM clause until the SE
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Sequence
 
 from sqlglot import exp
 
@@ -33,16 +32,12 @@ from .base import Dialect
 from .block import Block
 from .syntax import Sql
 
-Forms = Mapping[type[Relation], "Callable[[Statement, Any], Block]"]
-"""How each physical form of a point-in-time join or a windowed aggregate is written."""
-
 
 class Statement:
     """One statement: its CTEs so far, and which relations are CTEs already."""
 
-    def __init__(self, dialect: Dialect, forms: Forms, root: Relation) -> None:
+    def __init__(self, dialect: Dialect, root: Relation) -> None:
         self.dialect = dialect
-        self._forms = forms
         self._root = root
         self._ctes: list[exp.CTE] = []
         self._names: set[str] = set()
@@ -90,8 +85,8 @@ class Statement:
                 return self._join(relation)
             case Union():
                 return self._union(relation)
-            case _ if type(relation) in self._forms:
-                return self._forms[type(relation)](self, relation)
+            case _ if type(relation) in self.dialect.forms:
+                return self.dialect.forms[type(relation)](self, relation)
             case _:
                 raise TypeError(f"{type(relation).__name__} has no SQL; a rule has to choose its physical form")
 
@@ -130,7 +125,7 @@ class Statement:
 
     def _number_rows(self, node: NumberRows) -> Block:
         block = self.block(node.input)
-        position = sql.binary(exp.Sub, exp.Window(this=exp.RowNumber()), sql.number(1))
+        position = self.dialect.row_number(node)
         columns = [(node.column, position), *((name, self.sql(block, expr)) for name, expr in block.columns.items())]
         return self.cte(node.label or "numbered_rows", self._select(block, columns), node)
 

@@ -39,10 +39,18 @@ class CompiledPlan:
 
 
 def compile_plan(
-    plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics, taken_names: Iterable[str] = ()
+    plan: ExecutionPlan,
+    options: PlannerOptions,
+    statistics: Statistics,
+    taken_names: Iterable[str] = (),
+    forms: frozenset[type[Relation]] | None = None,
 ) -> CompiledPlan:
-    """The plan with its relational regions replaced by optimized queries; ``taken_names`` are no names for tables."""
-    return _Compiler(plan, options, statistics, taken_names).compile()
+    """The plan with its relational regions replaced by optimized queries.
+
+    ``taken_names`` are no names for tables; ``forms`` are the physical forms that the engine can run.
+    """
+    context = RuleContext(statistics, frozenset(options.disabled_rules), options.verify_each, forms)
+    return _Compiler(plan, context, taken_names).compile()
 
 
 def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
@@ -56,17 +64,17 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
     return lowered
 
 
-def lower_alone(relation: Relation, options: PlannerOptions) -> Relation:
+def lower_alone(
+    relation: Relation, options: PlannerOptions, forms: frozenset[type[Relation]] | None = None
+) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
-    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each))
+    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))
 
 
 class _Compiler:
-    def __init__(
-        self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics, taken_names: Iterable[str]
-    ) -> None:
+    def __init__(self, plan: ExecutionPlan, context: RuleContext, taken_names: Iterable[str]) -> None:
         self._plan = plan
-        self._context = RuleContext(statistics, frozenset(options.disabled_rules), options.verify_each)
+        self._context = context
         self._taken = {name.lower() for name in taken_names}
         self._trace: Trace = []
         self._regions: list[Region] = []

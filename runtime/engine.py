@@ -15,7 +15,7 @@ from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObse
 from ..planner.errors import EngineError, HithertoError
 from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, Relation, Scan, Table, topological
+from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, ParquetFiles, Relation, Scan, Table, topological
 from ..planner.ir.physical import Materialize
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
@@ -83,7 +83,7 @@ class SqlConnection(ABC):
 
     @abstractmethod
     def register(self, name: str, data: object) -> None:
-        """Make Arrow data readable under a name."""
+        """Make Arrow data, or ``ParquetFiles`` where the dialect reads them by name, readable under a name."""
 
     @abstractmethod
     def close(self) -> None:
@@ -155,7 +155,7 @@ class SqlComputeEngine(ComputeEngine):
 
     def compile(self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> CompiledPlan:
         """The optimized plan and the way to it; nothing is run."""
-        return compile_plan(plan, options, statistics, RESERVED_NAMES)
+        return compile_plan(plan, options, statistics, RESERVED_NAMES, self.compiler.forms)
 
 
 class SqlSession:
@@ -216,7 +216,7 @@ class SqlSession:
 
     def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """Run a logical relation with physical forms and no other rule, into a table with a name of its own."""
-        physical = lower_alone(relation, self._options)
+        physical = lower_alone(relation, self._options, self._compiler.forms)
         if isinstance(physical, Materialize):
             physical = physical.input
         taken = self._tables | self._reserved | {known.lower() for known in self._registered}
@@ -235,10 +235,15 @@ class SqlSession:
         return SqlValue(self, Scan(table, value.schema.names))
 
     def register_data(self, relation: Relation) -> None:
-        """Make the in-memory tables that a relation scans readable."""
+        """Make the tables that a relation scans readable."""
         for scan in topological(relation):
-            if isinstance(scan, Scan) and isinstance(scan.table.data, ArrowData):
-                self._register(scan.table.name, scan.table.data.value)
+            if not isinstance(scan, Scan):
+                continue
+            data = scan.table.data
+            if isinstance(data, ArrowData):
+                self._register(scan.table.name, data.value)
+            elif isinstance(data, ParquetFiles):
+                self._register(scan.table.name, data)
 
     def _register(self, name: str, data: object) -> None:
         if self._registered.get(name) is not data:
@@ -259,11 +264,10 @@ class SqlSession:
             return {name: int(count) for row in reader.read_all().to_pylist() for name, count in row.items()}
 
     def drop(self, table: str) -> None:
-        """Drop a temporary table, unless all of them are gone."""
+        """Drop a temporary table, unless all of them are gone. Its name is not given again."""
         if self._ended:
             return
         self.connection.execute(self._compiler.to_text(self._compiler.drop_table(table)))
-        self._tables.discard(table.lower())
 
 
 class SqlValue(EngineValue):

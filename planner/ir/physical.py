@@ -44,6 +44,24 @@ class NarrowAsofThenFetch(AsofJoin):
 
 
 @node
+class UnionLastValue(AsofJoin):
+    """Spine rows and events in one stream by keys, in the order of time and ties: the last event before each row.
+
+    One sort of both sides; each pick has a stream of its own, since the order of ties is the pick's.
+    """
+
+    @staticmethod
+    def applies_to(logical: AsofJoin) -> bool:
+        """Whenever visibility is a bound on the event time alone, which every AsofJoin states for now."""
+        return bool(logical.picks)
+
+    @classmethod
+    def of(cls, logical: AsofJoin) -> UnionLastValue:
+        """The physical form of a logical join."""
+        return cls(**_fields(logical))  # type: ignore[arg-type]
+
+
+@node
 class BucketedRangeJoinAggregate(WindowAggregate):
     """A join on (keys, bucket of time), grouped by spine row, each aggregate with its interval as a FILTER.
 

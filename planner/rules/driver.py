@@ -27,11 +27,19 @@ class RuleError(HithertoError):
 
 @dataclass(frozen=True, slots=True)
 class RuleContext:
-    """What a rule may know besides the node. ``verify_each`` checks the plan after every firing."""
+    """What a rule may know besides the node. ``verify_each`` checks the plan after every firing.
+
+    ``forms`` are the physical forms that the engine can run; None for all.
+    """
 
     statistics: Statistics = field(default_factory=Statistics)
     disabled: frozenset[str] = frozenset()
     verify_each: bool = False
+    forms: frozenset[type[Relation]] | None = None
+
+    def offers(self, form: type[Relation]) -> bool:
+        """Whether the engine can run a physical form."""
+        return self.forms is None or form in self.forms
 
 
 @dataclass(frozen=True, slots=True)

@@ -1,13 +1,13 @@
-"""The physical form of the latest value. A form is chosen among those that apply; there is one for now."""
+"""The physical form of the latest value. The first form that applies and that the engine has."""
 
 from __future__ import annotations
 
 from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, nearest_label, topological
-from ..ir.physical import Materialize, NarrowAsofThenFetch
+from ..ir.physical import Materialize, NarrowAsofThenFetch, UnionLastValue
 from .driver import RuleContext, plan_rule, rule
 from .subplan_sharing import replace
 
-ASOF_FORMS = (NarrowAsofThenFetch,)
+ASOF_FORMS = (NarrowAsofThenFetch, UnionLastValue)
 
 
 @rule(on=AsofJoin)
@@ -16,8 +16,8 @@ def choose_asof_form(node: AsofJoin, context: RuleContext) -> Relation | None:
 
     Not a form that only orders by time: with a created filter the latest event may not be visible yet.
     """
-    del context
-    return next((form.of(node) for form in ASOF_FORMS if form.applies_to(node)), None)
+    offered = (form for form in ASOF_FORMS if context.offers(form))
+    return next((form.of(node) for form in offered if form.applies_to(node)), None)
 
 
 @plan_rule

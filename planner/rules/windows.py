@@ -15,5 +15,5 @@ def choose_window_form(node: WindowAggregate, context: RuleContext) -> Relation 
 
     Not a form that merges partial states for every function: distinct counts cannot be added up.
     """
-    del context
-    return next((form.of(node) for form in WINDOW_FORMS if form.applies_to(node)), None)
+    offered = (form for form in WINDOW_FORMS if context.offers(form))
+    return next((form.of(node) for form in offered if form.applies_to(node)), None)

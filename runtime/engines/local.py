@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...planner.errors import DefinitionError, EngineError
+from ...planner.ir.logical import ParquetFiles
 from ..engine import SqlComputeEngine, SqlConnection
 
 if TYPE_CHECKING:
@@ -112,6 +113,8 @@ class LocalConnection(SqlConnection):
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
     def register(self, name: str, data: object) -> None:
+        if isinstance(data, ParquetFiles):
+            return
         with _translated(""):
             self._cursor.register(name, data)
 

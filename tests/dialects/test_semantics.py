@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import math
-import os
-import shutil
-from collections.abc import Iterator, Sequence
+from collections.abc import Sequence
 from typing import Any
 
 import duckdb
@@ -54,23 +52,6 @@ ERRORS = (
 )  # fmt: skip
 
 
-@pytest.fixture(scope="module")
-def spark() -> Iterator[Any]:
-    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
-        missing = "Spark needs Java 17 or later, and there is none"
-        if os.environ.get("CI"):
-            pytest.fail(missing)
-        pytest.skip(missing)
-    sql = pytest.importorskip("pyspark.sql")
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    for name, value in SESSION.items():
-        builder = builder.config(name, value)
-    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
-    yield session
-    session.stop()
-
-
 def compiled(expressions: ExpressionCompiler, dialect: str, texts: Sequence[str], table: str | None) -> str:
     """One SELECT of all expressions, as columns c0, c1, …"""
     from hitherto.dialects import syntax
@@ -92,6 +73,9 @@ def on_duckdb(texts: Sequence[str], table: pa.Table | None = None) -> list[list[
 
 
 def on_spark(session: Any, texts: Sequence[str], table: pa.Table | None = None) -> list[list[Any]]:
+    session = session.newSession()
+    for name, value in SESSION.items():
+        session.conf.set(name, value)
     if table is not None:
         session.createDataFrame(table).createOrReplaceTempView("rows")
     query = compiled(SparkExpressions(), "spark", texts, "rows" if table is not None else None)
