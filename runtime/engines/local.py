@@ -22,6 +22,11 @@ if TYPE_CHECKING:
 
 T = TypeVar("T")
 
+_HIDDEN_FUNCTIONS = """
+SELECT DISTINCT own.function_name AS name FROM duckdb_functions() AS own
+JOIN duckdb_functions() AS built_in ON own.function_name = built_in.function_name
+WHERE NOT own.internal AND built_in.internal ORDER BY name
+"""
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -58,6 +63,7 @@ class LocalComputeEngine(SqlComputeEngine):
             self._config.setdefault("temp_directory", os.path.join(tempfile.gettempdir(), f"hitherto-{os.getpid()}"))
         self._database = database
         self._connection = connection
+        self._is_given = connection is not None
 
     @property
     def description(self) -> str:
@@ -73,7 +79,10 @@ class LocalComputeEngine(SqlComputeEngine):
         if self._connection is None:
             with _translated(""):
                 self._connection = duckdb.connect(self._database, config=self._config)
-        return LocalConnection(self._connection.cursor())
+        connection = LocalConnection(self._connection.cursor())
+        if self._is_given:
+            connection.refuse_hidden_functions()
+        return connection
 
     def __repr__(self) -> str:
         return f"LocalComputeEngine({self._database!r})"
@@ -91,6 +100,13 @@ class LocalConnection(SqlConnection):
             if row is None or str(row[0]).lower() != value.lower():
                 raise EngineError(f"DuckDB keeps {name} at {row}, and answers would differ")
         self.execute("SET SESSION enable_progress_bar = false")
+
+    def refuse_hidden_functions(self) -> None:
+        """Raise an EngineError where a function of the user has the name of a built-in one: it would be called."""
+        names = [str(row["name"]) for row in self.read(_HIDDEN_FUNCTIONS).read_all().to_pylist()]
+        if names:
+            self.close()
+            raise EngineError(f"the connection defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
 
     def execute(self, sql: str) -> None:
         with _translated(sql):

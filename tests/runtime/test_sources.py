@@ -170,3 +170,18 @@ def test_an_unsigned_value_beyond_64_signed_bits_is_an_error(aggregations: list[
     assert answer(view, k=[1])["x"] == [2**63 - 1]
     with pytest.raises(ht.EngineError, match="'x' holds an unsigned value beyond 64 signed bits"):
         answer(view, k=[2])
+
+
+def test_a_macro_that_hides_a_function_of_duckdb_is_refused() -> None:
+    import duckdb
+
+    connection = duckdb.connect()
+    connection.execute("CREATE MACRO plus_one(x) AS x + 1")
+    data = pa.table({"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "x": [7]})
+    view = ht.FeatureView("v", entities=["k"], source=ht.ArrowSource(data, timestamp_field="ts"))
+    spine = pa.table({"k": [1], "event_timestamp": pa.array([LATER], pa.timestamp("us"))})
+    store = ht.FeatureStore([view], engine=ht.LocalComputeEngine(connection=connection))
+    assert store.get_historical_features(spine, view).to_arrow()["x"].to_pylist() == [7]
+    connection.execute("CREATE MACRO epoch_us(x) AS 13")
+    with pytest.raises(ht.EngineError, match="the connection defines epoch_us, which hides DuckDB's own"):
+        store.get_historical_features(spine, view).to_arrow()
