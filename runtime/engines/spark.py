@@ -1,4 +1,4 @@
-"""The user's own Spark: a classic session or Spark Connect."""
+"""The user's own Spark, through a classic session."""
 
 from __future__ import annotations
 
@@ -22,7 +22,8 @@ class SparkComputeEngine(SqlComputeEngine):
     """Spark SQL, on a session of the user's or, without one, on a local one.
 
     Everything is done in a new session of that Spark, so that the user's settings, temporary views and current database
-    stay as they are. Raises an UnsupportedError where pyspark is not installed.
+    stay as they are. Entity rows and in-memory sources are shipped from here, and results are collected here. Raises an
+    UnsupportedError where pyspark is not installed.
     """
 
     compiler = SqlCompiler(SparkDialect())
@@ -40,7 +41,7 @@ class SparkComputeEngine(SqlComputeEngine):
             try:
                 from pyspark.sql import SparkSession
             except ImportError:
-                raise UnsupportedError("pyspark is not installed: pip install 'hitherto[spark]'") from None
+                raise UnsupportedError("pyspark is not installed: pip install 'pyspark>=4.3,<5'") from None
             builder = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
             self._given = builder.getOrCreate()
         return self._given
