@@ -22,6 +22,8 @@ CREATE TABLE IF NOT EXISTS views (view TEXT PRIMARY KEY, as_of INTEGER NOT NULL,
 CREATE TABLE IF NOT EXISTS answers (view TEXT, key TEXT, features TEXT NOT NULL, PRIMARY KEY (view, key)) WITHOUT ROWID;
 """
 _KEYS_PER_QUERY = 500
+# Seconds to wait for another process that writes or reads.
+_PATIENCE = 30.0
 
 
 class SqliteOnlineStore(OnlineStore):
@@ -97,7 +99,10 @@ class SqliteOnlineStore(OnlineStore):
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
-        with self._translated(), closing(sqlite3.connect(self._path, isolation_level=None)) as connection:
+        with (
+            self._translated(),
+            closing(sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)) as connection,
+        ):
             connection.executescript(_TABLES)
             connection.execute("BEGIN IMMEDIATE")
             try:
@@ -112,7 +117,10 @@ class SqliteOnlineStore(OnlineStore):
         if not os.path.exists(self._path):
             raise StoreError(f"the online store {self._path} does not exist yet: call store.materialize(end) first")
         address = f"{Path(self._path).as_uri()}?mode=ro"
-        with self._translated(), closing(sqlite3.connect(address, uri=True, isolation_level=None)) as connection:
+        with (
+            self._translated(),
+            closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection,
+        ):
             connection.execute("BEGIN")
             yield connection
 
