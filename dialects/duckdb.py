@@ -167,9 +167,16 @@ class DuckDBDialect(Dialect):
                 return sql.table(name)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
-        """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others."""
+        """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.
+
+        A float of a file is hidden from the file's statistics, which leave NaN out: with values 0 and NaN the maximum
+        is 0, and DuckDB would take ``x > 1`` to be false for every row, though NaN is the greatest number.
+        """
         type_ = scan.table.schema[column]
         value = sql.column(column)
+        if type_.is_float and isinstance(scan.table.data, ParquetFiles):
+            nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
+            return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         ours = isinstance(scan.table.data, EngineTable)
         if type_.kind != "timestamp" or type_.zone is None or ours:
             return value

@@ -185,3 +185,21 @@ def test_a_macro_that_hides_a_function_of_duckdb_is_refused() -> None:
     connection.execute("CREATE MACRO epoch_us(x) AS 13")
     with pytest.raises(ht.EngineError, match="the connection defines epoch_us, which hides DuckDB's own"):
         store.get_historical_features(spine, view).to_arrow()
+
+
+@pytest.mark.parametrize("predicate", ["x > 1", "x >= 1", "x <> 0", "not (x <= 1)"])
+@pytest.mark.parametrize("kind", [pa.float64(), pa.float32()], ids=str)
+def test_nan_in_a_file_is_the_greatest_whatever_its_statistics_say(
+    tmp_path: Path, kind: pa.DataType, predicate: str
+) -> None:
+    ts = pa.array([NOON, NOON], pa.timestamp("us"))
+    pq.write_table(pa.table({"k": [1, 2], "ts": ts, "x": pa.array([0.0, float("nan")], kind)}), tmp_path / "e.parquet")
+    source = ht.FileSource(tmp_path / "e.parquet", timestamp_field="ts")
+    view = ht.FeatureView(
+        "v", entities=["k"], source=source, filter=predicate, aggregations=[ht.Aggregation("*", "count", name="n")]
+    )
+    assert answer(view, k=[1, 2])["n"] == [0, 1]
+    counted = ht.FeatureView(
+        "w", entities=["k"], source=source, aggregations=[ht.Aggregation("*", "count", where=predicate, name="n")]
+    )
+    assert answer(counted, k=[1, 2])["n"] == [0, 1]
