@@ -1,23 +1,33 @@
-"""The one table of windowed aggregates: which types they take, what they return, and what an empty window gives."""
+"""The one table of windowed aggregates: which types they take, what they return, and cases for every dialect.
+
+The cases are executed on every engine, so an entry without a form in each dialect and a case does not exist.
+"""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
-from ..types import FLOAT64, INT64, DataType
+from ..types import FLOAT64, INT64, STRING, DataType
 from .functions import TypeRuleError
+
+Value = int | float | str | None
+AggregateCase = tuple[DataType, tuple[Value, ...], Value]
+_NAN = math.nan
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
     """One entry of the table. ``empty`` is the value of a window without events.
 
+    ``cases`` pairs values of a type, in the order of their events, with the aggregate of them on every engine.
     ``is_ordered`` aggregates depend on the order of the events: (ts, created, sequence columns, value).
     """
 
     name: str
     type_rule: Callable[[DataType], DataType]
+    cases: tuple[AggregateCase, ...]
     empty: int | None = None
     is_ordered: bool = False
 
@@ -52,18 +62,21 @@ def _count_distinct(type_: DataType) -> DataType:
 
 
 _ENTRIES = (
-    Aggregate("count", _any, empty=0),
-    Aggregate("sum", _sum),
-    Aggregate("mean", _numeric),
-    Aggregate("min", _scalar),
-    Aggregate("max", _scalar),
-    Aggregate("var_samp", _numeric),
-    Aggregate("var_pop", _numeric),
-    Aggregate("stddev_samp", _numeric),
-    Aggregate("stddev_pop", _numeric),
-    Aggregate("count_distinct", _count_distinct, empty=0),
-    Aggregate("first", _scalar, is_ordered=True),
-    Aggregate("last", _scalar, is_ordered=True),
-)
+    Aggregate("count", _any, ((INT64, (7, None, 7), 2), (STRING, (None,), 0)), empty=0),
+    Aggregate("sum", _sum, ((INT64, (2, None, 5), 7), (FLOAT64, (0.5, _NAN), _NAN), (INT64, (None,), None))),
+    Aggregate("mean", _numeric, ((INT64, (1, None, 2), 1.5), (FLOAT64, (math.inf, 1.0), math.inf))),
+    Aggregate("min", _scalar, ((FLOAT64, (_NAN, 2.0, None), 2.0), (STRING, ("b", "B", "ä"), "B"))),
+    Aggregate("max", _scalar, ((FLOAT64, (_NAN, math.inf), _NAN), (STRING, ("b", "B", "ä"), "ä"))),
+    Aggregate("var_samp", _numeric, ((INT64, (2, 4, None), 2.0), (INT64, (2,), None))),
+    Aggregate("var_pop", _numeric, ((INT64, (2, 4, None), 1.0), (INT64, (2,), 0.0), (FLOAT64, (math.inf,), _NAN))),
+    Aggregate("stddev_samp", _numeric, ((INT64, (1, 3, 5), 2.0), (INT64, (2,), None))),
+    Aggregate("stddev_pop", _numeric, ((INT64, (2, 4, None), 1.0), (FLOAT64, (math.inf,), _NAN))),
+    Aggregate("count_distinct", _count_distinct, (
+        (FLOAT64, (0.0, -0.0, _NAN, _NAN, None), 2),
+        (STRING, ("a", "A", "a "), 3),
+    ), empty=0),
+    Aggregate("first", _scalar, ((INT64, (None, 7, 8), 7), (FLOAT64, (_NAN, 1.0), _NAN)), is_ordered=True),
+    Aggregate("last", _scalar, ((INT64, (7, 8, None), 8), (STRING, ("b", ""), "")), is_ordered=True),
+)  # fmt: skip
 
 AGGREGATES: Mapping[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ENTRIES}
