@@ -6,6 +6,7 @@ a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset
 
 from __future__ import annotations
 
+import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -13,13 +14,13 @@ from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Expr, Literal
 from ..planner.ir.logical import EngineTable, NumberRows, Project, Relation, Scan, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, UnionLastValue
-from ..planner.types import DataType
+from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, UnionLastValue
+from ..planner.types import FLOAT64, INT64, DataType
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
 from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case
-from .forms import bucketed_range_join_aggregate, union_last_value
+from .forms import bucketed_range_join_aggregate, range_max, union_last_value
 from .patterns import DATE, FLOAT, TIMESTAMP
 from .syntax import Sql
 from .windowed import Windowed
@@ -38,6 +39,7 @@ POSITION = "hitherto_position"
 """The column with which in-memory rows are numbered before they are handed over."""
 
 _WHOLE = 2.0**53
+_BEYOND_FLOAT32 = float(2**128 - 2**103)
 _PARTS = {"isodow": "DAYOFWEEK_ISO"}
 
 
@@ -150,7 +152,10 @@ class SparkExpressions(ExpressionCompiler):
                 micros = Call("micros_down", (Literal(None, source),), target)
                 return _instant(self.forms["micros_down"](micros, [value]))
             same_instant = source.kind == "timestamp" and target.kind == "timestamp"
-            return value() if same_instant else sql.cast(value(), name)
+            cast = value() if same_instant else sql.cast(value(), name)
+            lost = self._is_lost(value, source, target)
+            failed = sql.function("raise_error", sql.text(f"cast: out of range of {name}"))
+            return cast if lost is None else sql.case([(lost, failed)], cast)
         if target.is_integer:
             return sql.cast(value(), name)
         if target.kind == "bool":
@@ -159,6 +164,15 @@ class SparkExpressions(ExpressionCompiler):
         if target.kind == "timestamp":
             return sql.cast(self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ"), name)
         return self._guarded(self._matches(value, DATE if target.kind == "date" else FLOAT), value, name)
+
+    def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
+        """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
+        if source.is_float and target == INT64:
+            return exp.EQ(this=sql.wrapped(value()), expression=self.literal(Literal(2.0**63, FLOAT64)))
+        if source == FLOAT64 and target.kind == "float32":
+            low, high = (self.literal(Literal(bound, FLOAT64)) for bound in (_BEYOND_FLOAT32, sys.float_info.max))
+            return exp.Between(this=sql.function("abs", value()), low=low, high=high)
+        return None
 
     def _matches(self, value: Operand, pattern: str) -> Sql:
         return sql.function("regexp_like", value(), sql.text(f"^({pattern})$"))
@@ -178,7 +192,11 @@ class SparkDialect(Dialect):
 
     @property
     def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
-        return {UnionLastValue: union_last_value, BucketedRangeJoinAggregate: bucketed_range_join_aggregate}
+        return {
+            RangeMax: range_max,
+            UnionLastValue: union_last_value,
+            BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
+        }
 
     def create_table(self, name: str, query: exp.Query) -> Sql:
         """Spark has no temporary tables; a cached view is run once, at once."""

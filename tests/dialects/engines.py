@@ -4,13 +4,15 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.ir.logical import ArrowData, Project, Scan, Table
+from hitherto.planner.ir.logical import ArrowData, ParquetFiles, Project, Scan, Table
 from hitherto.planner.options import PlannerOptions
 from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema
@@ -32,17 +34,21 @@ def typed(text: str, rows: pa.Table | None = None) -> Expr:
     return parse_expression(text, Schema([]) if rows is None else planner_schema(rows.schema), "case")
 
 
-def evaluated(engine: SqlComputeEngine, exprs: Sequence[Expr], rows: pa.Table = ONE_ROW) -> list[pa.ChunkedArray[Any]]:
-    """The expressions over every row in order, each an Arrow column."""
+def evaluated(
+    engine: SqlComputeEngine, exprs: Sequence[Expr], rows: pa.Table = ONE_ROW, path: Path | None = None
+) -> list[pa.ChunkedArray[Any]]:
+    """The expressions over every row in order, each an Arrow column. The rows are in memory, or in a file if given."""
     numbered = rows.append_column("position", pa.array(range(rows.num_rows), pa.int64()))
     schema = planner_schema(numbered.schema)
-    table = Table("rows", schema, ArrowData(numbered), name="rows")
+    if path is not None:
+        pq.write_table(numbered, path)
+    data = ArrowData(numbered) if path is None else ParquetFiles((str(path),))
     columns = tuple((f"c{number}", expr) for number, expr in enumerate(exprs))
     position = ("position", Column("position", schema["position"]))
-    relation = Project(Scan(table, schema.names), (*columns, position))
+    relation = Project(Scan(Table("rows", schema, data, name="rows"), schema.names), (*columns, position))
     with engine.session(PlannerOptions(), Statistics()) as context:
         value = context.engine.view(relation, "value", context)
-        answer = value.to_reader(order_by="position").read_all()
+        answer: pa.Table = value.to_reader(order_by="position").read_all()
     return answer.columns
 
 
