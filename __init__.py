@@ -27,11 +27,13 @@ if TYPE_CHECKING:
     from .planner.options import PlannerOptions
     from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine
     from .runtime.engines.local import LocalComputeEngine
+    from .runtime.engines.spark import SparkComputeEngine
     from .runtime.job import RetrievalJob
     from .runtime.sinks.online import OnlineStore
     from .runtime.sinks.sqlite import SqliteOnlineStore
     from .runtime.sources.arrow import ArrowSource
     from .runtime.sources.files import FileSource
+    from .runtime.sources.table import TableSource
     from .runtime.store import FeatureStore
 
 __version__ = "0.1.0"
@@ -46,11 +48,13 @@ _HOMES = {
     "planner.options": "PlannerOptions",
     "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine",
     "runtime.engines.local": "LocalComputeEngine",
+    "runtime.engines.spark": "SparkComputeEngine",
     "runtime.job": "RetrievalJob",
     "runtime.sinks.online": "OnlineStore",
     "runtime.sinks.sqlite": "SqliteOnlineStore",
     "runtime.sources.arrow": "ArrowSource",
     "runtime.sources.files": "FileSource",
+    "runtime.sources.table": "TableSource",
     "runtime.store": "FeatureStore",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
@@ -82,10 +86,12 @@ __all__ = [
     "RetrievalJob",
     "Source",
     "SourceError",
+    "SparkComputeEngine",
     "SpineError",
     "SqlComputeEngine",
     "SqliteOnlineStore",
     "StoreError",
+    "TableSource",
     "UnknownColumnError",
     "UnsupportedError",
 ]

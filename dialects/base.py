@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
-from ..planner.ir.logical import NumberRows, Relation, Scan, WindowedAggregate
+from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowedAggregate
 from . import syntax as sql
 from .block import Block
 from .expressions import ExpressionCompiler
@@ -31,8 +31,16 @@ class Dialect(ABC):
     def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
         """The physical forms that the engine can run, each with the function that writes it for a statement."""
 
-    def create_table(self, name: str, query: exp.Query) -> Sql:
-        """A statement that fills a temporary table."""
+    def setting(self, name: str, value: str) -> str:
+        """A statement that sets what the session needs."""
+        return f"SET {name} = '{value}'"
+
+    def define_table(self, table: Table) -> Sql | None:
+        """A statement that a script needs before it can read a table by name; None where it can already."""
+        return None
+
+    def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
+        """A statement that fills a temporary table: at once, or with ``is_lazy`` when it is read, as the engine can."""
         temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
         return exp.Create(this=sql.table(name), kind="TABLE", expression=query, properties=temporary)
 

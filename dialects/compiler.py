@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from sqlglot import exp
 
-from ..planner.ir.logical import Relation
+from ..planner.ir.logical import Relation, Scan, topological
 from . import syntax as sql
 from .base import Dialect
 from .statement import Statement
@@ -20,7 +22,13 @@ class SqlCompiler:
     @property
     def session_settings(self) -> str:
         """Statements that a script has to begin with, for its answer to be the canonical one."""
-        return "\n".join(f"SET {name} = '{value}';" for name, value in self.dialect.session.items())
+        return "\n".join(f"{self.dialect.setting(name, value)};" for name, value in self.dialect.session.items())
+
+    def definitions(self, relations: Iterable[Relation]) -> list[str]:
+        """Statements that a script needs before it reads these relations' tables by name."""
+        scans = (each for relation in relations for each in topological(relation) if isinstance(each, Scan))
+        made = {scan.table.name: self.dialect.define_table(scan.table) for scan in scans}
+        return [self.to_text(statement) for statement in made.values() if statement is not None]
 
     def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
@@ -31,9 +39,9 @@ class SqlCompiler:
         """The physical forms that the engine can run."""
         return frozenset(self.dialect.forms)
 
-    def create_table(self, name: str, query: exp.Query) -> Sql:
-        """A statement that fills a temporary table."""
-        return self.dialect.create_table(name, query)
+    def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
+        """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said."""
+        return self.dialect.create_table(name, query, is_lazy=is_lazy)
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""

@@ -9,7 +9,17 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
-from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, ParquetFiles, Relation, Scan, WindowedAggregate
+from ..planner.ir.logical import (
+    ArrowData,
+    CatalogTable,
+    EngineData,
+    EngineTable,
+    NumberRows,
+    ParquetFiles,
+    Relation,
+    Scan,
+    WindowedAggregate,
+)
 from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
 from ..planner.types import DataType
 from . import syntax as sql
@@ -161,7 +171,9 @@ class DuckDBDialect(Dialect):
                 files: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in paths])
                 no_hive = exp.EQ(this=exp.Var(this="hive_partitioning"), expression=exp.Boolean(this=False))
                 return exp.Table(this=sql.function("read_parquet", files, no_hive))
-            case ArrowData():
+            case CatalogTable(parts):
+                return sql.qualified(parts)
+            case ArrowData() | EngineData():
                 return sql.table(scan.table.name)
             case EngineTable(name):
                 return sql.table(name)

@@ -5,13 +5,15 @@ The aliases are the same everywhere: s a spine row, e an event, m a match, w a w
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from sqlglot import exp
 
 from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.functions import call
 from ..planner.expr.nodes import Column, Literal
-from ..planner.ir.logical import Pick, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, UnionLastValue
+from ..planner.ir.logical import AsofJoin, Pick, WindowedAggregate
+from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, RangeMax, UnionLastValue
 from ..planner.types import INT64, free_name
 from . import syntax as sql
 from .block import Block
@@ -151,30 +153,67 @@ def union_last_value(to: Statement, node: UnionLastValue) -> Block:
     last = [(payload, _last(payload, [left for left, _ in node.keys], [at, is_event, payload])) for payload in payloads]
     columns = [(name, sql.column(name)) for name in (*node.spine.schema.names, is_event)]
     matched = to.add_cte(f"{label}_match", sql.select([*columns, *last], sql.table(stream)))
+    is_row = call("eq", Column(is_event, INT64), Literal(0, INT64))
+    fields = {field.name: Column(field.name, field.type) for field in node.schema}
+    base = _payload_columns(to, node, payloads, "s")
+    return Block(source=lambda: sql.table(matched, "s"), joins=list, base=base, columns=fields, where=(is_row,))
+
+
+def range_max(to: Statement, node: RangeMax) -> Block:
+    """For each spine row and pick the greatest payload of the events in range; then every spine row."""
+    label = to.label(node, "")
+    spine, events = to.named(node.spine), to.named(node.events, f"{label}_events")
+    payloads = [free_name(f"event_{number}", node.schema.names) for number, _ in enumerate(node.picks)]
+    on: list[Sql] = [exp.EQ(this=sql.column(left, "s"), expression=sql.column(right, "e")) for left, right in node.keys]
+    on.append(exp.LT(this=sql.column(node.event_time, "e"), expression=to.over(node.picks[0].interval.upper, "s")))
+    oldest = [pick.interval.earliest for pick in node.picks]
+    bounds = [start for start in oldest if start is not None]
+    if len(bounds) == len(oldest):
+        on.append(exp.GTE(this=sql.column(node.event_time, "e"), expression=_shifted(node.time, min(bounds))))
+    greatest = [
+        (payload, sql.function("max", _payload(to, node, pick)))
+        for payload, pick in zip(payloads, node.picks, strict=True)
+    ]
+    latest = sql.select(
+        [(node.row, sql.column(node.row, "s")), *greatest],
+        sql.table(spine, "s"),
+        joins=[sql.join(sql.table(events, "e"), on)],
+        group=[sql.column(node.row, "s")],
+    )
+    found = to.add_cte(f"{label}_latest", latest)
+
+    def joins() -> list[exp.Join]:
+        same_row = exp.EQ(this=sql.column(node.row, "s"), expression=sql.column(node.row, "m"))
+        return [sql.join(sql.table(found, "m"), [same_row], side="LEFT")]
+
+    columns = {field.name: Column(field.name, field.type) for field in node.schema}
+    base = _payload_columns(to, node, payloads, "m")
+    return Block(source=lambda: sql.table(spine, "s"), joins=joins, base=base, columns=columns)
+
+
+def _payload(to: Statement, node: AsofJoin, pick: Pick) -> Sql:
+    """An event's time, order and features: a struct that sorts as ties are broken."""
+    columns = dict.fromkeys((node.event_time, *pick.order, *(column for _, column in pick.features)))
+    return to.dialect.struct([(column, sql.column(column, "e")) for column in columns])
+
+
+def _payload_columns(to: Statement, node: AsofJoin, payloads: list[str], alias: str) -> Callable[[str], Sql]:
+    """A column of the answer: a feature from its pick's payload, null where that is too old; others as they are."""
     home = {
-        name: (payload, pick) for payload, pick in zip(payloads, node.picks, strict=True) for name, _ in pick.features
+        name: (payload, pick, column)
+        for payload, pick in zip(payloads, node.picks, strict=True)
+        for name, column in pick.features
     }
 
     def base(name: str) -> Sql:
-        if name not in home:
-            return sql.column(name, "m")
-        payload, pick = home[name]
-        value = to.dialect.struct_field(sql.column(payload, "m"), name)
+        payload, pick, column = home[name]
+        value = to.dialect.struct_field(sql.column(payload, alias), column)
         if pick.interval.lower is None:
             return value
-        time = to.dialect.struct_field(sql.column(payload, "m"), ts)
-        return sql.case([(exp.GTE(this=time, expression=to.over(pick.interval.lower, "m")), value)])
+        time = to.dialect.struct_field(sql.column(payload, alias), node.event_time)
+        return sql.case([(exp.GTE(this=time, expression=to.over(pick.interval.lower, "s")), value)])
 
-    is_row = call("eq", Column(is_event, INT64), Literal(0, INT64))
-    fields = {field.name: Column(field.name, field.type) for field in node.schema}
-    return Block(source=lambda: sql.table(matched, "m"), joins=list, base=base, columns=fields, where=(is_row,))
-
-
-def _payload(to: Statement, node: UnionLastValue, pick: Pick) -> Sql:
-    """An event's time, order and features: a struct that sorts as ties are broken."""
-    order = [(f"o{number}", sql.column(column, "e")) for number, column in enumerate(pick.order)]
-    features = [(name, sql.column(column, "e")) for name, column in pick.features]
-    return to.dialect.struct([(node.event_time, sql.column(node.event_time, "e")), *order, *features])
+    return lambda name: base(name) if name in home else sql.column(name, "s")
 
 
 def _last(column: str, keys: list[str], order: list[str]) -> Sql:

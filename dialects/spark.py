@@ -6,14 +6,26 @@ a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Call, Expr, Literal
-from ..planner.ir.logical import EngineTable, NumberRows, Project, Relation, Scan, WindowedAggregate
+from ..planner.expr.nodes import Call, Column, Expr, Literal
+from ..planner.ir.logical import (
+    ArrowData,
+    EngineData,
+    EngineTable,
+    NumberRows,
+    ParquetFiles,
+    Project,
+    Relation,
+    Scan,
+    Table,
+    WindowedAggregate,
+)
 from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, UnionLastValue
 from ..planner.types import FLOAT64, INT64, DataType
 from . import syntax as sql
@@ -33,6 +45,9 @@ SESSION: Mapping[str, str] = {
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.ansi.doubleQuotedIdentifiers": "false",
     "spark.sql.caseSensitive": "false",
+    # Nanoseconds of files come as integers; what is written has plain microseconds.
+    "spark.sql.legacy.parquet.nanosAsLong": "true",
+    "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
 
 POSITION = "hitherto_position"
@@ -198,20 +213,32 @@ class SparkDialect(Dialect):
             BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
         }
 
-    def create_table(self, name: str, query: exp.Query) -> Sql:
-        """Spark has no temporary tables; a cached view is run once, at once."""
-        return exp.Cache(this=sql.table(name), expression=query)
+    def setting(self, name: str, value: str) -> str:
+        return f"SET {name}={value}"
+
+    def define_table(self, table: Table) -> Sql | None:
+        """Files are read by name, and the name is a view of them; all of them are one path with alternatives."""
+        if not isinstance(table.data, ParquetFiles):
+            return None
+        paths = [literal_path(path) for path in table.data.paths]
+        path = sql.text("file://" + (paths[0] if len(paths) == 1 else "{" + ",".join(paths) + "}"))
+        options = f"USING parquet OPTIONS (path {path.sql(self.name)})"
+        return exp.Command(this="CREATE", expression=f"TEMPORARY VIEW {sql.table(table.name).sql(self.name)} {options}")
+
+    def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
+        """Spark has no temporary tables; a cached view is run once."""
+        return exp.Cache(this=sql.table(name), lazy=is_lazy, expression=query)
 
     def drop_table(self, name: str) -> Sql:
         """The rows go; the view stays as long as the session, since later ones are made from it by name."""
         return exp.Uncache(this=sql.table(name), exists=True)
 
     def row_number(self, node: NumberRows) -> Sql:
-        """The position that came with in-memory rows; for others, which are distinct, their place in their order."""
+        """The number that rows came with; for others their place in the order of all columns, the same in every run."""
         below: Relation = node.input
         while isinstance(below, Project):
             below = below.input
-        if isinstance(below, Scan):
+        if isinstance(below, Scan) and isinstance(below.table.data, ArrowData | EngineData):
             return sql.column(POSITION)
         order = exp.Order(expressions=[exp.Ordered(this=sql.column(name), desc=False) for name in below.schema.names])
         return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber(), order=order), sql.number(1))
@@ -228,7 +255,21 @@ class SparkDialect(Dialect):
         return sql.cast(sql.column(column), "TIMESTAMP_NTZ")
 
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
-        return None
+        """A bound on an event time, compared on the stored value itself, so that row groups can be skipped."""
+        match predicate:
+            case Call("lt" | "ge" as comparison, (Call("micros_up", (Column() as time,)), Literal(int(bound)))):
+                stored = sql.column(time.name)
+                if time.type.kind != "timestamp":
+                    return None
+                if time.type.unit == "ns":
+                    kind: type[exp.Binary] = exp.LTE if comparison == "lt" else exp.GT
+                    return kind(this=stored, expression=sql.number((bound - 1) * 1000))
+                instant = self.expressions.instant(bound)
+                if time.type.zone is not None:
+                    instant = sql.cast(instant, "TIMESTAMP_LTZ")
+                return (exp.LT if comparison == "lt" else exp.GTE)(this=stored, expression=instant)
+            case _:
+                return None
 
     def sort_key(self, columns: Sequence[Sql]) -> Sql:
         """Spark's own order of structs: null lowest, NaN highest, strings by bytes."""
@@ -252,6 +293,11 @@ class SparkDialect(Dialect):
 
     def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
         return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
+
+
+def literal_path(path: str) -> str:
+    """A path whose own wildcards are taken literally: Spark reads every path as a glob."""
+    return re.sub(r"[*?\[\]{},\\]", lambda wildcard: f"\\{wildcard[0]}", path)
 
 
 AggregateForm = Callable[[Windowed, str], Sql]

@@ -78,6 +78,13 @@ def aliased(value: Sql, alias: str) -> Sql:
     return exp.Alias(this=value, alias=name(alias))
 
 
+def qualified(parts: Sequence[str]) -> exp.Table:
+    """A table of a catalog by the parts of its name: of at most a catalog, a schema and its own."""
+    *above, own = (name(part) for part in parts)
+    schema = above[-1] if above else None
+    return exp.Table(this=own, db=schema, catalog=above[-2] if above[1:] else None)
+
+
 def table(text: str, alias: str | None = None) -> exp.Table:
     """A table by name."""
     return exp.Table(this=name(text), alias=None if alias is None else exp.TableAlias(this=name(alias)))

@@ -7,11 +7,12 @@ they are, between the pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 
+from .append import Append, AppendNode, row_answers
 from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
-from .ir.logical import EngineTable, Relation, Scan, Table, topological
+from .ir.logical import EngineTable, Relation, Scan, Table, nearest_label, topological
 from .ir.physical import Materialize
 from .options import PlannerOptions
 from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
@@ -31,9 +32,14 @@ class Region:
 
 @dataclass(frozen=True)
 class CompiledPlan:
-    """An optimized plan and the way to it."""
+    """An optimized plan and the way to it.
+
+    ``collected`` gives the same rows to whoever takes them out of the engine: where ``append`` wants it, the last join
+    is left out, and columns are appended in the order of the rows.
+    """
 
     plan: ExecutionPlan
+    collected: ExecutionPlan
     regions: tuple[Region, ...]
     trace: Trace
 
@@ -43,14 +49,23 @@ def compile_plan(
     options: PlannerOptions,
     statistics: Statistics,
     taken_names: Iterable[str] = (),
+    *,
     forms: frozenset[type[Relation]] | None = None,
+    widest_join: int | None = None,
+    append: Append | None = None,
 ) -> CompiledPlan:
     """The plan with its relational regions replaced by optimized queries.
 
-    ``taken_names`` are no names for tables; ``forms`` are the physical forms that the engine can run.
+    ``taken_names`` are no names for tables; ``forms`` are the physical forms that the engine can run, and
+    ``widest_join`` is how many relations it can join in one query.
     """
-    context = RuleContext(statistics, frozenset(options.disabled_rules), options.verify_each, forms)
-    return _Compiler(plan, context, taken_names).compile()
+    disabled = frozenset(options.disabled_rules)
+    context = RuleContext(statistics, disabled, options.verify_each, forms, widest_join)
+    regions: dict[str, Region] = {}
+    trace: Trace = []
+    joined = _Compiler(plan, context, taken_names, regions, trace).compile()
+    collected = _Compiler(plan, context, taken_names, regions, trace, append).compile() if append else joined
+    return CompiledPlan(joined, collected, tuple(regions.values()), trace)
 
 
 def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
@@ -72,19 +87,27 @@ def lower_alone(
 
 
 class _Compiler:
-    def __init__(self, plan: ExecutionPlan, context: RuleContext, taken_names: Iterable[str]) -> None:
+    def __init__(
+        self,
+        plan: ExecutionPlan,
+        context: RuleContext,
+        taken_names: Iterable[str],
+        regions: dict[str, Region],
+        trace: Trace,
+        append: Append | None = None,
+    ) -> None:
         self._plan = plan
         self._context = context
         self._taken = {name.lower() for name in taken_names}
-        self._trace: Trace = []
-        self._regions: list[Region] = []
+        self._append = append
+        self._trace = trace
+        self._regions = regions
         self._relations: dict[str, Relation] = {}
         self._sources: dict[str, DAGNode] = {}
         self._done: dict[str, DAGNode] = {}
 
-    def compile(self) -> CompiledPlan:
-        outputs = [self._node(node) for node in self._plan.outputs]
-        return CompiledPlan(ExecutionPlan(*outputs), tuple(self._regions), self._trace)
+    def compile(self) -> ExecutionPlan:
+        return ExecutionPlan(*(self._node(node) for node in self._plan.outputs))
 
     def _node(self, node: DAGNode) -> DAGNode:
         """The node in the new plan: a query for a relational one, otherwise itself over its new inputs."""
@@ -96,12 +119,23 @@ class _Compiler:
         return self._done[node.fingerprint]
 
     def _query(self, node: RelationalNode) -> DAGNode:
+        region = self._region(node)
+        row = node.row_order
+        answers = row_answers(region.physical, row) if row is not None and self._append is not None else None
+        if row is None or answers is None or self._append is None or not self._append.wanted_for(answers):
+            return self._cut((region.physical,), (node.name,), row)[0]
+        names = [short_label(nearest_label(answer) or node.name) for answer in answers]
+        pieces = self._cut(answers, names, row)
+        return pieces[0] if len(pieces) == 1 else AppendNode(node.name, row, region.physical.schema, *pieces)
+
+    def _region(self, node: RelationalNode) -> Region:
         logical = self._lower(node)
-        phases = tuple(phase for phase in PHASES if not phase.is_physical)
-        optimized = rewrite(logical, phases, self._context, self._trace)
-        physical = rewrite(optimized, PHYSICAL, self._context, self._trace)
-        self._regions.append(Region(node.name, logical, optimized, physical))
-        return self._cut(physical, node.name, node.row_order)
+        if logical.fingerprint not in self._regions:
+            phases = tuple(phase for phase in PHASES if not phase.is_physical)
+            optimized = rewrite(logical, phases, self._context, self._trace)
+            physical = rewrite(optimized, PHYSICAL, self._context, self._trace)
+            self._regions[logical.fingerprint] = Region(node.name, logical, optimized, physical)
+        return self._regions[logical.fingerprint]
 
     def _lower(self, node: DAGNode) -> Relation:
         """A relational node over its inputs' relations; any other node as a scan of its value."""
@@ -115,12 +149,13 @@ class _Compiler:
             self._relations[node.fingerprint] = relation
         return self._relations[node.fingerprint]
 
-    def _cut(self, root: Relation, name: str, order_by: str | None) -> QueryNode:
-        """One QueryNode per Materialize, and one for the rest; each reads the others as tables."""
+    def _cut(self, roots: Sequence[Relation], names: Sequence[str], order_by: str | None) -> list[QueryNode]:
+        """One QueryNode per Materialize, and one for the rest of each root; each reads the others as tables."""
         queries: dict[str, QueryNode] = {}
         tables: dict[str, Relation] = {}
-        self._taken |= {scan.table.name.lower() for scan in topological(root) if isinstance(scan, Scan)}
-        for relation in topological(root):
+        everything = {relation.fingerprint: relation for root in roots for relation in topological(root)}
+        self._taken |= {scan.table.name.lower() for scan in everything.values() if isinstance(scan, Scan)}
+        for relation in everything.values():
             rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
             if isinstance(rest, Materialize):
                 table = self._unique(rest.name)
@@ -129,7 +164,10 @@ class _Compiler:
                 columns = rest.schema.names
                 rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)
             tables[relation.fingerprint] = rest
-        return self._piece(name, tables[root.fingerprint], queries, is_result=True, order_by=order_by)
+        return [
+            self._piece(name, tables[root.fingerprint], queries, is_result=True, order_by=order_by)
+            for root, name in zip(roots, names, strict=True)
+        ]
 
     def _piece(
         self,

@@ -21,9 +21,10 @@ from ..planner.ir.logical import (
     WindowedAggregate,
 )
 from ..planner.types import BOOL, INT64, STRING, free_name
-from .engine import SqlComputeEngine, SqlSession
+from .engine import SqlComputeEngine
 from .explain import Analysis, Coverage
 from .metrics import MetricsObserver, peak_memory
+from .session import SqlSession
 
 
 def observe(engine: SqlComputeEngine, task: HistoricalRetrievalTask, plan: ExecutionPlan) -> Analysis:

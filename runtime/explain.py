@@ -188,7 +188,8 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, st
 
 def script(plan: ExecutionPlan, compiler: SqlCompiler) -> str:
     """An optimized plan as a script that a person can run, given the spine as a table or view ``spine``."""
-    parts = [compiler.session_settings, *(text for _, text in statements(plan, compiler))]
+    defined = compiler.definitions(node.relation for node in plan.nodes if isinstance(node, QueryNode))
+    parts = [compiler.session_settings, *defined, *(text for _, text in statements(plan, compiler))]
     return "\n\n".join(part if part.startswith("--") or part.endswith(";") else f"{part};" for part in parts)
 
 

@@ -5,22 +5,25 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
+import pyarrow.parquet as pq
 
 from ..planner.compiler import CompiledPlan
 from ..planner.errors import EngineError, HithertoError, UnsupportedError
 from ..planner.features.tasks import HistoricalRetrievalTask
+from ..planner.ir.logical import CatalogTable, Table
 from .analyze import observe
 from .arrow import arrow_type, as_planned
+from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, script
-from .spine import Spine
+from .rows import EntityRows
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -33,26 +36,26 @@ class RetrievalJob:
     The answer has every spine row once, in its order, with its own columns untouched, and then the features.
     """
 
-    def __init__(self, task: HistoricalRetrievalTask, spine: Spine, engine: ComputeEngine) -> None:
+    def __init__(self, task: HistoricalRetrievalTask, rows: EntityRows, engine: ComputeEngine) -> None:
         self._task = task
-        self._spine = spine
+        self._rows = rows
         self._engine = engine
+        self._held = ExitStack()
 
     @property
     def schema(self) -> pa.Schema:
         """The Arrow schema of the answer, known without running it."""
-        schema = self._spine.rows.schema
+        schema = self._rows.arrow_schema
         for field in self._feature_schema:
             schema = schema.append(field)
         return schema
 
     def to_arrow(self) -> pa.Table:
         """The answer as one Arrow table."""
-        with self._features() as features:
+        with self._answer() as (own, features):
             read = pa.Table.from_batches(list(features), schema=self._feature_schema)
-        rows = self._spine.rows
-        self._check_count(read.num_rows)
-        return pa.Table.from_arrays([*rows.columns, *read.columns], schema=self.schema)
+        _check_count(read.num_rows, own)
+        return pa.Table.from_arrays([*own.columns, *read.columns], schema=self.schema)
 
     def to_batches(self) -> pa.RecordBatchReader:
         """The answer in record batches, in the spine's order, as they are computed."""
@@ -74,12 +77,17 @@ class RetrievalJob:
         return frame
 
     def to_parquet(self, path: str | Path) -> Path:
-        """Write the answer to a parquet file. The file appears whole or not at all, and replaces one that was there."""
-        import pyarrow.parquet as pq
+        """Write the answer to a parquet file, or on Spark to a folder of them, which Spark writes.
 
+        It appears whole or not at all, and replaces one that was there.
+        """
         target = Path(path)
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
+        if isinstance(self._engine, DistributedEngine):
+            with self._frame(self._engine) as frame:
+                self._engine.write_parquet(frame, target)
+            return target
         if target.is_dir():
             raise HithertoError(f"to_parquet: {target.absolute()} is a folder; give a file's path")
         handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
@@ -95,6 +103,27 @@ class RetrievalJob:
             raise
         return target
 
+    def to_spark(self) -> Any:
+        """The answer as a lazy Spark DataFrame of the engine's own session: nothing is collected, and nothing runs yet.
+
+        Entity rows in memory are shipped to Spark with all their columns; rows that are a DataFrame are evaluated now,
+        so that each keeps its identity. What the frame reads lives until the job is closed: ``job.close()``, or ``with
+        job:``. Only on a ``SparkComputeEngine``.
+        """
+        if not isinstance(self._engine, DistributedEngine):
+            raise UnsupportedError(f"to_spark needs a SparkComputeEngine; this job runs on {self._engine!r}")
+        return self._held.enter_context(self._frame(self._engine))
+
+    def close(self) -> None:
+        """Release what frames of ``to_spark`` read. They can't be used any more; the job can."""
+        self._held.close()
+
+    def __enter__(self) -> RetrievalJob:
+        return self
+
+    def __exit__(self, *error: object) -> None:
+        self.close()
+
     def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
         """The answer through Arrow's C stream interface, for any library that reads it."""
         stream: object = self.to_batches().__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
@@ -107,9 +136,10 @@ class RetrievalJob:
         names.
         """
         engine = self._sql_engine("to_sql")
-        carried = tuple(self._spine.rows.column_names)
-        task = replace(self._task, spine=self._spine.table(carried), carried=carried)
-        return script(engine.compile(engine.plan(task), task.options, task.statistics).plan, engine.compiler)
+        whole = self._rows.whole()
+        spine = Table(whole.token, whole.schema, CatalogTable((whole.name,)), name=whole.name)
+        task = replace(self._described, spine=spine, carried=whole.schema.names)
+        return script(self._compile(task).plan, engine.compiler)
 
     def explain(
         self,
@@ -126,44 +156,66 @@ class RetrievalJob:
         """
         engine = self._sql_engine("explain")
         views, features = len(self._task.views), len(self._task.outputs)
+        rows = f"spine {self._rows.count:,} rows" if self._rows.count is not None else "spine in the engine"
         header = (
             f"Query   {views} view{'s' * (views != 1)}, {features} feature{'s' * (features != 1)}, "
-            f"spine {self._spine.rows.num_rows:,} rows, {engine.description}"
+            f"{rows}, {engine.description}"
         )
-        explanation = Explanation(engine.plan(self._task), self._compiled, engine.compiler, header)
+        described = self._described
+        explanation = Explanation(engine.plan(described), self._compile(described), engine.compiler, header)
         explanation = explanation.at(level, format, verbose=verbose)
         if not analyze:
             return explanation
-        return replace(explanation, analysis=observe(engine, self._task, self._compiled.plan))
+        with self._rows.answering(self._task) as task:
+            return replace(explanation, analysis=observe(engine, task, self._compile(task).plan))
 
     def __repr__(self) -> str:
         names = ", ".join(output.name for output in self._task.outputs)
-        return f"RetrievalJob({self._spine.rows.num_rows} rows, {names})"
+        rows = f"{self._rows.count} rows" if self._rows.count is not None else "rows in the engine"
+        return f"RetrievalJob({rows}, {names})"
+
+    @cached_property
+    def _described(self) -> HistoricalRetrievalTask:
+        """The task with what is known of rows that stay in the engine, for a plan that is shown and not run."""
+        if self._rows.count is not None or self._task.options.statistics == "off":
+            return self._task
+        return replace(self._task, statistics=self._rows.statistics())
 
     @cached_property
     def _compiled(self) -> CompiledPlan:
-        engine = self._sql_engine("explain")
+        engine = self._sql_engine("a plan")
         return engine.compile(engine.plan(self._task), self._task.options, self._task.statistics)
+
+    def _compile(self, task: HistoricalRetrievalTask) -> CompiledPlan:
+        """The plan of a task; of the job's own, always the same one."""
+        if task is self._task:
+            return self._compiled
+        engine = self._sql_engine("a plan")
+        return engine.compile(engine.plan(task), task.options, task.statistics)
 
     @property
     def _feature_schema(self) -> pa.Schema:
         return pa.schema([pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs])
 
     @contextmanager
-    def _features(self) -> Generator[Iterator[pa.RecordBatch]]:
-        """The feature columns in batches, in the spine's order and with their planned types."""
-        with self._stream() as reader:
-            yield self._as_planned(reader)
+    def _answer(self) -> Generator[tuple[pa.Table, Iterator[pa.RecordBatch]]]:
+        """The rows' own columns, and the features in batches, in the same order and with their planned types."""
+        engine = self._engine
+        with self._rows.answering(self._task) as task:
+            if isinstance(engine, SqlComputeEngine) and not task.options.unfused:
+                stream = engine.stream(task, self._compile(task).collected)
+            else:
+                stream = engine.stream(task)
+            with stream as reader:
+                yield self._rows.own_columns(task), self._as_planned(reader)
 
     @contextmanager
-    def _stream(self) -> Generator[pa.RecordBatchReader]:
-        engine = self._engine
-        if isinstance(engine, SqlComputeEngine) and not self._task.options.unfused:
-            with engine.stream(self._task, self._compiled.plan) as reader:
-                yield reader
-        else:
-            with engine.stream(self._task) as reader:
-                yield reader
+    def _frame(self, engine: DistributedEngine) -> Generator[Any]:
+        """The answer as a frame of the engine's, while the context is open."""
+        with self._rows.answering(self._task) as task:
+            plan = engine.plan(task) if task.options.unfused else self._compile(task).plan
+            with engine.frame(task, plan, self._rows.own_data(task)) as frame:
+                yield frame
 
     def _as_planned(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in reader:
@@ -171,23 +223,24 @@ class RetrievalJob:
             yield pa.RecordBatch.from_arrays(columns, schema=self._feature_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        rows, done = self._spine.rows, 0
-        with self._features() as features:
+        done = 0
+        with self._answer() as (own, features):
             for batch in features:
-                part = rows.slice(done, batch.num_rows).combine_chunks()
+                part = own.slice(done, batch.num_rows).combine_chunks()
                 done += batch.num_rows
                 columns = [_one_chunk(column) for column in part.columns]
                 yield pa.RecordBatch.from_arrays([*columns, *batch.columns], schema=self.schema)
-        self._check_count(done)
-
-    def _check_count(self, count: int) -> None:
-        if count != self._spine.rows.num_rows:
-            raise EngineError(f"{count} answers for {self._spine.rows.num_rows} spine rows: a bug, please report it")
+        _check_count(done, own)
 
     def _sql_engine(self, what: str) -> SqlComputeEngine:
         if not isinstance(self._engine, SqlComputeEngine):
             raise UnsupportedError(f"{what} needs an engine that runs SQL; {type(self._engine).__name__} does not")
         return self._engine
+
+
+def _check_count(count: int, own: pa.Table) -> None:
+    if count != own.num_rows:
+        raise EngineError(f"{count} answers for {own.num_rows} spine rows: a bug, please report it")
 
 
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:

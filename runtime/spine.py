@@ -1,8 +1,10 @@
-"""The entity rows of a retrieval: taken in once, checked, and reduced to what the engine needs."""
+"""Entity rows in memory: taken in once, checked, and reduced to what the engine needs."""
 
 from __future__ import annotations
 
 import os
+from collections.abc import Generator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
 from pathlib import Path
@@ -13,11 +15,12 @@ import pyarrow.compute as pc
 
 from ..planner.errors import SpineError, UnsupportedError
 from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.features.tasks import check_spine
-from ..planner.ir.logical import ArrowData, Table, feature_type
+from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
+from ..planner.ir.logical import ArrowData, Table, TableData, feature_type
 from ..planner.statistics import Statistics
-from ..planner.types import Schema, names_that_differ_by_case
+from ..planner.types import Schema
 from .arrow import arrow_type, is_tabular, planner_schema, to_table
+from .rows import EntityRows, check_names, time_column
 
 _BEYOND_TIME = 2**62
 _MICROSECONDS = {
@@ -30,7 +33,7 @@ _MICROSECONDS = {
 
 
 @dataclass(frozen=True)
-class Spine:
+class Spine(EntityRows):
     """Entity rows as an Arrow table, and which of its columns is the query time."""
 
     rows: pa.Table
@@ -45,11 +48,27 @@ class Spine:
             schema = planner_schema(rows.schema)
         except ValueError as error:
             raise SpineError(f"entity rows: {error}") from None
-        pairs = names_that_differ_by_case(schema.names)
-        if pairs:
-            names = ", ".join(f"{first!r} and {second!r}" for first, second in pairs)
-            raise SpineError(f"entity rows: columns {names} differ only by case, which engines ignore")
-        return cls(rows, schema, _timestamp(schema, entity_timestamp))
+        check_names(schema)
+        return cls(rows, schema, time_column(schema, entity_timestamp))
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return self.rows.schema
+
+    @property
+    def count(self) -> int:
+        return self.rows.num_rows
+
+    @contextmanager
+    def answering(self, task: HistoricalRetrievalTask) -> Generator[HistoricalRetrievalTask]:
+        """The task as it is: the rows were taken in when the job was made."""
+        yield task
+
+    def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
+        return self.rows
+
+    def own_data(self, task: HistoricalRetrievalTask) -> TableData:
+        return ArrowData(self.rows)
 
     def checked(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> Spine:
         """The spine with usable keys. Raises a SpineError with every problem: columns first, then null times."""
@@ -87,10 +106,8 @@ class Spine:
             rows = rows.set_column(rows.column_names.index(name), name, whole)
         return Spine(rows, planner_schema(rows.schema), self.timestamp) if rows is not self.rows else self
 
-    def table(self, columns: tuple[str, ...]) -> Table:
-        """What the engine is given: the named columns."""
-        data = self.rows.select(list(columns))
-        return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
+    def whole(self) -> Table:
+        return Table(f"spine {id(self.rows)}", planner_schema(self.rows.schema), ArrowData(self.rows), name="spine")
 
     def needed(self, views: tuple[ResolvedView, ...]) -> Table:
         """Keys and timestamp alone. Nanoseconds are rounded down here: an engine takes the last one for infinity."""
@@ -116,6 +133,17 @@ class Spine:
         first, last = (int(ends[end].as_py() * _MICROSECONDS[unit] // 1) for end in ("min", "max"))
         return Statistics(spine_times=(first, last))
 
+    def rows_per_key(self, views: tuple[ResolvedView, ...]) -> int:
+        """The most rows that share the keys of any view. Rows with a null key match nothing and are not counted."""
+        return max((self._most(tuple(key.spine_column for key in view.keys)) for view in views), default=0)
+
+    def _most(self, keys: tuple[str, ...]) -> int:
+        known = self.rows.select(list(dict.fromkeys(keys))).drop_null()
+        if not known.num_rows:
+            return 0
+        counts = known.group_by(known.column_names).aggregate([([], "count_all")])
+        return int(pc.max(counts["count_all"]).as_py())
+
 
 def _rows(entity_df: Any) -> pa.Table:
     if isinstance(entity_df, str | Path):
@@ -140,15 +168,3 @@ def _read_path(path: str) -> pa.Table:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:
         raise SpineError(f"entity rows: {path} cannot be read as parquet: {error}") from None
-
-
-def _timestamp(schema: Schema, given: str | None) -> str:
-    if given is not None:
-        return given
-    if "event_timestamp" in schema:
-        return "event_timestamp"
-    times = [field.name for field in schema if field.type.kind == "timestamp"]
-    if len(times) == 1:
-        return times[0]
-    what = f"several timestamp columns, {', '.join(times)}" if times else "no timestamp column"
-    raise SpineError(f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}")

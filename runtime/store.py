@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from dataclasses import replace
 from datetime import UTC, date, datetime, timedelta
 from typing import Any
 
@@ -16,14 +17,17 @@ from ..planner.errors import (
     unknown_name,
 )
 from ..planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
-from ..planner.features.resolver import FeatureResolver, OutputFeature, resolve_features
+from ..planner.features.resolver import FeatureResolver, OutputFeature, ResolvedView, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
 from ..planner.ir.logical import Table
+from ..planner.ir.physical import RangeMax
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, free_name
-from .engine import RESERVED_NAMES, ComputeEngine, MaterializationJob
+from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine
 from .job import RetrievalJob
+from .rows import EntityRows
+from .session import RESERVED_NAMES
 from .sinks.online import OnlineStore, check_key, encode_key
 from .spine import Spine
 
@@ -75,7 +79,7 @@ class FeatureStore:
 
     def features(self) -> dict[str, Schema]:
         """The features of every view, with their types. Reads the sources' schemas, but no row."""
-        return {name: view.schema for name, view in self._resolver.views.items()}
+        return {name: view.schema_in(self._engine) for name, view in self._resolver.views.items()}
 
     def get_historical_features(
         self,
@@ -87,28 +91,37 @@ class FeatureStore:
     ) -> RetrievalJob:
         """A lazy job for point-in-time-correct features of every row of ``entity_df``.
 
-        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet. It
-        is taken in now. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone.
-        The timestamp is ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With
-        ``full_feature_names`` a feature is called ``view__feature``.
+        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet,
+        which is taken in now; or on Spark a DataFrame, which every run evaluates and none collects. ``features`` takes
+        views, projections, services and "view:feature" texts, in a list or alone. The timestamp is
+        ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With ``full_feature_names`` a
+        feature is called ``view__feature``.
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
         """
         chosen = self._resolver.select(features)
-        tables = _Tables()
+        tables = _Tables(self._engine)
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
-        given = Spine.take(entity_df, entity_timestamp)
+        given = self._engine.entity_rows(entity_df, entity_timestamp) or Spine.take(entity_df, entity_timestamp)
         spine = given.checked(views, outputs)
         task = HistoricalRetrievalTask(
             views=views,
             outputs=outputs,
             names=retrieval_names(views, outputs, spine.schema.names),
             options=self._options,
-            statistics=Statistics() if self._options.statistics == "off" else spine.statistics(),
+            statistics=self._statistics(spine, views),
             spine=spine.needed(views),
             timestamp=spine.timestamp,
         )
         return RetrievalJob(task, given, self._engine)
+
+    def _statistics(self, rows: EntityRows, views: tuple[ResolvedView, ...]) -> Statistics:
+        """What a plan may know of the rows: their times, and for an engine that chooses by it, how many share a key."""
+        if self._options.statistics == "off" or not isinstance(rows, Spine):
+            return Statistics()
+        times = rows.statistics()
+        chooses = isinstance(self._engine, SqlComputeEngine) and RangeMax in self._engine.compiler.forms
+        return replace(times, rows_per_key=rows.rows_per_key(views)) if chooses else times
 
     def materialize(
         self,
@@ -124,7 +137,7 @@ class FeatureStore:
         """
         store = self._store("materialize")
         at = parse_instant(end)
-        tables = _Tables()
+        tables = _Tables(self._engine)
         chosen: list[tuple[FeatureViewProjection, str | None]] = [
             (FeatureViewProjection(view), None) for view in self._base_views(views)
         ]
@@ -135,7 +148,7 @@ class FeatureStore:
             outputs=plain,
             names=retrieval_names(resolved, plain, ()),
             options=self._options,
-            statistics=Statistics() if self._options.statistics == "off" else Statistics(spine_times=(at, at)),
+            statistics=Statistics() if self._options.statistics == "off" else Statistics((at, at), rows_per_key=1),
             end=at,
             allow_rollback=allow_rollback,
         )
@@ -229,14 +242,15 @@ class FeatureStore:
 class _Tables:
     """The tables of one job: each source opened once, each table under a name of its own."""
 
-    def __init__(self) -> None:
+    def __init__(self, engine: ComputeEngine) -> None:
+        self._engine = engine
         self._by_identity: dict[object, Table] = {}
         self._names = {name.lower() for name in RESERVED_NAMES}
 
     def __call__(self, source: Source) -> Table:
         identity = source.identity()
         if identity not in self._by_identity:
-            table = source.open()
+            table = source.open(self._engine)
             name = free_name(table.name, self._names)
             self._names.add(name.lower())
             self._by_identity[identity] = Table(table.token, table.schema, table.data, name=name)

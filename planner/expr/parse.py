@@ -75,6 +75,25 @@ _INTERVALS = {
 _HARMLESS: dict[type[exp.Expr], set[str]] = {exp.Div: {"typed", "safe"}, exp.Cast: {"_type"}}
 
 
+def parse_table_name(text: str, where: str) -> tuple[str, ...]:
+    """The parts of a table's name, such as ``main.transactions`` or ``lake."2024".sales``.
+
+    >>> parse_table_name('lake."a.b"', "TableSource")
+    ('lake', 'a.b')
+    """
+    example = "write it as table, schema.table or catalog.schema.table, in double quotes where a part needs them"
+    try:
+        table = exp.maybe_parse(text, into=exp.Table, dialect="duckdb")
+    except (SqlglotError, AttributeError, TypeError, ValueError):
+        table = None
+    parts = table.parts if isinstance(table, exp.Table) else []
+    is_plain = all(isinstance(part, exp.Identifier) and part.name for part in parts)
+    given = isinstance(table, exp.Table) and [key for key, value in table.args.items() if value]
+    if not 1 <= len(parts) <= 3 or not is_plain or not set(given or ()) <= {"this", "db", "catalog"}:
+        raise DefinitionError(f"{where}: {text!r} is not a table's name; {example}")
+    return tuple(part.name for part in parts)
+
+
 def parse_expression(text: str, schema: Schema, where: str) -> Expr:
     """The typed expression that ``text`` means over ``schema``; ``where`` says whose expression it is.
 

@@ -14,7 +14,7 @@ from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedE
 from ..types import Schema
 from .aggregations import Aggregation
 from .checks import Definition, check_distinct, check_duration, check_name, check_names
-from .sources import Entity, Source
+from .sources import Catalog, Entity, Source
 
 __all__ = [
     "Aggregation",
@@ -124,9 +124,13 @@ class FeatureView(Definition):
     @property
     def schema(self) -> Schema:
         """Names and types of the features offered. Reads the source's schema, but no row."""
+        return self.schema_in(None)
+
+    def schema_in(self, catalog: Catalog | None) -> Schema:
+        """``schema``, with the engine's catalog for sources that only the engine knows."""
         from .resolver import resolve_view
 
-        return Schema(resolve_view(FeatureViewProjection(self), self.source.open()).features)
+        return Schema(resolve_view(FeatureViewProjection(self), self.source.open(catalog)).features)
 
     def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
         return FeatureViewProjection(self)[features]
@@ -211,7 +215,11 @@ class FeatureViewProjection(Definition):
     @property
     def schema(self) -> Schema:
         """Names and types of the chosen features."""
-        full = self.view.schema
+        return self.schema_in(None)
+
+    def schema_in(self, catalog: Catalog | None) -> Schema:
+        """``schema``, with the engine's catalog for sources that only the engine knows."""
+        full = self.view.schema_in(catalog)
         for name in self.features or ():
             if name not in full:
                 what = f"feature view {self.name!r} has no feature"

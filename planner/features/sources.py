@@ -5,10 +5,12 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Protocol
 
 from ..durations import Duration
 from ..errors import Problems
-from ..ir.logical import Table
+from ..ir.logical import Table, TableData
+from ..types import Schema
 from .checks import Definition, check_distinct, check_duration, check_name, check_names
 
 
@@ -38,6 +40,14 @@ class Entity(Definition):
 
     def __repr__(self) -> str:
         return f"Entity({self.name!r}, join_keys={list(self.join_keys)})"
+
+
+class Catalog(Protocol):
+    """What a source may ask of an engine."""
+
+    def columns(self, data: TableData) -> Schema:
+        """The columns of a table that only the engine can read. Raises a SourceError where there is none."""
+        ...
 
 
 class Source(Definition, ABC):
@@ -93,10 +103,11 @@ class Source(Definition, ABC):
         )
 
     @abstractmethod
-    def open(self) -> Table:
+    def open(self, catalog: Catalog | None = None) -> Table:
         """The source's columns and data as they are now: globs expanded, schema read, no row read.
 
-        Raises a SourceError where the source is missing or its files differ.
+        ``catalog`` is that of the engine that will read it, where there is one already. Raises a SourceError where the
+        source is missing or its files differ.
         """
 
     @abstractmethod

@@ -85,11 +85,28 @@ class ArrowData:
     value: object
 
 
+@dataclasses.dataclass(frozen=True, eq=False)
+class EngineData:
+    """Data of a table: an object that only its engine can read, such as a Spark DataFrame."""
+
+    value: object
+
+
+@dataclasses.dataclass(frozen=True)
+class CatalogTable:
+    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it."""
+
+    parts: tuple[str, ...]
+
+
 @dataclasses.dataclass(frozen=True)
 class EngineTable:
     """Data of a table: a table or view of the engine's own session."""
 
     name: str
+
+
+TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineTable
 
 
 @node
@@ -98,7 +115,7 @@ class Table(Node):
 
     token: str
     schema: Schema
-    data: ParquetFiles | ArrowData | EngineTable = dataclasses.field(metadata={"fingerprint": False})
+    data: TableData = dataclasses.field(metadata={"fingerprint": False})
     name: str = label_field(default="", kw_only=True)
 
 

@@ -11,6 +11,7 @@ import dataclasses
 from ..node import label_field, node
 from ..types import Schema
 from .logical import AsofJoin, Relation, WindowAggregate
+from .properties import row_identity
 
 
 @node
@@ -59,6 +60,27 @@ class UnionLastValue(AsofJoin):
     def of(cls, logical: AsofJoin) -> UnionLastValue:
         """The physical form of a logical join."""
         return cls(**_fields(logical))  # type: ignore[arg-type]
+
+
+@node
+class RangeMax(AsofJoin):
+    """A join on keys and time, grouped by ``row``: the greatest struct of time, order and features.
+
+    One pass without a sort, and the full order of ties costs nothing; but every (row, visible event) pair is made, so
+    it is for spines with few rows per key. All picks share the pass: each takes the maximum of its own events.
+    """
+
+    row: str
+
+    @staticmethod
+    def applies_to(logical: AsofJoin) -> bool:
+        """Where a spine column identifies the row, and visibility is a bound on the event time alone, as it is now."""
+        return row_identity(logical.spine) is not None
+
+    @classmethod
+    def of(cls, logical: AsofJoin) -> RangeMax:
+        """The physical form of a logical join."""
+        return cls(**_fields(logical), row=row_identity(logical.spine))  # type: ignore[arg-type]
 
 
 @node

@@ -123,6 +123,11 @@ def identifies_rows(relation: Relation, column: str) -> bool:
             return False
 
 
+def row_identity(relation: Relation) -> str | None:
+    """The first column that identifies the rows, or None."""
+    return next((name for name in relation.schema.names if identifies_rows(relation, name)), None)
+
+
 def is_narrowing(project: Project) -> bool:
     """Whether a projection only drops or reorders columns."""
     return all(isinstance(expr, Column) and expr.name == name for name, expr in project.columns)

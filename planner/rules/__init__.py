@@ -4,7 +4,12 @@ from __future__ import annotations
 
 from .driver import Phase, Rule, RuleContext, Step, Trace, rewrite
 from .normalize import drop_identity_project, drop_true_filter, flatten_inner_joins, merge_filters, merge_projects
-from .point_in_time import choose_asof_form, materialize_numbered_rows, materialize_view_groups
+from .point_in_time import (
+    choose_asof_form,
+    materialize_numbered_rows,
+    materialize_view_groups,
+    split_wide_joins,
+)
 from .predicate_pushdown import (
     bound_asof_events_by_spine,
     bound_window_events_by_spine,
@@ -71,7 +76,13 @@ PHASES = (
     Phase("share", (materialize_shared_subplans,)),
     Phase(
         "physical",
-        (choose_asof_form, choose_window_form, materialize_numbered_rows, materialize_view_groups),
+        (
+            choose_asof_form,
+            choose_window_form,
+            materialize_numbered_rows,
+            materialize_view_groups,
+            split_wide_joins,
+        ),
         is_physical=True,
     ),
 )

@@ -29,13 +29,15 @@ class RuleError(HithertoError):
 class RuleContext:
     """What a rule may know besides the node. ``verify_each`` checks the plan after every firing.
 
-    ``forms`` are the physical forms that the engine can run; None for all.
+    ``forms`` are the physical forms that the engine can run, ``widest_join`` how many relations it joins in one query;
+    None for all, and for any number.
     """
 
     statistics: Statistics = field(default_factory=Statistics)
     disabled: frozenset[str] = frozenset()
     verify_each: bool = False
     forms: frozenset[type[Relation]] | None = None
+    widest_join: int | None = None
 
     def offers(self, form: type[Relation]) -> bool:
         """Whether the engine can run a physical form."""

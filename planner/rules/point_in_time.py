@@ -1,23 +1,30 @@
-"""The physical form of the latest value. The first form that applies and that the engine has."""
+"""The physical form of the latest value, and what is run into temporary results."""
 
 from __future__ import annotations
 
 from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, nearest_label, topological
-from ..ir.physical import Materialize, NarrowAsofThenFetch, UnionLastValue
+from ..ir.physical import Materialize, NarrowAsofThenFetch, RangeMax, UnionLastValue
 from .driver import RuleContext, plan_rule, rule
 from .subplan_sharing import replace
 
-ASOF_FORMS = (NarrowAsofThenFetch, UnionLastValue)
+ASOF_FORMS = (NarrowAsofThenFetch, RangeMax, UnionLastValue)
+FEW_ROWS_PER_KEY = 2
+"""An event is in the range of at most so many spine rows: then a range join makes no more pairs than two per event."""
 
 
 @rule(on=AsofJoin)
 def choose_asof_form(node: AsofJoin, context: RuleContext) -> Relation | None:
     """AsofJoin -> the cheapest physical form that gives its answer.
 
-    Not a form that only orders by time: with a created filter the latest event may not be visible yet.
+    Not a form that only orders by time: with a created filter the latest event may not be visible yet. Not a range join
+    where a key has many spine rows, or where that is not known: with 1,000 rows for each of 1,000 events of a key it
+    makes a million pairs.
     """
-    offered = (form for form in ASOF_FORMS if context.offers(form))
-    return next((form.of(node) for form in offered if form.applies_to(node)), None)
+    rows_per_key = context.statistics.rows_per_key
+    is_sparse = rows_per_key is not None and rows_per_key <= FEW_ROWS_PER_KEY
+    offered = [form for form in ASOF_FORMS if context.offers(form) and form.applies_to(node)]
+    cheap = [form for form in offered if is_sparse or form is not RangeMax]
+    return next((form.of(node) for form in cheap or offered), None)
 
 
 @plan_rule
@@ -46,6 +53,32 @@ def materialize_view_groups(root: Relation, context: RuleContext) -> Relation | 
         if not isinstance(child, Materialize | Scan) and not _is_light(child)
     ]
     return _materialize(root, groups)
+
+
+@plan_rule
+def split_wide_joins(root: Relation, context: RuleContext) -> Relation | None:
+    """Join(s, a, b, c, d) -> Join(s, Materialize(Join(a, b)), Materialize(Join(c, d))), for engines that join few.
+
+    Not for the first input, which says what rows there are, nor for a left join: a part without it would have no rows
+    to keep.
+    """
+    widest = context.widest_join
+    if widest is None:
+        return None
+    wide: dict[str, Relation] = {}
+    for join in topological(root):
+        if isinstance(join, Join) and join.how == "inner" and len(join.relations) > widest + 1:
+            first, *rest = join.relations
+            parts = [rest[start : start + widest] for start in range(0, len(rest), widest)]
+            joined = [_joined(part, join) for part in parts]
+            wide[join.fingerprint] = Join((first, *joined), join.on)
+    return replace(root, wide) if wide else None
+
+
+def _joined(part: list[Relation], join: Join) -> Relation:
+    if len(part) == 1:
+        return part[0]
+    return Materialize(Join(tuple(part), join.on), name=f"{nearest_label(part[0])}_and_{len(part) - 1}_more")
 
 
 def _materialize(root: Relation, relations: list[Relation]) -> Relation | None:

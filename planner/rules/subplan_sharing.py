@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections import Counter
+from collections.abc import Mapping
 
 from ..ir.logical import Aggregate, AsofJoin, Join, Relation, WindowAggregate, topological
 from ..ir.physical import Materialize
@@ -36,7 +37,7 @@ def materialize_shared_subplans(root: Relation, context: RuleContext) -> Relatio
     return replace(root, shared) if shared else None
 
 
-def replace(root: Relation, replacements: dict[str, Materialize]) -> Relation:
+def replace(root: Relation, replacements: Mapping[str, Relation]) -> Relation:
     """The plan with some relations replaced where they are read, each of their readers once."""
     memo: dict[str, Relation] = {}
 
@@ -44,7 +45,9 @@ def replace(root: Relation, replacements: dict[str, Materialize]) -> Relation:
         if relation.fingerprint not in memo:
             below = relation.with_inputs(*map(visit, relation.inputs))
             found = replacements.get(relation.fingerprint)
-            memo[relation.fingerprint] = below if found is None else Materialize(below, name=found.name)
+            if isinstance(found, Materialize):
+                found = Materialize(below, name=found.name)
+            memo[relation.fingerprint] = below if found is None else found
         return memo[relation.fingerprint]
 
     return visit(root)

@@ -12,9 +12,11 @@ from typing import TYPE_CHECKING, Any, TypeVar
 
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
+from ...dialects.syntax import qualified
 from ...planner.errors import DefinitionError, EngineError
-from ...planner.ir.logical import ParquetFiles
-from ..engine import SqlComputeEngine, SqlConnection
+from ...planner.ir.logical import ArrowData, CatalogTable, TableData
+from ..engine import SqlComputeEngine
+from ..session import SqlConnection
 
 if TYPE_CHECKING:
     import duckdb
@@ -100,6 +102,8 @@ class LocalConnection(SqlConnection):
             if row is None or str(row[0]).lower() != value.lower():
                 raise EngineError(f"DuckDB keeps {name} at {row}, and answers would differ")
         self.execute("SET SESSION enable_progress_bar = false")
+        # The name of a table is never that of a Python variable.
+        self.execute("SET SESSION python_enable_replacements = false")
 
     def refuse_hidden_functions(self) -> None:
         """Raise an EngineError where a function of the user has the name of a built-in one: it would be called."""
@@ -128,11 +132,15 @@ class LocalConnection(SqlConnection):
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
 
-    def register(self, name: str, data: object) -> None:
-        if isinstance(data, ParquetFiles):
-            return
-        with _translated(""):
-            self._cursor.register(name, data)
+    def register(self, name: str, data: TableData) -> None:
+        if isinstance(data, ArrowData):
+            with _translated(""):
+                self._cursor.register(name, data.value)
+
+    def describe(self, data: TableData) -> pa.Schema:
+        if not isinstance(data, CatalogTable):
+            raise EngineError(f"DuckDB reads no {type(data).__name__}")
+        return self.read(f"SELECT * FROM {qualified(data.parts).sql('duckdb')} LIMIT 0").schema
 
     def close(self) -> None:
         self._worker.shutdown()

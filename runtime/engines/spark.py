@@ -1,32 +1,45 @@
-"""The user's own Spark, through a classic session."""
+"""The user's own Spark, through a classic session or Spark Connect."""
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING, Any
+import os
+import shutil
+import uuid
+from collections.abc import Generator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ...dialects.compiler import SqlCompiler
-from ...dialects.spark import POSITION, SESSION, SparkDialect
-from ...planner.errors import EngineError, UnsupportedError
-from ...planner.ir.logical import ParquetFiles
-from ..arrow import arrow_type, data_type
-from ..engine import RESERVED_NAMES, SqlComputeEngine, SqlConnection
+from ...dialects.spark import POSITION, SparkDialect
+from ...planner.append import Append
+from ...planner.dag import ExecutionPlan
+from ...planner.errors import EngineError, HithertoError, UnsupportedError
+from ...planner.features.tasks import HistoricalRetrievalTask
+from ...planner.ir.logical import EngineData, TableData
+from ..arrow import arrow_type
+from ..distributed import DistributedEngine
+from ..rows import EngineRows
+from ..session import SqlSession, SqlValue
+from .spark_session import SparkConnection, interruptible, release, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# Nanoseconds in files come as integers.
-_READING = {"spark.sql.legacy.parquet.nanosAsLong": "true"}
 
-
-class SparkComputeEngine(SqlComputeEngine):
-    """Spark SQL, on a session of the user's or, without one, on a local one.
+class SparkComputeEngine(DistributedEngine):
+    """Spark SQL, on any ``SparkSession`` of the user's, classic or Connect; without one, on a local Spark.
 
     Everything is done in a new session of that Spark, so that the user's settings, temporary views and current database
-    stay as they are. Entity rows and in-memory sources are shipped from here, and results are collected here. Raises an
-    UnsupportedError where pyspark is not installed.
+    stay as they are; a ``TableSource`` is looked up in the user's own. Entity rows and sources in memory are shipped
+    through Arrow; entity rows that are a DataFrame stay where they are. Results are collected group by group of views,
+    or stay distributed with ``to_spark`` and ``to_parquet``. Raises UnsupportedError where pyspark or Java is missing.
     """
 
     compiler = SqlCompiler(SparkDialect())
+    append: ClassVar[Append] = Append(groups=0, columns=0)
+    widest_join = 10
+    sorts_results = False
 
     def __init__(self, session: Any = None) -> None:
         self._given = session
@@ -38,80 +51,129 @@ class SparkComputeEngine(SqlComputeEngine):
 
     def _session(self) -> Any:
         if self._given is None:
-            try:
-                from pyspark.sql import SparkSession
-            except ImportError:
-                raise UnsupportedError("pyspark is not installed: pip install 'pyspark>=4.3,<5'") from None
-            builder = SparkSession.builder.master("local[*]").config("spark.ui.enabled", "false")
-            self._given = builder.getOrCreate()
+            self._given = _local_session()
         return self._given
 
     def connect(self) -> SparkConnection:
         """A new session with the settings that answers rest on, read back."""
-        session = self._session().newSession()
-        for name, value in {**SESSION, **_READING}.items():
-            session.conf.set(name, value)
-            if str(session.conf.get(name)).lower() != value.lower():
-                raise EngineError(f"Spark keeps {name} at {session.conf.get(name)!r}, and answers would differ")
-        return SparkConnection(session)
+        return SparkConnection(self._session())
+
+    def entity_rows(self, entity_df: object, entity_timestamp: str | None) -> EngineRows | None:
+        """A DataFrame of the user's Spark; it is not collected."""
+        kind = type(entity_df)
+        if kind.__name__ != "DataFrame" or not kind.__module__.startswith("pyspark.sql."):
+            return None
+        return EngineRows(self, EngineData(entity_df), entity_timestamp)
+
+    @contextmanager
+    def fixed(self, data: EngineData) -> Generator[EngineData]:
+        """The rows, numbered and kept in Spark's own storage without the way back to where they come from.
+
+        A number is given where the rows are evaluated, once; it is never computed again. Where storage is lost, with
+        the machine that held it, Spark fails the job instead of evaluating the rows anew under other numbers.
+        """
+        from pyspark.sql.functions import monotonically_increasing_id
+
+        frame: Any = data.value
+        with translated(""):
+            numbered = interruptible(
+                frame.sparkSession,
+                lambda: frame.withColumn(POSITION, monotonically_increasing_id()).localCheckpoint(),
+            )
+        try:
+            yield EngineData(numbered)
+        finally:
+            release(numbered)
+
+    def rows_of(self, data: EngineData) -> pa.Table:
+        connection = self.connect()
+        try:
+            connection.register("spine", data)
+            table = connection.read("SELECT * FROM spine").read_all()
+        finally:
+            connection.close()
+        return table.sort_by(POSITION).drop_columns(POSITION)
+
+    @contextmanager
+    def frame(self, task: HistoricalRetrievalTask, plan: ExecutionPlan, own: TableData) -> Generator[Any]:
+        """The answer as a lazy DataFrame of a session of its own; temporary results are filled when it is used."""
+        with self.session(task.options, task.statistics, is_lazy=True) as context:
+            (value,) = plan.execute(context)
+            session = context.engine
+            assert isinstance(value, SqlValue)
+            assert isinstance(session, SqlSession)
+            assert isinstance(session.connection, SparkConnection)
+            features = {output.name: arrow_type(output.type) for output in task.outputs}
+            statement = session.statement(value.relation)
+            yield session.connection.joined(own, statement, task.names.row, features)
+
+    def write_parquet(self, frame: Any, folder: Path) -> None:
+        """Spark writes beside the folder, which then takes its name. Both have to see the same file system."""
+        if folder.is_dir() and not all(_is_part(path) for path in folder.iterdir()):
+            raise HithertoError(f"to_parquet: {folder.absolute()} holds other files than parquet; give another folder")
+        if folder.is_file():
+            raise HithertoError(f"to_parquet: {folder.absolute()} is a file; on Spark give a folder's path")
+        beside = folder.absolute().parent / f".{folder.name}.{uuid.uuid4().hex}"
+        written, replaced = beside.with_suffix(".part"), beside.with_suffix(".old")
+        try:
+            with translated(""):
+                interruptible(frame.sparkSession, lambda: frame.write.parquet(written.as_uri()))
+            if not (written / "_SUCCESS").exists():
+                raise EngineError(
+                    f"to_parquet: Spark wrote to another machine's {folder.absolute().parent}; give a folder that it "
+                    "shares with this process, or write job.to_spark() where Spark can"
+                )
+            if folder.exists():
+                os.replace(folder, replaced)
+            os.replace(written, folder)
+        finally:
+            shutil.rmtree(written, ignore_errors=True)
+            shutil.rmtree(replaced, ignore_errors=True)
 
     def __repr__(self) -> str:
         return "SparkComputeEngine()"
 
 
-class SparkConnection(SqlConnection):
-    """A session of its own: its views and caches go with it."""
+def _is_part(path: Path) -> bool:
+    """Whether a file is one that Spark writes with a parquet folder."""
+    return path.suffix == ".parquet" or path.name in ("_SUCCESS", "._SUCCESS.crc") or path.name.endswith(".parquet.crc")
 
-    def __init__(self, session: Any) -> None:
-        self._session = session
 
-    def execute(self, sql: str) -> None:
-        self._run(sql)
-
-    def read(self, sql: str) -> pa.RecordBatchReader:
-        table: pa.Table = self._run(sql, collect=True)
-        return table.to_reader()
-
-    def register(self, name: str, data: object) -> None:
-        if isinstance(data, ParquetFiles):
-            frame = self._session.read.parquet(*data.paths)
-        else:
-            frame = self._session.createDataFrame(_shipped(data, numbered=name in RESERVED_NAMES))
-        frame.createOrReplaceTempView(_quoted(name))
-
-    def close(self) -> None:
-        """Drop the views; a cached one goes from the cache with it, since the cache is the whole Spark's."""
-        made = [row.name for row in self._session.catalog.listTables() if row.isTemporary]
-        for name in made:
-            self._run(f"DROP VIEW IF EXISTS {_quoted(name)}")
-
-    def _run(self, sql: str, *, collect: bool = False) -> Any:
+def _local_session() -> Any:
+    """A Spark on this machine; one that runs already in this process is taken as it is."""
+    try:
+        from pyspark import SparkContext
         from pyspark.errors import PySparkException
+        from pyspark.sql import SparkSession
+    except ImportError as error:
+        raise UnsupportedError(f"Spark needs pyspark: pip install 'hitherto[spark]' ({error})") from None
+    running = SparkSession.getActiveSession()
+    if running is not None or SparkContext._active_spark_context is not None:
+        return running or SparkSession.builder.getOrCreate()
+    if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
+        raise UnsupportedError("Spark needs Java 17 or later: install it, and put it on the PATH or set JAVA_HOME")
+    cores = os.cpu_count() or 1
+    settings = {
+        "spark.ui.enabled": "false",
+        "spark.sql.session.timeZone": "UTC",
+        "spark.sql.adaptive.enabled": "true",
+        "spark.sql.shuffle.partitions": str(2 * cores),
+        "spark.driver.memory": f"{_gigabytes()}g",
+        "spark.driver.maxResultSize": "0",
+    }
+    builder = SparkSession.builder.master("local[*]").appName("hitherto")
+    try:
+        session = builder.config(map=settings).getOrCreate()
+    except PySparkException as error:
+        raise UnsupportedError(f"Spark does not start; it needs Java 17 or later: {error}") from None
+    session.sparkContext.setLogLevel("ERROR")
+    return session
 
-        try:
-            frame = self._session.sql(sql)
-            return frame.toArrow() if collect else None
-        except PySparkException as error:
-            condition = error.getCondition()
-            raise EngineError(str(error).split("\n", 1)[0], condition=condition, sql=sql) from None
 
-
-def _quoted(name: str) -> str:
-    return "`" + name.replace("`", "``") + "`"
-
-
-def _shipped(data: Any, *, numbered: bool) -> pa.Table:
-    """Arrow data as Spark takes it: nanoseconds as integers, plain strings, and a row number where one is needed."""
-    import pyarrow as pa
-
-    columns: dict[str, Any] = {}
-    for field, column in zip(data.schema, data.columns, strict=True):
-        if pa.types.is_timestamp(field.type):
-            unit = field.type.unit
-            column = column.cast(pa.int64()) if unit == "ns" else column.cast(pa.timestamp("us", field.type.tz))
-        elif data_type(field.type).kind in ("string", "binary"):
-            column = column.cast(arrow_type(data_type(field.type)))
-        columns[field.name] = column
-    if numbered:
-        columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
-    return pa.table(columns)
+def _gigabytes() -> int:
+    """Half of the machine's memory, and at least one gigabyte, for a Spark that runs in one process."""
+    try:
+        total = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
+    except (AttributeError, OSError, ValueError):
+        return 1
+    return max(1, min(total // 2**31, 32))

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
+from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ArrowData, Table
 
 if TYPE_CHECKING:
@@ -69,7 +70,7 @@ class ArrowSource(Source):
         """The table itself: contents are never compared."""
         return ("arrow", id(self.table))
 
-    def open(self) -> Table:
+    def open(self, catalog: Catalog | None = None) -> Table:
         """The data's columns. Raises a SourceError where a column name is repeated."""
         from ..arrow import planner_schema
 

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError, UnsupportedError
 from ...planner.features.definitions import Source
+from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ParquetFiles, Table
 
 if TYPE_CHECKING:
@@ -63,7 +64,7 @@ class FileSource(Source):
         """The paths and globs."""
         return ("files", self.paths)
 
-    def open(self) -> Table:
+    def open(self, catalog: Catalog | None = None) -> Table:
         """The files there are now and their columns, from their footers. Raises a SourceError where they differ."""
         from ..arrow import planner_schema
 

@@ -1,0 +1,111 @@
+"""The answers of several view groups side by side, in the order of the rows, where a last join would be dearer."""
+
+from __future__ import annotations
+
+from collections.abc import Hashable, Iterator
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+from .dag import DAGNode, DAGValue, ExecutionContext
+from .errors import EngineError
+from .expr.nodes import Column
+from .ir.logical import Join, Project, Relation
+from .ir.physical import Materialize
+from .types import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+@dataclass(frozen=True)
+class Append:
+    """From where on columns are appended: more view groups, or more columns, than are joined in one query."""
+
+    groups: int
+    columns: int
+
+    def wanted_for(self, answers: tuple[Relation, ...]) -> bool:
+        """Whether these answers are rather appended than joined."""
+        return len(answers) > self.groups or sum(len(each.schema) - 1 for each in answers) > self.columns
+
+
+def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
+    """Join(a, b) by row -> a, b: what each input gives to the result, with the row number first; None elsewhere.
+
+    An input that gives nothing but the row number is left out, since every input has every row.
+    """
+    outputs = root.columns if isinstance(root, Project) else None
+    join = root.input if isinstance(root, Project) else root
+    if not isinstance(join, Join) or join.on != (row,):
+        return None
+    if outputs is None:
+        outputs = tuple((field.name, Column(field.name, field.type)) for field in join.schema)
+    answers: list[Relation] = []
+    for relation in _joined(join):
+        wanted = [
+            (name, expr)
+            for name, expr in outputs
+            if isinstance(expr, Column) and expr.name in relation.schema and expr.name != row
+        ]
+        if wanted:
+            answers.append(Project(relation, ((row, Column(row, relation.schema[row])), *wanted)))
+    given = sum(len(answer.schema) - 1 for answer in answers)
+    return tuple(answers) if given == len(outputs) - 1 else None
+
+
+def _joined(join: Join) -> Iterator[Relation]:
+    """The inputs of a join, also of joins of a part of them; each is run for itself, so it is no temporary result."""
+    for relation in join.relations:
+        below = relation.input if isinstance(relation, Materialize) else relation
+        if isinstance(below, Join) and below.on == join.on:
+            yield from _joined(below)
+        else:
+            yield below
+
+
+class AppendNode(DAGNode):
+    """Reads every input in the order of ``row`` and puts their columns side by side."""
+
+    def __init__(self, name: str, row: str, schema: Schema, *answers: DAGNode) -> None:
+        super().__init__(name, *answers)
+        self.row = row
+        self.schema = schema
+
+    def parameters(self) -> Hashable:
+        return (self.name, self.row, self.schema.names)
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        values = [context.outputs[node.fingerprint] for node in self.inputs]
+        return AppendedColumns(values, self.row, self.schema)
+
+    def describe(self) -> str:
+        return f"AppendNode by {self.row}, {len(self.inputs)} answers"
+
+
+class AppendedColumns(DAGValue):
+    """Columns of several values; each is read when the whole is."""
+
+    def __init__(self, values: list[DAGValue], row: str, schema: Schema) -> None:
+        self._values = values
+        self._row = row
+        self._schema = schema
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        import pyarrow as pa
+
+        if order_by != self._row:
+            raise TypeError(f"columns that are appended come in the order of {self._row!r}")
+        columns: dict[str, pa.ChunkedArray] = {}
+        counts: set[int] = set()
+        for value in self._values:
+            table = value.to_reader(order_by=self._row).read_all()
+            counts.add(table.num_rows)
+            columns.update(zip(table.column_names, table.columns, strict=True))
+        if len(counts) > 1:
+            raise EngineError(f"view groups have {sorted(counts)} answers for the same rows: a bug, please report it")
+        names = [name for name in self._schema.names if name != self._row]
+        return pa.table({name: columns[name] for name in names}).to_reader()

@@ -1,0 +1,210 @@
+"""A session of our own on the user's Spark: what is registered, run and released in it."""
+
+from __future__ import annotations
+
+import re
+import threading
+import uuid
+from collections.abc import Callable, Generator, Mapping
+from concurrent.futures import ThreadPoolExecutor, wait
+from contextlib import contextmanager, suppress
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, TypeVar
+
+from ...dialects.spark import POSITION, SESSION, literal_path
+from ...planner.errors import EngineError, SpineError, UnsupportedError
+from ...planner.ir.logical import ArrowData, CatalogTable, EngineData, ParquetFiles, TableData
+from ..arrow import arrow_type, data_type
+from ..session import RESERVED_NAMES, SqlConnection
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+T = TypeVar("T")
+
+_STACK = re.compile(r"\s+SQLSTATE:|\n+(?:JVM stacktrace:|\s+at |== SQL|org\.apache\.spark\.)")
+_CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
+_LOST = ("CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND", "ExecutorLostFailure", "UNAVAILABLE", "Connection refused")
+
+
+class SparkConnection(SqlConnection):
+    """A session of its own: its views and caches go with it, and the user's is used only to read what is the user's."""
+
+    def __init__(self, user: Any) -> None:
+        self._user = user
+        self._lent: list[tuple[Any, str]] = []
+        with translated(""):
+            self._session = _new_session(user)
+            for name, value in SESSION.items():
+                self._session.conf.set(name, value)
+                kept = str(self._session.conf.get(name))
+                if kept.lower() != value.lower():
+                    raise EngineError(f"Spark keeps {name} at {kept!r}, and answers would differ")
+
+    def execute(self, sql: str) -> None:
+        with translated(sql):
+            interruptible(self._session, lambda: self._session.sql(sql))
+
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        with translated(sql):
+            table: pa.Table = interruptible(self._session, lambda: self._session.sql(sql).toArrow())
+        return table.to_reader()
+
+    def register(self, name: str, data: TableData) -> None:
+        with translated(""):
+            self._frame(data, numbered=name in RESERVED_NAMES).createOrReplaceTempView(_quoted(name))
+
+    def describe(self, data: TableData) -> pa.Schema:
+        with translated(""):
+            schema: pa.Schema = self._frame(data).limit(0).toArrow().schema
+            return schema
+
+    def joined(self, own: TableData, features: str, row: str, types: Mapping[str, pa.DataType]) -> Any:
+        """A lazy frame: the rows' own columns, joined by number to the features that a statement gives."""
+        import pyarrow as pa
+        from pyspark.sql.functions import col
+
+        with translated(features):
+            rows, answers = self._frame(own, numbered=True), self._session.sql(features)
+            both = rows.join(answers, rows[POSITION] == answers[_quoted(row)])
+            columns = [col(_quoted(name)) for name in rows.columns if name != POSITION]
+            for name, type_ in types.items():
+                is_zoned = pa.types.is_timestamp(type_) and type_.tz is not None
+                feature = col(_quoted(name))
+                columns.append(feature.cast("timestamp_ltz").alias(name) if is_zoned else feature)
+            return both.select(*columns)
+
+    def close(self) -> None:
+        """Drop the views; a cached one goes from the cache with it, since the cache is the whole Spark's."""
+        try:
+            made = [row.name for row in self._session.catalog.listTables() if row.isTemporary]
+            for name in made:
+                self.execute(f"DROP VIEW IF EXISTS {_quoted(name)}")
+        finally:
+            for session, name in self._lent:
+                session.catalog.dropGlobalTempView(name)
+            self._lent.clear()
+            if _is_connect(self._session):
+                self._session.client.release_session()
+                self._session.client.close()
+
+    def _frame(self, data: TableData, *, numbered: bool = False) -> Any:
+        """The data as a frame of this session."""
+        match data:
+            case ParquetFiles(paths):
+                return self._session.read.parquet(*map(_as_uri, paths))
+            case ArrowData(value):
+                return self._session.createDataFrame(_shipped(value, numbered=numbered))
+            case CatalogTable(parts):
+                return self._borrowed(self._user.table(".".join(map(_quoted, parts))))
+            case EngineData(value):
+                return self._borrowed(value)
+            case _:
+                raise EngineError(f"Spark reads no {type(data).__name__}")
+
+    def _borrowed(self, frame: Any) -> Any:
+        """A frame of the user's session as one of ours: through a global view, since sessions share nothing else."""
+        name = f"hitherto_{uuid.uuid4().hex}"
+        frame.createGlobalTempView(name)
+        self._lent.append((frame.sparkSession, name))
+        return self._session.table(f"{self._session.conf.get('spark.sql.globalTempDatabase')}.{name}")
+
+
+def _new_session(user: Any) -> Any:
+    if not _is_connect(user):
+        return user.newSession()
+    try:
+        return user.newSession()
+    except Exception as error:  # before Spark 4.3 a Connect session can't make another one
+        if "NOT_IMPLEMENTED" not in str(error) and not isinstance(error, AttributeError):
+            raise
+        return type(user)(connection=user.client._builder)
+
+
+def _is_connect(session: Any) -> bool:
+    return ".connect." in type(session).__module__
+
+
+def _quoted(name: str) -> str:
+    return "`" + name.replace("`", "``") + "`"
+
+
+def _as_uri(path: str) -> str:
+    """A local path for Spark, whose own default file system may be another one; its wildcards are taken literally."""
+    name = Path(path).name
+    if name.startswith((".", "_")):
+        raise UnsupportedError(f"source: Spark leaves out files such as {path}, whose name begins with {name[0]!r}")
+    return "file://" + literal_path(path)
+
+
+def _shipped(data: Any, *, numbered: bool) -> pa.Table:
+    """Arrow data as Spark takes it: nanoseconds as integers, plain strings, and a row number where one is needed."""
+    import pyarrow as pa
+
+    columns: dict[str, Any] = {}
+    for field, column in zip(data.schema, data.columns, strict=True):
+        if pa.types.is_timestamp(field.type):
+            unit = field.type.unit
+            column = column.cast(pa.int64()) if unit == "ns" else column.cast(pa.timestamp("us", field.type.tz))
+        elif data_type(field.type).kind in ("string", "binary"):
+            column = column.cast(arrow_type(data_type(field.type)))
+        columns[field.name] = column
+    if numbered:
+        if POSITION in (name.lower() for name in columns):
+            raise SpineError(f"entity rows: column {POSITION!r} is the number that rows are given; rename it")
+        columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
+    return pa.table(columns)
+
+
+def release(frame: Any) -> None:
+    """Give back the storage of a frame that was checkpointed locally; on Connect it goes with the frame."""
+    if not _is_connect(frame.sparkSession):
+        with suppress(AttributeError):
+            frame._jdf.queryExecution().analyzed().rdd().unpersist(False)
+
+
+def interruptible(session: Any, run: Callable[[], T]) -> T:
+    """Run in a thread where this is the main one, so that Ctrl-C cancels what it started on Spark, and only that."""
+    if threading.current_thread() is not threading.main_thread():
+        return run()
+    from pyspark import inheritable_thread_target
+
+    tag = f"hitherto-{uuid.uuid4().hex}"
+
+    def tagged() -> T:
+        session.addTag(tag)
+        try:
+            return run()
+        finally:
+            session.removeTag(tag)
+
+    with ThreadPoolExecutor(max_workers=1) as worker:
+        future = worker.submit(inheritable_thread_target(session)(tagged))
+        try:
+            return future.result()
+        except KeyboardInterrupt:
+            session.interruptTag(tag)
+            wait([future])
+            raise
+
+
+@contextmanager
+def translated(sql: str) -> Generator[None]:
+    """Spark's errors as EngineError: its condition and what it says, without the stack of the JVM."""
+    from pyspark.errors import PySparkException
+
+    try:
+        yield
+    except Exception as error:
+        is_sparks = isinstance(error, PySparkException) or type(error).__module__.split(".")[0] in ("py4j", "grpc")
+        if not is_sparks:
+            raise
+        text = str(error)
+        condition = error.getCondition() if isinstance(error, PySparkException) else None
+        found = _CONDITION.search(text)
+        raise EngineError(
+            _STACK.split(text, maxsplit=1)[0].strip(),
+            condition=condition or (found[1] if found else None) or type(error).__name__,
+            sql=sql,
+            transient=any(mark in text for mark in _LOST),
+        ) from None

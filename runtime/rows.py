@@ -1,0 +1,198 @@
+"""Entity rows: their columns, which of them is the query time, and how an engine gets at them."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import AbstractContextManager, contextmanager
+from dataclasses import replace
+from functools import cached_property
+from typing import TYPE_CHECKING, Protocol
+
+from ..planner.errors import SpineError
+from ..planner.expr.functions import call
+from ..planner.expr.nodes import Column
+from ..planner.features.resolver import OutputFeature, ResolvedView
+from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
+from ..planner.ir.logical import Aggregate, EngineData, Measure, Project, Relation, Scan, Table, TableData
+from ..planner.statistics import Statistics
+from ..planner.types import INT64, Schema, names_that_differ_by_case
+from .arrow import planner_schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+class EntityRows(ABC):
+    """The entity rows of one retrieval."""
+
+    schema: Schema
+    timestamp: str
+
+    @property
+    @abstractmethod
+    def arrow_schema(self) -> pa.Schema:
+        """The rows' own columns, as they come back."""
+
+    @property
+    @abstractmethod
+    def count(self) -> int | None:
+        """How many rows there are, where that is known."""
+
+    @abstractmethod
+    def checked(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> EntityRows:
+        """The rows with usable keys. Raises a SpineError with every problem that can be seen now."""
+
+    @abstractmethod
+    def needed(self, views: tuple[ResolvedView, ...]) -> Table:
+        """What a plan reads of them: keys and timestamp."""
+
+    @abstractmethod
+    def whole(self) -> Table:
+        """All of their columns, as a script expects them."""
+
+    @abstractmethod
+    def statistics(self) -> Statistics:
+        """Facts about the rows that a plan may rest on."""
+
+    @abstractmethod
+    def answering(self, task: HistoricalRetrievalTask) -> AbstractContextManager[HistoricalRetrievalTask]:
+        """The task with rows that stay the same, in number and identity, while the context is open."""
+
+    @abstractmethod
+    def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
+        """The rows' own columns in the order of their numbers, within ``answering``."""
+
+    @abstractmethod
+    def own_data(self, task: HistoricalRetrievalTask) -> TableData:
+        """The same as something that an engine reads, within ``answering``."""
+
+
+class RowsEngine(Protocol):
+    """What entity rows that live in an engine need of it."""
+
+    def columns(self, data: TableData) -> Schema:
+        """The columns of something that only the engine can read."""
+        ...
+
+    def arrow_columns(self, data: TableData) -> pa.Schema:
+        """The same as an Arrow schema."""
+        ...
+
+    def fixed(self, data: EngineData) -> AbstractContextManager[EngineData]:
+        """The rows, each with a number that it keeps, however often they are read; evaluated once."""
+        ...
+
+    def rows_of(self, data: EngineData) -> pa.Table:
+        """All columns of rows that were fixed, in the order of their numbers."""
+        ...
+
+    def collect(self, relation: Relation) -> pa.Table:
+        """Run a relation that aggregates."""
+        ...
+
+
+class EngineRows(EntityRows):
+    """Rows that stay in the engine, such as a Spark DataFrame: they have no order, and are collected only as a result.
+
+    Each run evaluates them once, and numbers and keeps them until it ends; bounds and checks are taken from those rows.
+    """
+
+    def __init__(self, engine: RowsEngine, data: EngineData, entity_timestamp: str | None) -> None:
+        self._engine = engine
+        self._data = data
+        self._arrow = engine.arrow_columns(data)
+        try:
+            self.schema = planner_schema(self._arrow)
+        except ValueError as error:
+            raise SpineError(f"entity rows: {error}") from None
+        check_names(self.schema)
+        self.timestamp = time_column(self.schema, entity_timestamp)
+
+    @property
+    def arrow_schema(self) -> pa.Schema:
+        return self._arrow
+
+    @property
+    def count(self) -> int | None:
+        return None
+
+    def checked(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> EngineRows:
+        check_spine(self.schema, self.timestamp, views, outputs)
+        return self
+
+    def needed(self, views: tuple[ResolvedView, ...]) -> Table:
+        return self.whole()
+
+    def whole(self) -> Table:
+        return self._table(self._data)
+
+    def statistics(self) -> Statistics:
+        return self._statistics
+
+    @cached_property
+    def _statistics(self) -> Statistics:
+        return self._facts(self._data)
+
+    @contextmanager
+    def answering(self, task: HistoricalRetrievalTask) -> Generator[HistoricalRetrievalTask]:
+        with self._engine.fixed(self._data) as data:
+            facts = self._facts(data)
+            known = Statistics() if task.options.statistics == "off" else facts
+            yield replace(task, spine=self._table(data), statistics=known)
+
+    def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
+        return self._engine.rows_of(_engine_data(task))
+
+    def own_data(self, task: HistoricalRetrievalTask) -> TableData:
+        return _engine_data(task)
+
+    def _table(self, data: EngineData) -> Table:
+        return Table(f"spine {id(data)}", self.schema, data, name="spine")
+
+    def _facts(self, data: EngineData) -> Statistics:
+        """The rows' first and last time. Raises a SpineError where a time is null."""
+        table = self._table(data)
+        time = call("micros_down", Column(self.timestamp, self.schema[self.timestamp]))
+        t = Column("t", INT64)
+        measures = (
+            Measure("rows", "count", None, INT64),
+            Measure("times", "count", t, INT64),
+            Measure("first", "min", t, INT64),
+            Measure("last", "max", t, INT64),
+        )
+        rows = Project(Scan(table, table.schema.names), (("t", time),))
+        (facts,) = self._engine.collect(Aggregate(rows, (), measures)).to_pylist()
+        nulls = facts["rows"] - facts["times"]
+        if nulls:
+            raise SpineError(
+                f"entity rows: timestamp {self.timestamp!r} is null in {nulls} of {facts['rows']} rows; "
+                "drop or fill them"
+            )
+        return Statistics(None if facts["first"] is None else (facts["first"], facts["last"]))
+
+
+def _engine_data(task: HistoricalRetrievalTask) -> EngineData:
+    assert isinstance(task.spine.data, EngineData)
+    return task.spine.data
+
+
+def check_names(schema: Schema) -> None:
+    """Raise a SpineError for column names that engines take for one."""
+    pairs = names_that_differ_by_case(schema.names)
+    if pairs:
+        names = ", ".join(f"{first!r} and {second!r}" for first, second in pairs)
+        raise SpineError(f"entity rows: columns {names} differ only by case, which engines ignore")
+
+
+def time_column(schema: Schema, given: str | None) -> str:
+    """The column of the query time: the one given, "event_timestamp", or the only timestamp."""
+    if given is not None:
+        return given
+    if "event_timestamp" in schema:
+        return "event_timestamp"
+    times = [field.name for field in schema if field.type.kind == "timestamp"]
+    if len(times) == 1:
+        return times[0]
+    what = f"several timestamp columns, {', '.join(times)}" if times else "no timestamp column"
+    raise SpineError(f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}")

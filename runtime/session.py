@@ -1,0 +1,232 @@
+"""One execution on a connection: what the nodes of a plan act through, and what a connection has to do for it."""
+
+from __future__ import annotations
+
+import time
+from abc import ABC, abstractmethod
+from collections.abc import Generator
+from contextlib import contextmanager
+from typing import TYPE_CHECKING
+
+from ..planner.compiler import lower_alone, lower_plan
+from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionPlan
+from ..planner.errors import EngineError
+from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, Relation, Scan, Table, TableData, topological
+from ..planner.ir.physical import Materialize
+from ..planner.options import PlannerOptions
+from ..planner.statistics import Statistics
+from ..planner.types import Schema, free_name
+from .arrow import planned_reader
+from .explain import Explanation, script
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+    from .engine import SqlComputeEngine
+
+RESERVED_NAMES = frozenset({"spine"})
+
+
+class SqlConnection(ABC):
+    """What a session needs of a connection: errors come out as EngineError, an interrupt as KeyboardInterrupt."""
+
+    @abstractmethod
+    def execute(self, sql: str) -> None:
+        """Run a statement that returns nothing."""
+
+    @abstractmethod
+    def read(self, sql: str) -> pa.RecordBatchReader:
+        """Run a query; the batches come as they are read."""
+
+    @abstractmethod
+    def register(self, name: str, data: TableData) -> None:
+        """Make data readable under a name, unless the dialect's scan reads it where it is."""
+
+    @abstractmethod
+    def describe(self, data: TableData) -> pa.Schema:
+        """The columns of a table that only the engine can read; an EngineError where there is none."""
+
+    @abstractmethod
+    def close(self) -> None:
+        """Drop everything that was made, and leave the user's own state as it was."""
+
+
+class SqlSession:
+    """One execution on a connection: what the nodes of a plan act through."""
+
+    def __init__(
+        self,
+        engine: SqlComputeEngine,
+        connection: SqlConnection,
+        options: PlannerOptions,
+        statistics: Statistics,
+        *,
+        is_lazy: bool = False,
+    ) -> None:
+        self._engine = engine
+        self._compiler = engine.compiler
+        self.connection = connection
+        self._options = options
+        self._statistics = statistics
+        self._is_lazy = is_lazy
+        self._tables: set[str] = set()
+        self._registered: dict[str, TableData] = {}
+        self._reserved = set(RESERVED_NAMES)
+        self._ended = False
+
+    def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
+        """Optimized queries, or with ``unfused`` the plan as it is, which runs every node alone."""
+        self.reserve(plan)
+        if self._options.unfused:
+            return plan
+        return self._engine.compile(plan, self._options, self._statistics).collected
+
+    def reserve(self, plan: ExecutionPlan) -> None:
+        """Keep the names of a plan's tables from being given to results of single nodes."""
+        scans = (scan for relation in lower_plan(plan).values() for scan in topological(relation))
+        self._reserved |= {scan.table.name.lower() for scan in scans if isinstance(scan, Scan)}
+
+    def end(self) -> None:
+        """Close the connection, with which every temporary table goes; also under a result that is read half-way."""
+        self._ended = True
+        self.connection.close()
+
+    def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> Explanation:
+        """The plan, every rule that changed it, and the SQL."""
+        compiled = self._engine.compile(plan, self._options, self._statistics)
+        return Explanation(plan, compiled, self._compiler, f"Query   {self._engine.description}")
+
+    def to_sql(self, plan: ExecutionPlan, context: ExecutionContext) -> str:
+        """The plan as a script."""
+        return script(self._engine.compile(plan, self._options, self._statistics).plan, self._compiler)
+
+    def create_table(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """Run a physical relation into a temporary table of that name."""
+        self._tables.add(name.lower())
+        query = self._compiler.compile(relation)
+        statement = self._compiler.to_text(self._compiler.create_table(name, query, is_lazy=self._is_lazy))
+        self.register_data(relation)
+        started = time.perf_counter()
+        with located(name, relation, statement):
+            self.connection.execute(statement)
+        context.observer.statement(name, statement, time.perf_counter() - started)
+        context.observer.table(name, relation)
+        table = Table(f"{name} {relation.fingerprint}", relation.schema, EngineTable(name), name=name)
+        return SqlValue(self, Scan(table, relation.schema.names), table=name)
+
+    def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """Run a logical relation with physical forms and no other rule, into a table with a name of its own."""
+        physical = lower_alone(relation, self._options, self._compiler.forms)
+        if isinstance(physical, Materialize):
+            physical = physical.input
+        taken = self._tables | self._reserved | {known.lower() for known in self._registered}
+        return self.create_table(physical, free_name(name, taken), context)
+
+    def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+        """The relation itself; it is run when its value is read."""
+        self.register_data(relation)
+        return SqlValue(self, relation)
+
+    def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
+        """Register the value's rows under the name."""
+        data = ArrowData(value.to_reader().read_all())
+        self._register(name, data)
+        table = Table(f"{name} {id(data.value)}", value.schema, EngineTable(name), name=name)
+        return SqlValue(self, Scan(table, value.schema.names))
+
+    def register_data(self, relation: Relation) -> None:
+        """Make the tables that a relation scans readable."""
+        for scan in topological(relation):
+            if isinstance(scan, Scan) and not isinstance(scan.table.data, EngineTable):
+                self._register(scan.table.name, scan.table.data)
+
+    def _register(self, name: str, data: TableData) -> None:
+        if self._registered.get(name) != data:
+            with located(name, None, ""):
+                self.connection.register(name, data)
+            self._registered[name] = data
+
+    def statement(self, relation: Relation) -> str:
+        """The query of a relation whose data is registered."""
+        return self._compiler.to_text(self._compiler.compile(relation))
+
+    def read(self, relation: Relation, order_by: str | None = None) -> pa.RecordBatchReader:
+        """Run a relation and give its batches; with ``order_by``, in that column's order and without the column."""
+        sorts = self._engine.sorts_results
+        statement = self._compiler.to_text(self._compiler.compile(relation, order_by if sorts else None))
+        with located("the result", relation, statement):
+            reader = self.connection.read(statement)
+            if order_by is None or sorts:
+                return reader
+            return reader.read_all().sort_by(order_by).drop_columns(order_by).to_reader()
+
+    def count_rows(self, relation: Relation) -> dict[str, int]:
+        """The rows of every CTE of a relation's statement, and of the statement itself, by name."""
+        with located("row counts", relation, ""):
+            reader = self.connection.read(self._compiler.to_text(self._compiler.count_query(relation)))
+            return {name: int(count) for row in reader.read_all().to_pylist() for name, count in row.items()}
+
+    def drop(self, table: str) -> None:
+        """Drop a temporary table, unless all of them are gone. Its name is not given again."""
+        if self._ended:
+            return
+        self.connection.execute(self._compiler.to_text(self._compiler.drop_table(table)))
+
+
+class SqlValue(EngineValue):
+    """Rows in the engine: a temporary table, dropped when the value is closed, or a query that runs when read."""
+
+    def __init__(self, session: SqlSession, relation: Relation, table: str | None = None) -> None:
+        self.relation = relation
+        self._session = session
+        self._table = table
+
+    @property
+    def schema(self) -> Schema:
+        return self.relation.schema
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        reader = self._session.read(self.relation, order_by)
+        schema = Schema(field for field in self.schema if field.name != order_by)
+        return planned_reader(reader, schema)
+
+    def close(self) -> None:
+        if self._table is not None:
+            table, self._table = self._table, None
+            self._session.drop(table)
+
+
+@contextmanager
+def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
+    """An engine's error, with the view and the node that it came from and the statement."""
+    try:
+        yield
+    except EngineError as error:
+        relations = topological(relation) if relation is not None else []
+        labelled = next((each for each in reversed(relations) if getattr(each, "label", "")), None)
+        is_spine = isinstance(labelled, NumberRows)
+        label: str = "" if is_spine else getattr(labelled, "label", "")
+        where = f"feature view {label.replace('+', ', ')!r}" if label else f"statement {name!r}"
+        where = "entity rows" if is_spine else where
+        node = type(labelled or relation).__name__ if relation is not None else "Scan"
+        raise EngineError(
+            f"{where}, {node}: {error}{_overflow_hint(relations, str(error))}",
+            view=label or None,
+            node=node,
+            condition=error.condition,
+            sql=sql or error.sql,
+            transient=error.transient,
+        ) from None
+
+
+def _overflow_hint(relations: list[Relation], message: str) -> str:
+    """Which aggregates can have overflowed, where the engine says only that something did."""
+    if "out of range" not in message.lower():
+        return ""
+    sums = [
+        aggregate.name
+        for each in relations
+        for aggregate in getattr(each, "aggregates", ())
+        if aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal")
+    ]
+    return f"\n  the sum does not fit its type; among the aggregates {', '.join(sums)}" if sums else ""
