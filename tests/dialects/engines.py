@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Mapping, Sequence
+from datetime import UTC, datetime
 from pathlib import Path
 from typing import Any
 
@@ -59,11 +60,13 @@ def values(engine: SqlComputeEngine, texts: Sequence[str], rows: pa.Table = ONE_
 
 
 def comparable(found: Any) -> Any:
-    """NaN as a text, since it equals NaN here; zeros without a sign; numbers and conditions with their type."""
+    """NaN as a text, since it equals NaN here; zeros without a sign; instants in UTC; all but texts with their type."""
     if isinstance(found, list | tuple):
         return [comparable(item) for item in found]
     if isinstance(found, float):
         return "NaN" if math.isnan(found) else f"float {found + 0.0!r}"
+    if isinstance(found, datetime) and found.tzinfo is not None:
+        found = found.astimezone(UTC)
     return found if found is None or isinstance(found, str) else f"{type(found).__name__} {found!r}"
 
 
