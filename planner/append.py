@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterator
 from dataclasses import dataclass
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from .dag import DAGNode, DAGValue, ExecutionContext
 from .errors import EngineError
@@ -99,7 +99,7 @@ class AppendedColumns(DAGValue):
 
         if order_by != self._row:
             raise TypeError(f"columns that are appended come in the order of {self._row!r}")
-        columns: dict[str, pa.ChunkedArray] = {}
+        columns: dict[str, pa.ChunkedArray[Any]] = {}
         counts: set[int] = set()
         for value in self._values:
             table = value.to_reader(order_by=self._row).read_all()
@@ -108,4 +108,4 @@ class AppendedColumns(DAGValue):
         if len(counts) > 1:
             raise EngineError(f"view groups have {sorted(counts)} answers for the same rows: a bug, please report it")
         names = [name for name in self._schema.names if name != self._row]
-        return pa.table({name: columns[name] for name in names}).to_reader()
+        return pa.Table.from_arrays([columns[name] for name in names], names=names).to_reader()

@@ -147,13 +147,14 @@ def _local_session() -> Any:
         from pyspark.sql import SparkSession
     except ImportError as error:
         raise UnsupportedError(f"Spark needs pyspark: pip install 'hitherto[spark]' ({error})") from None
+    # Without settings, so that a Spark that runs already stays as it is.
     running = SparkSession.getActiveSession()
-    if running is not None or SparkContext._active_spark_context is not None:
+    if running is not None or getattr(SparkContext, "_active_spark_context", None) is not None:
         return running or SparkSession.builder.getOrCreate()
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         raise UnsupportedError("Spark needs Java 17 or later: install it, and put it on the PATH or set JAVA_HOME")
     cores = os.cpu_count() or 1
-    settings = {
+    settings: dict[str, Any] = {
         "spark.ui.enabled": "false",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.adaptive.enabled": "true",

@@ -179,7 +179,8 @@ def interruptible(session: Any, run: Callable[[], T]) -> T:
             session.removeTag(tag)
 
     with ThreadPoolExecutor(max_workers=1) as worker:
-        future = worker.submit(inheritable_thread_target(session)(tagged))
+        inherited: Callable[[], T] = inheritable_thread_target(session)(tagged)
+        future = worker.submit(inherited)
         try:
             return future.result()
         except KeyboardInterrupt:
