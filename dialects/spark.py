@@ -221,7 +221,8 @@ class SparkDialect(Dialect):
         if not isinstance(table.data, ParquetFiles):
             return None
         paths = [literal_path(path) for path in table.data.paths]
-        path = sql.text("file://" + (paths[0] if len(paths) == 1 else "{" + ",".join(paths) + "}"))
+        one = paths[0] if len(paths) == 1 else "/{" + ",".join(path.removeprefix("/") for path in paths) + "}"
+        path = sql.text(f"file://{one}")
         options = f"USING parquet OPTIONS (path {path.sql(self.name)})"
         return exp.Command(this="CREATE", expression=f"TEMPORARY VIEW {sql.table(table.name).sql(self.name)} {options}")
 

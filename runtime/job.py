@@ -213,8 +213,8 @@ class RetrievalJob:
     def _frame(self, engine: DistributedEngine) -> Generator[Any]:
         """The answer as a frame of the engine's, while the context is open."""
         with self._rows.answering(self._task) as task:
-            plan = engine.plan(task) if task.options.unfused else self._compile(task).plan
-            with engine.frame(task, plan, self._rows.own_data(task)) as frame:
+            plan = None if task.options.unfused else self._compile(task).plan
+            with engine.frame(task, self._rows.own_data(task), plan) as frame:
                 yield frame
 
     def _as_planned(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:

@@ -53,13 +53,22 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 @pytest.fixture(scope="session")
 def spark() -> Iterator[Any]:
-    """One local Spark for the run. Without Java the tests skip on a user's machine and fail in the gate."""
+    """One local Spark for the run, behind Spark Connect where ``HITHERTO_SPARK_REMOTE`` says so ("local[2]").
+
+    Without Java the tests skip on a user's machine and fail in the gate.
+    """
     if shutil.which("java") is None and not os.environ.get("JAVA_HOME"):
         missing = "Spark needs Java 17 or later, and there is none"
         if os.environ.get("CI"):
             pytest.fail(missing)
         pytest.skip(missing)
     sql = pytest.importorskip("pyspark.sql")
+    remote = os.environ.get("HITHERTO_SPARK_REMOTE")
+    if remote:
+        session = sql.SparkSession.builder.remote(remote).getOrCreate()
+        yield session
+        session.stop()
+        return
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
     session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
     session.sparkContext.setLogLevel("OFF")

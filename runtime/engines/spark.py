@@ -95,10 +95,11 @@ class SparkComputeEngine(DistributedEngine):
         return table.sort_by(POSITION).drop_columns(POSITION)
 
     @contextmanager
-    def frame(self, task: HistoricalRetrievalTask, plan: ExecutionPlan, own: TableData) -> Generator[Any]:
+    def frame(self, task: HistoricalRetrievalTask, own: TableData, plan: ExecutionPlan | None = None) -> Generator[Any]:
         """The answer as a lazy DataFrame of a session of its own; temporary results are filled when it is used."""
         with self.session(task.options, task.statistics, is_lazy=True) as context:
-            (value,) = plan.execute(context)
+            chosen = plan or self.plan(task).optimized(context)
+            (value,) = chosen.execute(context)
             session = context.engine
             assert isinstance(value, SqlValue)
             assert isinstance(session, SqlSession)
@@ -117,7 +118,7 @@ class SparkComputeEngine(DistributedEngine):
         written, replaced = beside.with_suffix(".part"), beside.with_suffix(".old")
         try:
             with translated(""):
-                interruptible(frame.sparkSession, lambda: frame.write.parquet(written.as_uri()))
+                interruptible(frame.sparkSession, lambda: frame.write.parquet(f"file://{written}"))
             if not (written / "_SUCCESS").exists():
                 raise EngineError(
                     f"to_parquet: Spark wrote to another machine's {folder.absolute().parent}; give a folder that it "

@@ -1,0 +1,27 @@
+"""The tests of the engine once more, on a real Spark Connect server: one process can't have both kinds of session."""
+
+from __future__ import annotations
+
+import os
+import subprocess
+import sys
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+HERE = Path(__file__).parent
+
+
+def test_the_engine_holds_on_spark_connect(spark: Any) -> None:
+    if os.environ.get("HITHERTO_SPARK_REMOTE"):
+        pytest.skip("this is the run on Spark Connect")
+    if "CI" not in os.environ:
+        pytest.importorskip("grpc", reason="Spark Connect needs pip install 'hitherto[spark-connect]'")
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "not hundred", str(HERE / "test_engine.py")]
+    environment = os.environ | {"HITHERTO_SPARK_REMOTE": "local[2]"}
+    for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS"):
+        environment.pop(name, None)
+    done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=HERE.parents[1])
+    assert done.returncode == 0, done.stdout[-5_000:] + done.stderr[-2_000:]
+    assert " passed" in done.stdout
