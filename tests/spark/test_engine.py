@@ -129,7 +129,7 @@ def test_partitions_and_the_order_of_rows_change_nothing(spark: Any, tmp_path: P
         assert as_set(in_order) == expected
         assert in_order["note"].equals(ROWS["note"])
     finally:
-        spark.catalog.dropTempView("`shuffled events`")
+        spark.sql("DROP VIEW `shuffled events`")
 
 
 def test_a_row_keeps_its_identity_where_its_frame_gives_others_at_every_evaluation(spark: Any) -> None:
@@ -444,7 +444,8 @@ LONG_QUERY = """
     from pyspark.sql import SparkSession
     remote = os.environ.get("HITHERTO_SPARK_REMOTE")
     builder = SparkSession.builder
-    builder = builder.remote(remote) if remote else builder.master("local[2]").config("spark.ui.enabled", "false")
+    # The server that this test's own session started is the one to connect to.
+    builder = builder.remote("sc://localhost") if remote else builder.master("local[2]").config("spark.ui.enabled", "false")
     spark = builder.getOrCreate()
     count = 100_000
     data = pa.table({"k": [1] * count, "ts": pa.array(range(count), pa.timestamp("us")), "x": [1.0] * count})
