@@ -42,6 +42,7 @@ class CompiledPlan:
     collected: ExecutionPlan
     regions: tuple[Region, ...]
     trace: Trace
+    statistics: Statistics
 
 
 def compile_plan(
@@ -65,7 +66,7 @@ def compile_plan(
     trace: Trace = []
     joined = _Compiler(plan, context, taken_names, regions, trace).compile()
     collected = _Compiler(plan, context, taken_names, regions, trace, append).compile() if append else joined
-    return CompiledPlan(joined, collected, tuple(regions.values()), trace)
+    return CompiledPlan(joined, collected, tuple(regions.values()), trace, statistics)
 
 
 def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:

@@ -17,8 +17,13 @@ class DistributedEngine(SqlComputeEngine):
     """A SQL engine that gives frames of its own, and writes them itself."""
 
     @abstractmethod
-    def frame(self, task: HistoricalRetrievalTask, plan: ExecutionPlan, own: TableData) -> AbstractContextManager[Any]:
-        """A lazy frame of the rows' own columns and the features, which can be used while the context is open."""
+    def frame(
+        self, task: HistoricalRetrievalTask, own: TableData, plan: ExecutionPlan | None = None
+    ) -> AbstractContextManager[Any]:
+        """A lazy frame of the rows' own columns and the features, which can be used while the context is open.
+
+        A plan that was optimized before is not optimized again.
+        """
 
     @abstractmethod
     def write_parquet(self, frame: Any, folder: Path) -> None:

@@ -10,12 +10,15 @@ from dataclasses import dataclass, field, replace
 from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
+from ..planner.append import AppendNode
 from ..planner.compiler import CompiledPlan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, unknown_name
 from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
+from ..planner.ir.physical import RangeMax, UnionLastValue
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.rules import RULES, Step
+from ..planner.rules.point_in_time import FEW_ROWS_PER_KEY
 from .metrics import StatementMetrics
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
@@ -142,14 +145,27 @@ class Explanation:
         return [line if count == 1 else f"{line}  ({count} times)" for line, count in counted.items()]
 
     def _choices(self) -> list[str]:
-        """The physical forms that were chosen; there is one of each kind for now, so they beat no other."""
+        """The physical forms that were chosen, the number that decided, and the form they beat."""
         forms = {
-            relation.label: type(relation).__name__
+            relation.label: relation
             for region in self.compiled.regions
             for relation in topological(region.physical)
             if isinstance(relation, AsofJoin | WindowAggregate)
         }
-        return [f"{label.replace('+', ', ')}: {form}, the only form so far" for label, form in forms.items()]
+        lines = [f"{label.replace('+', ', ')}: {self._reason(form)}" for label, form in forms.items()]
+        appended = next((node for node in self.compiled.collected.nodes if isinstance(node, AppendNode)), None)
+        if appended is not None:
+            lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
+        return lines
+
+    def _reason(self, form: AsofJoin | WindowAggregate) -> str:
+        name, most = type(form).__name__, self.compiled.statistics.rows_per_key
+        others = {RangeMax, UnionLastValue} & self.compiler.forms - {type(form)}
+        if isinstance(form, WindowAggregate) or not others:
+            return f"{name}, the only form so far"
+        known = "unknown" if most is None else f"{most:,}"
+        (other,) = others
+        return f"{name}, at most {FEW_ROWS_PER_KEY} rows per key make a RangeMax: {known}   (not {other.__name__})"
 
 
 def summary(step: Step) -> str:

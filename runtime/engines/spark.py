@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import shutil
+import tempfile
 import uuid
 from collections.abc import Generator
 from contextlib import contextmanager
@@ -157,6 +158,8 @@ def _local_session() -> Any:
     cores = os.cpu_count() or 1
     settings: dict[str, Any] = {
         "spark.ui.enabled": "false",
+        "spark.ui.showConsoleProgress": "false",
+        "spark.sql.warehouse.dir": f"file://{tempfile.gettempdir()}/hitherto-{os.getpid()}-warehouse",
         "spark.sql.session.timeZone": "UTC",
         "spark.sql.adaptive.enabled": "true",
         "spark.sql.shuffle.partitions": str(2 * cores),

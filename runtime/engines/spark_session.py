@@ -167,8 +167,6 @@ def interruptible(session: Any, run: Callable[[], T]) -> T:
     """Run in a thread where this is the main one, so that Ctrl-C cancels what it started on Spark, and only that."""
     if threading.current_thread() is not threading.main_thread():
         return run()
-    from pyspark import inheritable_thread_target
-
     tag = f"hitherto-{uuid.uuid4().hex}"
 
     def tagged() -> T:
@@ -179,14 +177,23 @@ def interruptible(session: Any, run: Callable[[], T]) -> T:
             session.removeTag(tag)
 
     with ThreadPoolExecutor(max_workers=1) as worker:
-        inherited: Callable[[], T] = inheritable_thread_target(session)(tagged)
-        future = worker.submit(inherited)
+        future = worker.submit(_inheriting(session, tagged))
         try:
             return future.result()
         except KeyboardInterrupt:
             session.interruptTag(tag)
             wait([future])
             raise
+
+
+def _inheriting(session: Any, run: Callable[[], T]) -> Callable[[], T]:
+    """The function with what the thread has set for its jobs, such as a scheduler pool; classic sessions alone."""
+    if _is_connect(session):
+        return run
+    from pyspark import inheritable_thread_target
+
+    inheriting: Callable[[], T] = inheritable_thread_target(session)(run)
+    return inheriting
 
 
 @contextmanager
@@ -201,6 +208,9 @@ def translated(sql: str) -> Generator[None]:
         if not is_sparks:
             raise
         text = str(error)
+        if not isinstance(error, PySparkException):
+            # What Java only passes on says nothing itself; the last cause does.
+            text = text.rsplit("Caused by: ", 1)[-1]
         condition = error.getCondition() if isinstance(error, PySparkException) else None
         found = _CONDITION.search(text)
         raise EngineError(

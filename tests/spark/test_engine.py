@@ -339,9 +339,13 @@ def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[
 def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     few = store.get_historical_features(ROWS.slice(0, 3), "latest")
-    assert "RangeMax latest" in str(few.explain(level="physical"))
+    assert "latest: RangeMax, at most 2 rows per key make a RangeMax: 2   (not UnionLastValue)" in str(
+        few.explain(level="physical")
+    )
     many = store.get_historical_features(ROWS, "latest")
-    assert "UnionLastValue latest" in str(many.explain(level="physical"))
+    assert "latest: UnionLastValue, at most 2 rows per key make a RangeMax: 3" in str(many.explain(level="physical"))
+    frame = store.get_historical_features(spark.createDataFrame(ROWS), "latest")
+    assert "make a RangeMax: unknown   (not RangeMax)" in str(frame.explain(level="physical"))
 
 
 def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
@@ -443,9 +447,9 @@ LONG_QUERY = """
     import hitherto as ht, pyarrow as pa
     from pyspark.sql import SparkSession
     remote = os.environ.get("HITHERTO_SPARK_REMOTE")
-    builder = SparkSession.builder
+    builder = SparkSession.builder.config("spark.ui.enabled", "false")
     # The server that this test's own session started is the one to connect to.
-    builder = builder.remote("sc://localhost") if remote else builder.master("local[2]").config("spark.ui.enabled", "false")
+    builder = builder.remote("sc://localhost") if remote else builder.master("local[2]")
     spark = builder.getOrCreate()
     count = 100_000
     data = pa.table({"k": [1] * count, "ts": pa.array(range(count), pa.timestamp("us")), "x": [1.0] * count})
