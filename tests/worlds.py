@@ -2,7 +2,8 @@
 
 Names, keys, instants and values come from short pools, so that ties, equal keys and bounds that miss or hit by one
 microsecond are common. A table is drawn as one string of bytes for each row, each byte an index into its column's
-pool: fast to draw, and hypothesis can drop rows and simplify values when it shrinks.
+pool: fast to draw, and hypothesis can drop rows and simplify values when it shrinks. A world is drawn by hypothesis or
+by a seeded ``Random``, and knows its pools, so that its definitions can be asked over other rows as well.
 """
 
 from __future__ import annotations
@@ -10,6 +11,7 @@ from __future__ import annotations
 import atexit
 import itertools
 import tempfile
+from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
@@ -45,6 +47,57 @@ VIEW_NAMES = ("v", "w", 'vi"ew', "select from", "ü", "spine", "row_id", "a__b")
 SPINE_FORMS = ("arrow", "arrow", "chunked", "pandas", "polars")
 
 
+class Choices(ABC):
+    """What everything is drawn with; small numbers are the simple ones."""
+
+    @abstractmethod
+    def integer(self, low: int, high: int) -> int:
+        """A number, both ends included."""
+
+    @abstractmethod
+    def strings(self, width: int, low: int, high: int) -> list[bytes]:
+        """From ``low`` to ``high`` strings of ``width`` bytes."""
+
+    def pick(self, options: Sequence[Any]) -> Any:
+        return options[self.integer(0, len(options) - 1)]
+
+    def chance(self, one_in: int) -> bool:
+        return self.integer(0, one_in - 1) == one_in - 1
+
+    def rows(self, columns: Sequence[Column], low: int, high: int) -> list[tuple[Any, ...]]:
+        pools = [column.pool for column in columns]
+        return [
+            tuple(pool[byte % len(pool)] for pool, byte in zip(pools, data, strict=True))
+            for data in self.strings(len(pools), low, high)
+        ]
+
+
+class _Drawn(Choices):
+    """By hypothesis, which can shrink them."""
+
+    def __init__(self, draw: st.DrawFn) -> None:
+        self._draw = draw
+
+    def integer(self, low: int, high: int) -> int:
+        return self._draw(st.integers(low, high))
+
+    def strings(self, width: int, low: int, high: int) -> list[bytes]:
+        return self._draw(st.lists(st.binary(min_size=width, max_size=width), min_size=low, max_size=high))
+
+
+class Seeded(Choices):
+    """By a seed, every choice as likely as any other."""
+
+    def __init__(self, seed: str) -> None:
+        self._random = Random(seed)
+
+    def integer(self, low: int, high: int) -> int:
+        return self._random.randint(low, high)
+
+    def strings(self, width: int, low: int, high: int) -> list[bytes]:
+        return [self._random.randbytes(width) for _ in range(self.integer(low, high))]
+
+
 @dataclass(frozen=True)
 class Column:
     """A column to be: the values it may have, in the unit of its type."""
@@ -63,7 +116,7 @@ class Column:
         return self.is_integer or bool(pa.types.is_floating(self.type))
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, eq=False)
 class SourceTable:
     """The columns of a source by role, and its rows."""
 
@@ -72,7 +125,7 @@ class SourceTable:
     created: Column | None
     sequence: tuple[Column, ...]
     values: tuple[Column, ...]
-    rows: tuple[tuple[Any, ...], ...]
+    rows: tuple[tuple[Any, ...], ...] = ()
 
     @property
     def columns(self) -> tuple[Column, ...]:
@@ -83,10 +136,23 @@ class SourceTable:
     def data(self) -> pa.Table:
         return arrow_table(self.columns, self.rows)
 
+    def filled(self, choices: Choices) -> SourceTable:
+        """The same columns with rows from their pools."""
+        low, high = choices.pick(((0, 6), (24, 48), (24, 48), (8, 24)))
+        rows = choices.rows(self.columns, low, high)
+        # Full duplicates, and rows of one age and other values, which only the order of the features tells apart.
+        twins = zip(rows, reversed(rows[: choices.pick((0, 6, 12))]), strict=False)
+        rows += [(*row[: -len(self.values)], *other[-len(self.values) :]) for row, other in twins]
+        rows += rows[: choices.pick((0, 0, 1, 3))]
+        return replace(self, rows=tuple(rows))
+
 
 @dataclass(frozen=True, eq=False)
 class World:
-    """Definitions, a request and its data. ``expected`` is the answer by the reference."""
+    """Definitions, a request and its data. ``expected`` is the answer by the reference.
+
+    ``drawn`` and ``spine_columns`` are what the rows came from.
+    """
 
     views: list[FeatureView | FeatureViewProjection]
     features: list[Feature]
@@ -95,6 +161,8 @@ class World:
     spine: pa.Table
     timestamp: str
     tables: dict[Source, pa.Table]
+    drawn: dict[Source, SourceTable]
+    spine_columns: tuple[Column, ...]
     expressions: dict[str, Evaluate]
     types: dict[tuple[str, str], pa.DataType]
     key_columns: tuple[Column, ...]
@@ -150,8 +218,11 @@ class World:
         return "\n".join(lines)
 
 
-def with_sources(world: World, sources: Mapping[Source, Source]) -> World:
-    """The same request, with each source replaced by another that holds the same rows."""
+def with_sources(world: World, sources: Mapping[Source, Source], key: str | None = None) -> World:
+    """The same request, with each source replaced by another that holds the same rows.
+
+    With ``key``, every view has that column as one more join key.
+    """
 
     def moved(use: Feature) -> Feature:
         if isinstance(use, str):
@@ -162,18 +233,24 @@ def with_sources(world: World, sources: Mapping[Source, Source]) -> World:
         return views[use.name]
 
     bases = (use.view if isinstance(use, FeatureViewProjection) else use for use in world.views)
-    views = {view.name: _with_source(view, sources[view.source]) for view in bases}
-    uses = [use for use in map(moved, world.views) if not isinstance(use, str)]
-    return replace(world, views=uses, features=[moved(item) for item in world.features])
+    views = {view.name: _with_source(view, sources[view.source], key) for view in bases}
+    return replace(
+        world,
+        views=[use for use in map(moved, world.views) if not isinstance(use, str)],
+        features=[moved(item) for item in world.features],
+        tables={sources[source]: table for source, table in world.tables.items()},
+        drawn={sources[source]: table for source, table in world.drawn.items()},
+    )
 
 
-def _with_source(view: FeatureView, source: Source) -> FeatureView:
+def _with_source(view: FeatureView, source: Source, key: str | None) -> FeatureView:
     aggregated: dict[str, Any] = {"aggregations": view.aggregations, "post_aggregation": view.post_aggregation}
     latest: dict[str, Any] = {"features": view.features, "allow_exact_matches": view.allow_exact_matches}
     latest["ttl"] = None if view.ttl is None else timedelta(microseconds=view.ttl)
     specific = aggregated if view.aggregations else latest
+    entities = view.entities if key is None else (*view.entities, ht.Entity("more", join_keys=[key]))
     return FeatureView(
-        view.name, entities=view.entities, source=source, filter=view.filter, columns=view.columns, **specific
+        view.name, entities=entities, source=source, filter=view.filter, columns=view.columns, **specific
     )
 
 
@@ -230,21 +307,37 @@ def arrow_table(columns: Sequence[Column], rows: Sequence[Sequence[Any]]) -> pa.
 @st.composite
 def worlds(draw: st.DrawFn) -> World:
     """A world with one to three sources and one to four views."""
-    return _WorldBuilder(draw).build()
+    return _WorldBuilder(_Drawn(draw)).build()
+
+
+def seeded_world(seed: str) -> World:
+    """The same, by a seed."""
+    return _WorldBuilder(Seeded(seed)).build()
+
+
+def filled_spine(columns: Sequence[Column], choices: Choices) -> pa.Table:
+    """A spine of the columns, and a number for each row."""
+    low, high = choices.pick(((0, 8), (65, 90), (65, 90), (8, 64)))
+    rows = choices.rows(columns, low, high)
+    rows += rows[: choices.pick((0, 0, 2))]
+    table = arrow_table(columns, rows)
+    number = pa.array(range(table.num_rows), pa.int16())
+    return table.append_column(pa.field("row number", number.type, metadata={"note": "kept"}), number)
 
 
 class _WorldBuilder:
     """Draws a world top down: clock, keys, sources, views, request, spine."""
 
-    def __init__(self, draw: st.DrawFn) -> None:
-        self._draw = draw
+    def __init__(self, choices: Choices) -> None:
+        self._choices = choices
+        self._integer, self._pick, self._chance = choices.integer, choices.pick, choices.chance
         self._anchor = self._pick(ANCHORS)
         self._step = self._pick(STEPS)
         self._is_far = abs(self._anchor) > 9_000_000_000 * SECOND  # beyond what 64 bits of nanoseconds hold
         self._shuffle = Random(self._integer(0, 1_000))
         self._expressions: dict[str, Evaluate] = {}
         self._types: dict[tuple[str, str], pa.DataType] = {}
-        self._tables: dict[Source, pa.Table] = {}
+        self._tables: dict[Source, SourceTable] = {}
 
     def build(self) -> World:
         names = self._names(5)
@@ -257,11 +350,10 @@ class _WorldBuilder:
             again = self._pick(views)
             uses.append(again.with_name("again").with_join_key_map({key: copies[key] for key in again.join_keys}))
         timestamp = self._pick(("event_timestamp", "event_timestamp", "when", names[4]))
-        spine = self._spine(keys, copies, timestamp)
-        entity_df, spine = self._in_form(spine)
+        spine_columns = self._spine_columns(keys, copies, timestamp)
+        entity_df, spine = self._in_form(filled_spine(spine_columns, self._choices))
         features = self._features(uses)
-        relations = {source: Relation(tuple(table.column_names), ()) for source, table in self._tables.items()}
-        outputs = selected(uses, features, relations, full_feature_names=False)
+        outputs = selected(uses, features, self._empty_relations(), full_feature_names=False)
         taken = [name.lower() for name in (*(item.name for item in outputs), *spine.column_names)]
         clashes = len(set(taken)) < len(taken)
         return World(
@@ -271,27 +363,15 @@ class _WorldBuilder:
             entity_df=entity_df,
             spine=spine,
             timestamp=timestamp,
-            tables=self._tables,
+            tables={source: table.data for source, table in self._tables.items()},
+            drawn=self._tables,
+            spine_columns=spine_columns,
             expressions=self._expressions,
             types=self._types,
             key_columns=tuple(keys),
             key_copies=copies,
             end=self._pick(self._instants()) // 1_000,
         )
-
-    # What everything is drawn with; small numbers are the simple ones.
-
-    def _integer(self, low: int, high: int) -> int:
-        return self._draw(st.integers(low, high))
-
-    def _pick(self, options: Sequence[Any]) -> Any:
-        return options[self._integer(0, len(options) - 1)]
-
-    def _chance(self, one_in: int) -> bool:
-        return self._integer(0, one_in - 1) == one_in - 1
-
-    def _bytes(self, width: int, low: int, high: int) -> list[bytes]:
-        return self._draw(st.lists(st.binary(min_size=width, max_size=width), min_size=low, max_size=high))
 
     def _names(self, count: int, but: Sequence[str] = ()) -> list[str]:
         free = [name for name in NAMES if name not in but]
@@ -367,14 +447,8 @@ class _WorldBuilder:
         values = [self._value(name) for name in names[4 : 4 + self._integer(1, 4)]]
         known = [replace(key, pool=(*key.pool[:-2], None)) for key in keys]
         timestamp = self._time(names[0], nullable=True)
-        table = SourceTable(tuple(known), timestamp, created, tuple(sequence), tuple(values), ())
-        low, high = self._pick(((0, 6), (24, 48), (24, 48), (8, 24)))
-        rows = [_row(table.columns, data) for data in self._bytes(len(table.columns), low, high)]
-        # Full duplicates, and rows of one age and other values, which only the order of the features tells apart.
-        twins = zip(rows, reversed(rows[: self._pick((0, 6, 12))]), strict=False)
-        rows += [(*row[: -len(values)], *other[-len(values) :]) for row, other in twins]
-        rows += rows[: self._pick((0, 0, 1, 3))]
-        return SourceTable(table.keys, timestamp, created, table.sequence, table.values, tuple(rows))
+        table = SourceTable(tuple(known), timestamp, created, tuple(sequence), tuple(values))
+        return table.filled(self._choices)
 
     def _retyped(self, key: Column) -> Column:
         """A key as a source may have it: an integer of another width, an instant of another unit or zone."""
@@ -403,7 +477,7 @@ class _WorldBuilder:
             source = ht.FileSource(write_files(table.data, self._integer(1, 3)), **roles)
         else:
             source = ht.ArrowSource(table.data, **roles)
-        self._tables[source] = table.data
+        self._tables[source] = table
         return source
 
     def _view(self, name: str, table: SourceTable) -> FeatureView:
@@ -498,7 +572,7 @@ class _WorldBuilder:
 
     def _features(self, uses: Sequence[FeatureView | FeatureViewProjection]) -> list[Feature]:
         """What is asked for: whole views, projections and texts, in any order."""
-        relations = {source: Relation(tuple(table.column_names), ()) for source, table in self._tables.items()}
+        relations = self._empty_relations()
         chosen: list[Feature] = []
         for use in uses:
             offered = [item.feature for item in selected([use], [use], relations, full_feature_names=True)]
@@ -519,16 +593,14 @@ class _WorldBuilder:
         """Some of the names, at least one, in any order."""
         return self._shuffle.sample(names, self._integer(1, len(names)))
 
-    def _spine(self, keys: Sequence[Column], copies: Mapping[str, str], timestamp: str) -> pa.Table:
+    def _empty_relations(self) -> dict[Source, Relation]:
+        """The sources' columns, which are enough to name features."""
+        return {source: Relation(tuple(table.data.column_names), ()) for source, table in self._tables.items()}
+
+    def _spine_columns(self, keys: Sequence[Column], copies: Mapping[str, str], timestamp: str) -> tuple[Column, ...]:
         time = self._time(timestamp, nullable=False)
-        extra = Column("label", pa.string(), ("x", "y", None))
-        columns = [extra, *keys, time, *(Column(copies[key.name], key.type, key.pool) for key in keys)]
-        low, high = self._pick(((0, 8), (65, 90), (65, 90), (8, 64)))
-        rows = [_row(columns, data) for data in self._bytes(len(columns), low, high)]
-        rows += rows[: self._pick((0, 0, 2))]
-        table = arrow_table(columns, rows)
-        number = pa.array(range(table.num_rows), pa.int16())
-        return table.append_column(pa.field("row number", number.type, metadata={"note": "kept"}), number)
+        label = Column("label", pa.string(), ("x", "y", None))
+        return (label, *keys, time, *(Column(copies[key.name], key.type, key.pool) for key in keys))
 
     def _in_form(self, spine: pa.Table) -> tuple[Any, pa.Table]:
         """The spine as a user has it, and the Arrow table whose columns must come back."""
@@ -564,10 +636,6 @@ def write_files(data: pa.Table, count: int) -> list[Path]:
 def quoted(name: str) -> str:
     """The name as an SQL identifier."""
     return '"' + name.replace('"', '""') + '"'
-
-
-def _row(columns: Sequence[Column], data: bytes) -> tuple[Any, ...]:
-    return tuple(column.pool[byte % len(column.pool)] for column, byte in zip(columns, data, strict=True))
 
 
 def _name(column: Column | None) -> str | None:

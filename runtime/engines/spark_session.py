@@ -153,7 +153,8 @@ def _shipped(data: Any, *, numbered: bool) -> pa.Table:
         if POSITION in (name.lower() for name in columns):
             raise SpineError(f"entity rows: column {POSITION!r} is the number that rows are given; rename it")
         columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
-    return pa.table(columns)
+    # In one piece: Spark takes an empty chunk for the end, and drops the rows behind it.
+    return pa.table(columns).combine_chunks()
 
 
 def release(frame: Any) -> None:

@@ -1,50 +1,13 @@
-"""The same answer on Spark: random worlds on a real local Spark, against the plain-Python reference.
-
-``HITHERTO_SPARK_WORLDS`` is the number of worlds (12 by default); a third of them runs every node alone, and a third
-without the optimizer.
-"""
+"""The engine's whole path on a real local Spark: files, the online store, the user's session."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.rules import RULE_NAMES
 from hitherto.runtime.engines.spark import SparkComputeEngine
-from hypothesis import HealthCheck, Phase, given, seed, settings
-
-from tests.worlds import World, differences, worlds
-
-WORLDS = int(os.environ.get("HITHERTO_SPARK_WORLDS", "12"))
-PLANS = (
-    ht.PlannerOptions(verify_each=True),
-    ht.PlannerOptions(unfused=True),
-    ht.PlannerOptions(disabled_rules=RULE_NAMES),
-)
-
-
-def test_spark_gives_the_reference_answer(spark: Any) -> None:
-    engine, count = SparkComputeEngine(spark), 0
-
-    @seed(41)
-    @settings(
-        max_examples=WORLDS,
-        deadline=None,
-        database=None,
-        phases=[Phase.generate],
-        suppress_health_check=list(HealthCheck),
-    )
-    @given(worlds())
-    def agrees(world: World) -> None:
-        nonlocal count
-        options, count = PLANS[count % len(PLANS)], count + 1
-        assert differences(world, world.expected(), world.job(engine, options).to_arrow()) == []
-
-    agrees()
-    assert count >= WORLDS
 
 
 def example(folder: Path, engine: ht.ComputeEngine) -> tuple[ht.FeatureStore, pa.Table]:

@@ -16,10 +16,10 @@ import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hitherto.dialects.compiler import SqlCompiler
-from hitherto.dialects.spark import SparkDialect
 from hitherto.planner.ir.logical import Relation
-from hitherto.planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, UnionLastValue
+from hitherto.planner.ir.physical import RangeMax, UnionLastValue
+
+from tests.spark.engines import spark_with
 
 ZONES = ("UTC", "America/New_York", "Asia/Tokyo")
 DAY = 86_400_000_000
@@ -173,6 +173,13 @@ def test_a_frames_columns_are_checked_when_the_job_is_made(spark: Any) -> None:
     assert "column 'name' and feature latest:name have one name" in str(error.value)
 
 
+def test_an_empty_chunk_is_not_the_end_of_the_data(spark: Any) -> None:
+    chunked = pa.concat_tables([EVENTS.slice(0, 1), EVENTS.slice(1, 0), EVENTS.slice(1)])
+    rows = pa.concat_tables([ROWS.slice(0, 2), ROWS.slice(2, 0), ROWS.slice(2)])
+    found = answer(ht.SparkComputeEngine(spark), rows, views(ht.ArrowSource(chunked, timestamp_field="ts")))
+    assert same(found, answer(None, ROWS))
+
+
 def test_columns_of_any_type_come_back_with_a_frames_rows(spark: Any) -> None:
     frame = spark.createDataFrame(ROWS).selectExpr(
         "k", "event_timestamp", "array(note) AS `a.b`", "named_struct('x', k) AS s", "CAST(k AS DECIMAL(9, 2)) AS d"
@@ -310,21 +317,9 @@ def test_an_error_names_view_node_condition_and_sql_and_has_no_stack(spark: Any)
     assert not error.transient
 
 
-class Only(SparkDialect):
-    """Spark with some of its physical forms."""
-
-    def __init__(self, *forms: type[Relation]) -> None:
-        self._only = (*forms, BucketedRangeJoinAggregate)
-
-    @property
-    def forms(self) -> dict[type[Relation], Any]:
-        return {form: write for form, write in super().forms.items() if form in self._only}
-
-
 @pytest.mark.parametrize("form", [RangeMax, UnionLastValue])
 def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[Relation]) -> None:
-    engine = ht.SparkComputeEngine(spark)
-    engine.compiler = SqlCompiler(Only(form))  # type: ignore[misc]
+    engine = spark_with(spark, form)
     source = ht.ArrowSource(EVENTS, timestamp_field="ts")
     strict = ht.FeatureView("strict", entities=["k"], source=source, features=["v"], allow_exact_matches=False)
     short = ht.FeatureView("short", entities=["k"], source=source, features=["name"], ttl="1us")

@@ -1,0 +1,71 @@
+"""The same answer three ways: plain Python, DuckDB and Spark, on random worlds that are stacked into few Spark jobs.
+
+``HITHERTO_SPARK_WORLDS`` is the number of worlds, 408 by default, twelve to a job; ``HITHERTO_SEED`` gives others. What
+each runs with goes round: the plan's options, the form of the latest value, files or memory.
+"""
+
+from __future__ import annotations
+
+import os
+from random import Random
+from typing import Any
+
+import hitherto as ht
+import pyarrow as pa
+import pytest
+from hitherto.planner.ir.physical import RangeMax, UnionLastValue
+from hitherto.planner.rules import RULE_NAMES
+
+from tests.spark.engines import spark_with
+from tests.spark.stacking import Stack, shrunk, stacked
+from tests.worlds import World, differences
+
+IN_ONE = 12
+WORLDS = int(os.environ.get("HITHERTO_SPARK_WORLDS", "408"))
+SEED = os.environ.get("HITHERTO_SEED", "4")
+FILES = (None, 1, 3, 16)
+
+
+def options_of(number: int) -> ht.PlannerOptions:
+    """Rules on, each node alone, rules off, and a random half of the rules off."""
+    half = tuple(Random(number).sample(RULE_NAMES, len(RULE_NAMES) // 2))
+    return (
+        ht.PlannerOptions(verify_each=True),
+        ht.PlannerOptions(unfused=True),
+        ht.PlannerOptions(disabled_rules=RULE_NAMES),
+        ht.PlannerOptions(disabled_rules=half, verify_each=True),
+    )[number % 4]
+
+
+def problems_of(world: World, engine: ht.ComputeEngine, options: ht.PlannerOptions) -> list[str]:
+    """How a world's answer differs from the reference's; an error is a difference too."""
+    try:
+        return differences(world, world.expected(), world.job(engine, options).to_arrow())
+    except ht.HithertoError as error:
+        return [f"{type(error).__name__}: {error}"]
+
+
+def report(stack: Stack, found: dict[int, list[str]], engine: ht.ComputeEngine, options: ht.PlannerOptions) -> str:
+    """The first world that differs, alone and made small."""
+    number, problems = next(iter(found.items()))
+    world = stack.parts[number]
+    lines = [f"worlds {list(found)} differ; world {number}: {problems[:3]}", f"options {options}"]
+    if not problems_of(world, engine, options):
+        return "\n".join([*lines, "alone it does not differ: look at what the worlds of the stack share", repr(world)])
+    small = shrunk(world, lambda smaller: bool(problems_of(smaller, engine, options)))
+    lines += [f"alone and small: {problems_of(small, engine, options)[:3]}"]
+    lines += [f"on DuckDB: {problems_of(small, ht.LocalComputeEngine(), options)[:3]}", repr(small)]
+    return "\n".join(lines)
+
+
+@pytest.mark.parametrize("number", range(-(-WORLDS // IN_ONE)))
+def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: Any, number: int) -> None:
+    stack = stacked(f"{SEED}.{number}", IN_ONE, FILES[number // 4 % 4])
+    options = options_of(number)
+    # A node that runs alone reads its rows from a table, of which nothing says that they are numbered.
+    form = None if options.unfused else (None, RangeMax, UnionLastValue)[number % 3]
+    engine = ht.SparkComputeEngine(spark) if form is None else spark_with(spark, form)
+    for each in (ht.LocalComputeEngine(), engine):
+        answer: pa.Table = stack.whole.job(each, options).to_arrow()
+        found = stack.differences(answer)
+        assert not found, report(stack, found, each, options)
