@@ -186,7 +186,7 @@ class DuckDBDialect(Dialect):
         """
         type_ = scan.table.schema[column]
         value = sql.column(column)
-        if type_.is_float and isinstance(scan.table.data, ParquetFiles):
+        if type_.is_float and isinstance(scan.table.data, ParquetFiles | CatalogTable):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         ours = isinstance(scan.table.data, EngineTable)

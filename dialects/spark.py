@@ -16,6 +16,7 @@ from sqlglot import exp
 from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.ir.logical import (
     ArrowData,
+    CatalogTable,
     EngineData,
     EngineTable,
     NumberRows,
@@ -45,6 +46,8 @@ SESSION: Mapping[str, str] = {
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.ansi.doubleQuotedIdentifiers": "false",
     "spark.sql.caseSensitive": "false",
+    # The statistics of cached tables leave NaN out, the greatest number, and would skip rows.
+    "spark.sql.inMemoryColumnarStorage.partitionPruning": "false",
     # Nanoseconds of files come as integers; what is written has plain microseconds.
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
@@ -249,11 +252,16 @@ class SparkDialect(Dialect):
         return sql.table(data.name if isinstance(data, EngineTable) else scan.table.name)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
-        type_ = scan.table.schema[column]
+        """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.
+
+        A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest number.
+        """
+        type_, data, value = scan.table.schema[column], scan.table.data, sql.column(column)
+        if type_.is_float and isinstance(data, ParquetFiles | CatalogTable):
+            nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
+            return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"
-        if not is_zoned or isinstance(scan.table.data, EngineTable):
-            return sql.column(column)
-        return sql.cast(sql.column(column), "TIMESTAMP_NTZ")
+        return sql.cast(value, "TIMESTAMP_NTZ") if is_zoned and not isinstance(data, EngineTable) else value
 
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
         """A bound on an event time, compared on the stored value itself, so that row groups can be skipped."""

@@ -173,6 +173,28 @@ def test_a_frames_columns_are_checked_when_the_job_is_made(spark: Any) -> None:
     assert "column 'name' and feature latest:name have one name" in str(error.value)
 
 
+def test_nan_is_not_lost_to_the_statistics_of_files_and_cached_tables(spark: Any, tmp_path: Path) -> None:
+    nan = float("nan")
+    data = pa.table({"k": [1, 1], "ts": times(1, 2), "x": [0.0, nan], "y": pa.array([0.0, nan], pa.float32())})
+    pq.write_table(data, tmp_path / "events.parquet")
+    spark.read.parquet(f"file://{tmp_path}/events.parquet").createOrReplaceTempView("nan_events")
+    rows = pa.table({"k": [1], "event_timestamp": times(9)})
+    sources = (
+        ht.FileSource(tmp_path / "events.parquet", timestamp_field="ts"),
+        ht.TableSource("nan_events", timestamp_field="ts"),
+        ht.ArrowSource(data, timestamp_field="ts"),
+    )
+    try:
+        for source in sources:
+            count = [ht.Aggregation("*", "count")]
+            view = ht.FeatureView("v", entities=["k"], source=source, filter="x > 1 and y > 1", aggregations=count)
+            for options in (ht.PlannerOptions(), ht.PlannerOptions(unfused=True)):
+                store = ht.FeatureStore([view], engine=ht.SparkComputeEngine(spark), planner_options=options)
+                assert store.get_historical_features(rows, view).to_arrow()["count"].to_pylist() == [1]
+    finally:
+        spark.catalog.dropTempView("nan_events")
+
+
 def test_an_empty_chunk_is_not_the_end_of_the_data(spark: Any) -> None:
     chunked = pa.concat_tables([EVENTS.slice(0, 1), EVENTS.slice(1, 0), EVENTS.slice(1)])
     rows = pa.concat_tables([ROWS.slice(0, 2), ROWS.slice(2, 0), ROWS.slice(2)])
