@@ -17,6 +17,7 @@ from hitherto.planner.rules import RULE_NAMES
 from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema
 from hitherto.runtime.arrow import planner_schema
+from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.local import LocalComputeEngine
 
 ENGINE = LocalComputeEngine(threads=2)
@@ -58,12 +59,15 @@ def expression(text: str, over: Relation | Schema) -> Expr:
 
 
 def compiled(
-    relation: Relation, rules: Iterable[str] = RULE_NAMES, statistics: Statistics = NO_STATISTICS
+    relation: Relation,
+    rules: Iterable[str] = RULE_NAMES,
+    statistics: Statistics = NO_STATISTICS,
+    engine: SqlComputeEngine = ENGINE,
 ) -> CompiledPlan:
     """The relation as queries, with these logical rules and all physical ones; every firing is verified."""
     disabled = tuple(name for name in RULE_NAMES if name not in set(rules))
     options = PlannerOptions(disabled_rules=disabled, verify_each=True)
-    return ENGINE.compile(ExecutionPlan(Given(relation)), options, statistics)
+    return engine.compile(ExecutionPlan(Given(relation)), options, statistics)
 
 
 def execute(plan: ExecutionPlan) -> pa.Table:
