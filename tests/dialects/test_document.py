@@ -1,0 +1,123 @@
+"""docs/functions.md is made from the tables of functions and aggregates, and says what they say.
+
+``pytest --update-golden`` writes it.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+from hitherto.dialects import syntax
+from hitherto.dialects.base import Dialect
+from hitherto.dialects.duckdb import DuckDBDialect
+from hitherto.dialects.spark import SparkDialect
+from hitherto.dialects.windowed import Windowed
+from hitherto.planner.expr.aggregates import AGGREGATES
+from hitherto.planner.expr.functions import FUNCTIONS, TypeRuleError
+from hitherto.planner.expr.parse import parse_expression
+from hitherto.planner.ir.intervals import window_interval
+from hitherto.planner.ir.logical import WindowedAggregate
+from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Schema
+from sqlglot import exp
+
+PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
+DIALECTS: tuple[Dialect, ...] = (DuckDBDialect(), SparkDialect())
+TYPES = (INT64, FLOAT64, DataType("decimal", precision=9, scale=2), BOOL, STRING, DataType("binary"), DATE, TIMESTAMP)
+HEAD = """\
+# Functions and aggregates
+
+What expressions (`filter`, `where`, `columns`, `post_aggregation`) and aggregations may use, on DuckDB and on Spark
+alike: each has one meaning, one form in either dialect, and examples that the tests execute on both. Anything else is
+refused when the plan is made. This page is made from the code's own tables; a test keeps it current.
+"""
+
+
+def row(cells: Sequence[str]) -> str:
+    escaped = (cell.replace("|", "\\|").replace("\n", " ") for cell in cells)
+    return f"| {' | '.join(escaped)} |"
+
+
+def table(titles: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    return "\n".join([row(titles), row(["---"] * len(titles)), *map(row, rows)])
+
+
+def code(text: str) -> str:
+    """Text as code, also where it holds backticks, as Spark's identifiers do."""
+    return f"`` {text} ``" if "`" in text else f"`{text}`"
+
+
+def shown(value: Any) -> str:
+    return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
+
+
+def functions() -> str:
+    rows: list[list[str]] = []
+    for function in FUNCTIONS.values():
+        if function.visibility != "public":
+            continue
+        text, value = function.cases[0]
+        parsed = parse_expression(text, Schema(()), "example")
+        forms = [dialect.expressions.compile(parsed, syntax.column).sql(dialect.name) for dialect in DIALECTS]
+        rows.append([code(function.name), f"{code(text)} = {code(shown(value))}", str(parsed.type), *map(code, forms)])
+    return table(["function", "example", "type", "DuckDB", "Spark"], rows)
+
+
+def taken(rule: Callable[[DataType], DataType]) -> str:
+    """Which types an aggregate takes, and what of."""
+    results: list[str] = []
+    for type_ in TYPES:
+        try:
+            results.append(f"{type_} → {rule(type_)}")
+        except TypeRuleError:
+            continue
+    return ", ".join(results)
+
+
+def aggregates() -> str:
+    rows: list[list[str]] = []
+    for aggregate in AGGREGATES.values():
+        type_, values, result = aggregate.cases[0]
+        interval = window_interval("t", window=1, offset=0, slide=None, closed="left", data_delay=0)
+        planned = WindowedAggregate(
+            "a", aggregate.name, "x", None, interval, ("ts", "x"), aggregate.type_rule(type_)
+        )  # fmt: skip
+        forms = []
+        for dialect in DIALECTS:
+            window = Windowed(
+                lambda: syntax.column("x"),
+                type_,
+                lambda: exp.Column(this=exp.Identifier(this="in_window", quoted=False)),
+                lambda dialect=dialect: dialect.sort_key([syntax.column("ts"), syntax.column("x")]),
+            )
+            forms.append(dialect.windowed(planned, window).sql(dialect.name))
+        example = f"of {', '.join(map(shown, values))}: {shown(result)}"
+        empty = shown(aggregate.empty)
+        rows.append([code(aggregate.name), taken(aggregate.type_rule), example, empty, *map(code, forms)])
+    return table(["aggregate", "types", "example", "empty window", "DuckDB", "Spark"], rows)
+
+
+def page() -> str:
+    return "\n".join([
+        HEAD,
+        "## Functions and operators\n",
+        functions(),
+        "\n## Aggregates\n",
+        "Nulls in the column are left out; `count` of `*` counts rows. `in_window` stands for the bounds of the window",
+        "and the aggregation's `where`; `x` is the column and `ts` the time of an event.\n",
+        aggregates(),
+        "",
+    ])  # fmt: skip
+
+
+def test_the_page_of_functions_is_current(update_golden: bool) -> None:
+    if update_golden:
+        PAGE.write_text(page(), encoding="utf-8")
+    assert PAGE.read_text(encoding="utf-8") == page()
+
+
+def test_every_public_function_and_every_aggregate_is_on_the_page() -> None:
+    text = PAGE.read_text(encoding="utf-8")
+    public = [function.name for function in FUNCTIONS.values() if function.visibility == "public"]
+    assert [name for name in (*public, *AGGREGATES) if f"| {code(name)} |" not in text] == []
