@@ -69,3 +69,16 @@ def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: An
         answer: pa.Table = stack.whole.job(each, options).to_arrow()
         found = stack.differences(answer)
         assert not found, report(stack, found, each, options)
+
+
+def test_a_failing_world_is_shrunk_to_the_rows_that_fail() -> None:
+    world = next(part for part in stacked("shrink", IN_ONE, None).parts if part.spine.num_rows > 20)
+
+    def fails(smaller: World) -> bool:
+        return 2 in smaller.spine["row number"].to_pylist() and any(t.num_rows for t in smaller.tables.values())
+
+    small = shrunk(world, fails, most=2_000)
+    assert small.spine["row number"].to_pylist() == [2]
+    assert sum(table.num_rows for table in small.tables.values()) == 1
+    assert len(small.features) == 1
+    assert not problems_of(small, ht.LocalComputeEngine(), ht.PlannerOptions())
