@@ -7,6 +7,7 @@ each runs with goes round: the plan's options, the form of the latest value, fil
 from __future__ import annotations
 
 import os
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -16,9 +17,10 @@ import pytest
 from hitherto.planner.ir.physical import RangeMax, UnionLastValue
 from hitherto.planner.rules import RULE_NAMES
 
+from tests.online import online_differences
 from tests.spark.engines import spark_with
 from tests.spark.stacking import Stack, shrunk, stacked
-from tests.worlds import World, differences
+from tests.worlds import World, differences, seeded_world
 
 IN_ONE = 12
 WORLDS = int(os.environ.get("HITHERTO_SPARK_WORLDS", "408"))
@@ -69,6 +71,14 @@ def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: An
         answer: pa.Table = stack.whole.job(each, options).to_arrow()
         found = stack.differences(answer)
         assert not found, report(stack, found, each, options)
+
+
+@pytest.mark.parametrize("number", range(6))
+def test_the_online_store_that_spark_fills_answers_as_a_retrieval_at_its_end(
+    spark: Any, number: int, tmp_path: Path
+) -> None:
+    world = seeded_world(f"{SEED}.{number} online")
+    assert not online_differences(world, ht.SparkComputeEngine(spark), tmp_path / "online.db")
 
 
 def test_a_failing_world_is_shrunk_to_the_rows_that_fail() -> None:
