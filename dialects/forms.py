@@ -5,7 +5,7 @@ The aliases are the same everywhere: s a spine row, e an event, m a match, w a w
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 
 from sqlglot import exp
 
@@ -174,21 +174,8 @@ def range_max(to: Statement, node: RangeMax) -> Block:
         (payload, sql.function("max", _payload(to, node, pick)))
         for payload, pick in zip(payloads, node.picks, strict=True)
     ]
-    latest = sql.select(
-        [(node.row, sql.column(node.row, "s")), *greatest],
-        sql.table(spine, "s"),
-        joins=[sql.join(sql.table(events, "e"), on)],
-        group=[sql.column(node.row, "s")],
-    )
-    found = to.add_cte(f"{label}_latest", latest)
-
-    def joins() -> list[exp.Join]:
-        same_row = exp.EQ(this=sql.column(node.row, "s"), expression=sql.column(node.row, "m"))
-        return [sql.join(sql.table(found, "m"), [same_row], side="LEFT")]
-
-    columns = {field.name: Column(field.name, field.type) for field in node.schema}
-    base = _payload_columns(to, node, payloads, "m")
-    return Block(source=lambda: sql.table(spine, "s"), joins=joins, base=base, columns=columns)
+    found = _grouped_by_row(to, node, spine, events, on, greatest, f"{label}_latest")
+    return _every_row(node, spine, found, _payload_columns(to, node, payloads, "a"))
 
 
 def _payload(to: Statement, node: AsofJoin, pick: Pick) -> Sql:
@@ -242,14 +229,50 @@ def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregat
         on.append(exp.GTE(this=sql.column(ts, "e"), expression=_shifted(node.time, earliest)))
     on.append(exp.LT(this=sql.column(ts, "e"), expression=_shifted(node.time, node.latest)))
     aggregates = [(each.name, _windowed(to, node, each)) for each in node.aggregates]
-    windows = sql.select(
-        [(node.row, sql.column(node.row, "s")), *aggregates],
-        sql.table(probe, "s"),
+    found = _grouped_by_row(to, node, probe, events, on, aggregates, f"{label}_windows")
+    empty = {each.name: AGGREGATES[each.function].empty for each in node.aggregates}
+
+    def base(name: str) -> Sql:
+        """A row without events has no aggregates, and gets the empty values."""
+        if name not in empty:
+            return sql.column(name, "s")
+        value = sql.column(name, "a")
+        default = empty[name]
+        return value if default is None else sql.function("coalesce", value, sql.number(default))
+
+    return _every_row(node, spine, found, base)
+
+
+def _grouped_by_row(
+    to: Statement,
+    node: RangeMax | BucketedRangeJoinAggregate,
+    spine: str,
+    events: str,
+    on: list[Sql],
+    measures: Sequence[tuple[str, Sql]],
+    name: str,
+) -> str:
+    """CTE: spine rows joined to events, grouped by row; a row without events is not in it."""
+    grouped = sql.select(
+        [(node.row, sql.column(node.row, "s")), *measures],
+        sql.table(spine, "s"),
         joins=[sql.join(sql.table(events, "e"), on)],
         group=[sql.column(node.row, "s")],
     )
-    name = to.add_cte(f"{label}_windows", windows)
-    return _every_row(to, node, spine, name)
+    return to.add_cte(name, grouped)
+
+
+def _every_row(
+    node: RangeMax | BucketedRangeJoinAggregate, spine: str, found: str, base: Callable[[str], Sql]
+) -> Block:
+    """Every spine row once, beside what was found for it."""
+
+    def joins() -> list[exp.Join]:
+        same_row = exp.EQ(this=sql.column(node.row, "s"), expression=sql.column(node.row, "a"))
+        return [sql.join(sql.table(found, "a"), [same_row], side="LEFT")]
+
+    columns = {field.name: Column(field.name, field.type) for field in node.schema}
+    return Block(source=lambda: sql.table(spine, "s"), joins=joins, base=base, columns=columns)
 
 
 def _probe(to: Statement, node: BucketedRangeJoinAggregate, spine: str, label: str) -> tuple[str, str]:
@@ -288,25 +311,6 @@ def _windowed(to: Statement, node: BucketedRangeJoinAggregate, aggregate: Window
     column = aggregate.operand
     type_ = None if column is None else node.events.schema[column]
     return to.dialect.windowed(aggregate, Windowed(lambda: sql.column(column or "", "e"), type_, within, key))
-
-
-def _every_row(to: Statement, node: BucketedRangeJoinAggregate, spine: str, windows: str) -> Block:
-    """The spine with its aggregates; a row without events has none in ``windows``, and gets the empty values."""
-    empty = {each.name: AGGREGATES[each.function].empty for each in node.aggregates}
-
-    def base(name: str) -> Sql:
-        if name not in empty:
-            return sql.column(name, "s")
-        value = sql.column(name, "a")
-        default = empty[name]
-        return value if default is None else sql.function("coalesce", value, sql.number(default))
-
-    def joins() -> list[exp.Join]:
-        on = exp.EQ(this=sql.column(node.row, "s"), expression=sql.column(node.row, "a"))
-        return [sql.join(sql.table(windows, "a"), [on], side="LEFT")]
-
-    columns = {field.name: Column(field.name, field.type) for field in node.schema}
-    return Block(source=lambda: sql.table(spine, "s"), joins=joins, base=base, columns=columns)
 
 
 def _winner_column(node: NarrowAsofThenFetch) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -67,6 +67,15 @@ def arrow_type(type_: DataType) -> pa.DataType:
 def planner_schema(schema: pa.Schema) -> Schema:
     """The planner's schema of an Arrow schema. Raises ValueError where a name is repeated."""
     return Schema(Field(field.name, data_type(field.type)) for field in schema)
+
+
+def floor_to_micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Nanoseconds as microseconds, rounded down also before 1970, where a cast would truncate."""
+    nanos = pc.cast(column, pa.int64())
+    cut = pc.divide(nanos, 1_000)
+    is_above = pc.greater(pc.multiply(cut, 1_000), nanos)
+    micros = pc.subtract(cut, pc.cast(is_above, pa.int64()))
+    return cast("pa.ChunkedArray[Any]", pc.cast(micros, pa.timestamp("us", column.type.tz)))
 
 
 def as_planned(column: pa.Array[Any], type_: DataType) -> pa.Array[Any]:

@@ -160,12 +160,10 @@ class Explanation:
 
     def _reason(self, form: AsofJoin | WindowAggregate) -> str:
         name, most = type(form).__name__, self.compiled.statistics.rows_per_key
-        others = {RangeMax, UnionLastValue} & self.compiler.forms - {type(form)}
-        if isinstance(form, WindowAggregate) or not others:
+        if isinstance(form, WindowAggregate) or not {RangeMax, UnionLastValue} <= self.compiler.forms:
             return f"{name}, the only form so far"
-        known = "unknown" if most is None else f"{most:,}"
-        (other,) = others
-        return f"{name}, at most {FEW_ROWS_PER_KEY} rows per key make a RangeMax: {known}   (not {other.__name__})"
+        share = "an unknown number of rows" if most is None else f"at most {most:,} row{'s' * (most != 1)}"
+        return f"{name}, {share} for a key   (RangeMax: up to {FEW_ROWS_PER_KEY}, UnionLastValue: more)"
 
 
 def summary(step: Step) -> str:

@@ -71,12 +71,8 @@ class EntityRows(ABC):
 class RowsEngine(Protocol):
     """What entity rows that live in an engine need of it."""
 
-    def columns(self, data: TableData) -> Schema:
-        """The columns of something that only the engine can read."""
-        ...
-
     def arrow_columns(self, data: TableData) -> pa.Schema:
-        """The same as an Arrow schema."""
+        """The columns of something that only the engine can read."""
         ...
 
     def fixed(self, data: EngineData) -> AbstractContextManager[EngineData]:

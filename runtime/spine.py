@@ -16,10 +16,10 @@ import pyarrow.compute as pc
 from ..planner.errors import SpineError, UnsupportedError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
-from ..planner.ir.logical import ArrowData, Table, TableData, feature_type
+from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
-from .arrow import arrow_type, is_tabular, planner_schema, to_table
+from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, time_column
 
 _BEYOND_TIME = 2**62
@@ -113,13 +113,9 @@ class Spine(EntityRows):
         """Keys and timestamp alone. Nanoseconds are rounded down here: an engine takes the last one for infinity."""
         keys = (key.spine_column for view in views for key in view.keys)
         data = self.rows.select(list(dict.fromkeys((self.timestamp, *keys))))
-        type_ = self.schema[self.timestamp]
-        if type_.unit == "ns":
-            nanos = data[self.timestamp].cast(pa.int64())
-            cut = pc.divide(nanos, 1_000)
-            is_above = pc.greater(pc.multiply(cut, 1_000), nanos)
-            micros = pc.subtract(cut, is_above.cast(pa.int64())).cast(arrow_type(feature_type(type_)))
-            data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, micros)
+        if self.schema[self.timestamp].unit == "ns":
+            column = floor_to_micros(data[self.timestamp])
+            data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, column)
         return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
 
     def statistics(self) -> Statistics:

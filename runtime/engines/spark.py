@@ -22,7 +22,7 @@ from ..arrow import arrow_type
 from ..distributed import DistributedEngine
 from ..rows import EngineRows
 from ..session import SqlSession, SqlValue
-from .spark_session import SparkConnection, interruptible, release, translated
+from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -64,6 +64,7 @@ class SparkComputeEngine(DistributedEngine):
         kind = type(entity_df)
         if kind.__name__ != "DataFrame" or not kind.__module__.startswith("pyspark.sql."):
             return None
+        check_numbered(entity_df.columns)  # type: ignore[attr-defined]
         return EngineRows(self, EngineData(entity_df), entity_timestamp)
 
     @contextmanager
@@ -73,13 +74,11 @@ class SparkComputeEngine(DistributedEngine):
         A number is given where the rows are evaluated, once; it is never computed again. Where storage is lost, with
         the machine that held it, Spark fails the job instead of evaluating the rows anew under other numbers.
         """
-        from pyspark.sql.functions import monotonically_increasing_id
-
         frame: Any = data.value
         with translated(""):
             numbered = interruptible(
                 frame.sparkSession,
-                lambda: frame.withColumn(POSITION, monotonically_increasing_id()).localCheckpoint(),
+                lambda: frame.selectExpr("*", f"monotonically_increasing_id() AS {POSITION}").localCheckpoint(),
             )
         try:
             yield EngineData(numbered)
@@ -115,8 +114,8 @@ class SparkComputeEngine(DistributedEngine):
             raise HithertoError(f"to_parquet: {folder.absolute()} holds other files than parquet; give another folder")
         if folder.is_file():
             raise HithertoError(f"to_parquet: {folder.absolute()} is a file; on Spark give a folder's path")
-        beside = folder.absolute().parent / f".{folder.name}.{uuid.uuid4().hex}"
-        written, replaced = beside.with_suffix(".part"), beside.with_suffix(".old")
+        beside = f".{folder.name}.{uuid.uuid4().hex}"
+        written, replaced = (folder.absolute().with_name(f"{beside}.{role}") for role in ("part", "old"))
         try:
             with translated(""):
                 interruptible(frame.sparkSession, lambda: frame.write.parquet(f"file://{written}"))
@@ -125,15 +124,26 @@ class SparkComputeEngine(DistributedEngine):
                     f"to_parquet: Spark wrote to another machine's {folder.absolute().parent}; give a folder that it "
                     "shares with this process, or write job.to_spark() where Spark can"
                 )
-            if folder.exists():
-                os.replace(folder, replaced)
-            os.replace(written, folder)
+            _put_in_place(written, folder, replaced)
         finally:
             shutil.rmtree(written, ignore_errors=True)
-            shutil.rmtree(replaced, ignore_errors=True)
 
     def __repr__(self) -> str:
         return "SparkComputeEngine()"
+
+
+def _put_in_place(written: Path, folder: Path, replaced: Path) -> None:
+    """Give a folder its name; one that has it already stays, under another, until that is done."""
+    if not folder.exists():
+        os.replace(written, folder)
+        return
+    os.replace(folder, replaced)
+    try:
+        os.replace(written, folder)
+    except BaseException:
+        os.replace(replaced, folder)
+        raise
+    shutil.rmtree(replaced, ignore_errors=True)
 
 
 def _is_part(path: Path) -> bool:

@@ -5,23 +5,30 @@ from __future__ import annotations
 import re
 import threading
 import uuid
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, TypeVar
+from typing import Any, TypeVar
+
+import pyarrow as pa
 
 from ...dialects.spark import POSITION, SESSION, literal_path
 from ...planner.errors import EngineError, SpineError, UnsupportedError
-from ...planner.ir.logical import ArrowData, CatalogTable, EngineData, ParquetFiles, TableData
-from ..arrow import arrow_type, data_type
+from ...planner.ir.logical import ArrowData, CatalogTable, EngineData, ParquetFiles, TableData, feature_type
+from ...planner.types import DataType, Kind
+from ..arrow import arrow_type, data_type, floor_to_micros
 from ..session import RESERVED_NAMES, SqlConnection
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 T = TypeVar("T")
 
+# What Spark reads an unsigned column of a parquet file as; the same for one that is shipped.
+_SIGNED: Mapping[Kind, DataType] = {
+    "uint8": DataType("int16"),
+    "uint16": DataType("int32"),
+    "uint32": DataType("int64"),
+    "uint64": DataType("decimal", precision=20, scale=0),
+}
 _STACK = re.compile(r"\s+SQLSTATE:|\n+(?:JVM stacktrace:|\s+at |== SQL|org\.apache\.spark\.)")
 _CONDITION = re.compile(r"\[([A-Z][A-Z0-9_.]+)\]")
 _LOST = ("CHECKPOINT_RDD_BLOCK_ID_NOT_FOUND", "ExecutorLostFailure", "UNAVAILABLE", "Connection refused")
@@ -61,18 +68,14 @@ class SparkConnection(SqlConnection):
 
     def joined(self, own: TableData, features: str, row: str, types: Mapping[str, pa.DataType]) -> Any:
         """A lazy frame: the rows' own columns, joined by number to the features that a statement gives."""
-        import pyarrow as pa
-        from pyspark.sql.functions import col
-
         with translated(features):
-            rows, answers = self._frame(own, numbered=True), self._session.sql(features)
-            both = rows.join(answers, rows[POSITION] == answers[_quoted(row)])
-            columns = [col(_quoted(name)) for name in rows.columns if name != POSITION]
+            rows, answers = self._frame(own, numbered=True, as_values=True), self._session.sql(features)
+            columns = [rows[_quoted(name)] for name in rows.columns if name != POSITION]
             for name, type_ in types.items():
                 is_zoned = pa.types.is_timestamp(type_) and type_.tz is not None
-                feature = col(_quoted(name))
+                feature = answers[_quoted(name)]
                 columns.append(feature.cast("timestamp_ltz").alias(name) if is_zoned else feature)
-            return both.select(*columns)
+            return rows.join(answers, rows[POSITION] == answers[_quoted(row)]).select(*columns)
 
     def close(self) -> None:
         """Drop the views; a cached one goes from the cache with it, since the cache is the whole Spark's."""
@@ -88,13 +91,13 @@ class SparkConnection(SqlConnection):
                 self._session.client.release_session()
                 self._session.client.close()
 
-    def _frame(self, data: TableData, *, numbered: bool = False) -> Any:
-        """The data as a frame of this session."""
+    def _frame(self, data: TableData, *, numbered: bool = False, as_values: bool = False) -> Any:
+        """The data as a frame of this session; in-memory data as ``_shipped`` says."""
         match data:
             case ParquetFiles(paths):
                 return self._session.read.parquet(*map(_as_uri, paths))
             case ArrowData(value):
-                return self._session.createDataFrame(_shipped(value, numbered=numbered))
+                return self._session.createDataFrame(_shipped(value, numbered=numbered, as_values=as_values))
             case CatalogTable(parts):
                 return self._borrowed(self._user.table(".".join(map(_quoted, parts))))
             case EngineData(value):
@@ -137,24 +140,35 @@ def _as_uri(path: str) -> str:
     return "file://" + literal_path(path)
 
 
-def _shipped(data: Any, *, numbered: bool) -> pa.Table:
-    """Arrow data as Spark takes it: nanoseconds as integers, plain strings, and a row number where one is needed."""
-    import pyarrow as pa
+def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
+    """Arrow data as Spark takes it: in its types, without columns that have none, and numbered where that is needed.
 
+    Nanoseconds, of which it has none, are integers for a plan, which rounds each by its role; or ``as_values``
+    microseconds, rounded down.
+    """
     columns: dict[str, Any] = {}
     for field, column in zip(data.schema, data.columns, strict=True):
-        if pa.types.is_timestamp(field.type):
-            unit = field.type.unit
-            column = column.cast(pa.int64()) if unit == "ns" else column.cast(pa.timestamp("us", field.type.tz))
-        elif data_type(field.type).kind in ("string", "binary"):
-            column = column.cast(arrow_type(data_type(field.type)))
+        type_ = data_type(field.type)
+        if type_.kind == "timestamp" and type_.unit == "ns":
+            column = floor_to_micros(column) if as_values else column.cast(pa.int64())
+        elif type_.kind == "timestamp":
+            column = column.cast(arrow_type(feature_type(type_)))
+        elif type_.kind in _SIGNED or type_.kind in ("string", "binary", "date", "decimal"):
+            column = column.cast(arrow_type(_SIGNED.get(type_.kind, type_)))
+        elif type_.kind == "other" and not as_values:
+            continue  # no plan reads it
         columns[field.name] = column
     if numbered:
-        if POSITION in (name.lower() for name in columns):
-            raise SpineError(f"entity rows: column {POSITION!r} is the number that rows are given; rename it")
+        check_numbered(columns)
         columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
     # In one piece: Spark takes an empty chunk for the end, and drops the rows behind it.
     return pa.table(columns).combine_chunks()
+
+
+def check_numbered(names: Iterable[str]) -> None:
+    """Raise a SpineError where entity rows have a column of the name that their number is given."""
+    if POSITION in map(str.lower, names):
+        raise SpineError(f"entity rows: column {POSITION!r} has the name of the number that rows are given; rename it")
 
 
 def release(frame: Any) -> None:

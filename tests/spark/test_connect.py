@@ -14,12 +14,12 @@ HERE = Path(__file__).parent
 
 
 def test_the_engine_holds_on_spark_connect(spark: Any) -> None:
-    if os.environ.get("HITHERTO_SPARK_REMOTE"):
-        pytest.skip("this is the run on Spark Connect")
     if "CI" not in os.environ:
         pytest.importorskip("grpc", reason="Spark Connect needs pip install 'hitherto[spark-connect]'")
     command = [sys.executable, "-m", "pytest", "-q", "-x", "-k", "not hundred", str(HERE / "test_engine.py")]
-    environment = os.environ | {"HITHERTO_SPARK_REMOTE": "local[2]"}
+    # Where this run is on Spark Connect itself, its server is the one to connect to.
+    remote = "sc://localhost" if os.environ.get("HITHERTO_SPARK_REMOTE") else "local[2]"
+    environment = os.environ | {"HITHERTO_SPARK_REMOTE": remote}
     for name in ("PYTEST_XDIST_WORKER", "PYTEST_XDIST_WORKER_COUNT", "PYTEST_CURRENT_TEST", "PYTEST_ADDOPTS"):
         environment.pop(name, None)
     done = subprocess.run(command, capture_output=True, text=True, check=False, env=environment, cwd=HERE.parents[1])

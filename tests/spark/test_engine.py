@@ -211,6 +211,66 @@ def test_columns_of_any_type_come_back_with_a_frames_rows(spark: Any) -> None:
     assert all(row["s"] == {"x": row["k"]} for row in found.select(["k", "s"]).to_pylist())
 
 
+def test_the_name_of_the_rows_number_is_not_taken_from_a_user(spark: Any) -> None:
+    rows = ROWS.rename_columns(["k", "event_timestamp", "Hitherto_Position"])
+    store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
+    with pytest.raises(ht.SpineError, match="'hitherto_position' has the name of the number that rows are given"):
+        store.get_historical_features(spark.createDataFrame(rows), "latest")
+    job = store.get_historical_features(rows, "latest")
+    assert same(job.to_arrow().select(["v", "name"]), answer(None, ROWS).select(["v", "name"]))
+    with pytest.raises(ht.SpineError, match="'hitherto_position' has the name of the number that rows are given"), job:
+        job.to_spark()
+
+
+IN_MEMORY: dict[str, pa.Array] = {
+    "uint8": pa.array([1, 255, None, 0], pa.uint8()),
+    "uint16": pa.array([1, 2**16 - 1, None, 0], pa.uint16()),
+    "uint32": pa.array([1, 2**32 - 1, None, 0], pa.uint32()),
+    "uint64": pa.array([1, 2**63 - 1, None, 0], pa.uint64()),
+    "dictionary": pa.array(["a", "b", None, "a"]).dictionary_encode(),
+    "large": pa.array(["a", "b", None, "c"], pa.large_string()),
+    "view": pa.array(["a", "b", None, "c"], pa.string_view()),
+    "fixed": pa.array([b"ab", b"cd", None, b"ef"], pa.binary(2)),
+    "date64": pa.array([0, 86_400_000, None, -86_400_000], pa.date64()),
+    "decimal": pa.array([1, 2, None, 3], pa.decimal128(38, 10)),
+}
+
+
+def test_in_memory_columns_of_every_type_have_duckdbs_answer(spark: Any) -> None:
+    data = pa.table({"k": [1] * 4, "ts": times(1, 2, 3, 4), **IN_MEMORY})
+    source = ht.ArrowSource(data, timestamp_field="ts")
+    last = ht.FeatureView("last", entities=["k"], source=source, features=list(IN_MEMORY))
+    aggregations = [ht.Aggregation(name, function) for name in IN_MEMORY for function in ("max", "count_distinct")]
+    whole = ht.FeatureView("whole", entities=["k"], source=source, aggregations=aggregations)
+    for keys in (pa.int64(), pa.uint8(), pa.uint16(), pa.uint32(), pa.uint64()):
+        rows = pa.table({"k": pa.array([1, None, 2], keys), "event_timestamp": times(3, 4, 5)})
+        assert same(answer(ht.SparkComputeEngine(spark), rows, [last, whole]), answer(None, rows, [last, whole]))
+
+
+def test_columns_that_spark_has_no_type_for_do_no_harm_where_nothing_reads_them(spark: Any) -> None:
+    odd = {
+        "month": pa.array([(1, 2, 3)] * 7, pa.month_day_nano_interval()),
+        "half": pa.array([1.0] * 7, pa.float16()),
+        "time": pa.array([1] * 7, pa.time64("ns")),
+    }
+    data = EVENTS
+    for name, column in odd.items():
+        data = data.append_column(name, column)
+    found = answer(ht.SparkComputeEngine(spark), ROWS, views(ht.ArrowSource(data, timestamp_field="ts")))
+    assert same(found, answer(None, ROWS))
+
+
+def test_nanoseconds_of_a_rows_own_columns_are_rounded_down_in_a_frame(spark: Any) -> None:
+    own = pa.array([-1, 1_999, None], pa.timestamp("ns", "UTC"))
+    rows = pa.table({"k": pa.array([1, 2, 9], pa.int64()), "event_timestamp": times(DAY, DAY, DAY), "own": own})
+    store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
+    with store.get_historical_features(rows, "latest") as job:
+        found = job.to_spark().toArrow().sort_by("k")["own"]
+        assert found.type == pa.timestamp("us", "UTC")
+        assert found.cast(pa.int64()).to_pylist() == [-1, 1, None]
+        assert job.to_arrow()["own"].combine_chunks().equals(own)  # collected rows keep their own columns untouched
+
+
 def test_a_lazy_frame_runs_nothing_until_it_is_used(spark: Any, tmp_path: Path) -> None:
     pq.write_table(pa.table({"k": [1], "ts": times(1), "text": ["no number"]}), tmp_path / "events.parquet")
     source = ht.FileSource(tmp_path / "events.parquet", timestamp_field="ts")
@@ -291,6 +351,30 @@ def test_a_failed_write_leaves_the_old_folder(spark: Any, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["answer"]
 
 
+def test_a_folder_that_does_not_get_its_name_leaves_the_old_one(
+    spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    job = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark)).get_historical_features(ROWS, views())
+    job.to_parquet(tmp_path / "answer.parquet")
+    rename, names = os.replace, []
+
+    def fails_for_new_data(source: Path, target: Path) -> None:
+        names.append(Path(source).name)
+        if names[-1].endswith(".part"):
+            raise OSError("no space left on device")
+        rename(source, target)
+
+    for _ in range(2):
+        with monkeypatch.context() as patched:
+            patched.setattr(os, "replace", fails_for_new_data)
+            with pytest.raises(OSError, match="no space left"):
+                job.to_parquet(tmp_path / "answer.parquet")
+    assert as_set(pq.read_table(tmp_path / "answer.parquet")) == as_set(answer(None, ROWS))
+    assert [path.name for path in tmp_path.iterdir()] == ["answer.parquet"]
+    written = [name for name in names if name.endswith(".part")]
+    assert len(written) == len(set(written)) == 2  # two writers never share a name
+
+
 def test_tables_are_looked_up_where_the_user_stands(spark: Any, tmp_path: Path) -> None:
     spark.sql("CREATE DATABASE IF NOT EXISTS sales LOCATION '" + (tmp_path / "sales").as_uri() + "'")
     try:
@@ -356,13 +440,13 @@ def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[
 def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     few = store.get_historical_features(ROWS.slice(0, 3), "latest")
-    assert "latest: RangeMax, at most 2 rows per key make a RangeMax: 2   (not UnionLastValue)" in str(
+    assert "latest: RangeMax, at most 2 rows for a key   (RangeMax: up to 2, UnionLastValue: more)" in str(
         few.explain(level="physical")
     )
     many = store.get_historical_features(ROWS, "latest")
-    assert "latest: UnionLastValue, at most 2 rows per key make a RangeMax: 3" in str(many.explain(level="physical"))
+    assert "latest: UnionLastValue, at most 3 rows for a key" in str(many.explain(level="physical"))
     frame = store.get_historical_features(spark.createDataFrame(ROWS), "latest")
-    assert "make a RangeMax: unknown   (not RangeMax)" in str(frame.explain(level="physical"))
+    assert "latest: UnionLastValue, an unknown number of rows for a key" in str(frame.explain(level="physical"))
 
 
 def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
@@ -438,6 +522,10 @@ def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any)
         answers.append(store.get_historical_features(rows, uses, full_feature_names=True).to_arrow())
     assert answers[0].num_columns == 2 + 100 * width
     assert answers[0].equals(answers[1])
+    store = ht.FeatureStore(uses, engine=ht.SparkComputeEngine(spark))
+    with store.get_historical_features(rows, uses, full_feature_names=True) as job:
+        frame = job.to_spark().toArrow()
+    assert frame.sort_by([("event_timestamp", "ascending")]).equals(answers[1])
 
 
 def test_a_wide_frame_is_joined_by_tens(spark: Any) -> None:
