@@ -70,6 +70,8 @@ def spark() -> Iterator[Any]:
         session.stop()
         return
     builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
+    # A frame of 2,000 features needs more than the gigabyte that Spark takes by itself.
+    builder = builder.config("spark.driver.memory", "2g")
     session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
     session.sparkContext.setLogLevel("OFF")
     yield session
