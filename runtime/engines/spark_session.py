@@ -114,14 +114,16 @@ class SparkConnection(SqlConnection):
 
 
 def _new_session(user: Any) -> Any:
-    if not _is_connect(user):
-        return user.newSession()
+    from pyspark import __version__
+    from pyspark.errors import PySparkNotImplementedError
+
     try:
         return user.newSession()
-    except Exception as error:  # before Spark 4.3 a Connect session can't make another one
-        if "NOT_IMPLEMENTED" not in str(error) and not isinstance(error, AttributeError):
-            raise
-        return type(user)(connection=user.client._builder)
+    except (AttributeError, PySparkNotImplementedError):
+        raise UnsupportedError(
+            f"Spark Connect needs pyspark 4.3 or later, whose sessions can make new ones; this is {__version__}: "
+            "pip install 'hitherto[spark-connect]'"
+        ) from None
 
 
 def _is_connect(session: Any) -> bool:
