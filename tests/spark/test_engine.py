@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 import hitherto as ht
+import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
@@ -250,7 +251,7 @@ def test_in_memory_columns_of_every_type_have_duckdbs_answer(spark: Any) -> None
 def test_columns_that_spark_has_no_type_for_do_no_harm_where_nothing_reads_them(spark: Any) -> None:
     odd = {
         "month": pa.array([(1, 2, 3)] * 7, pa.month_day_nano_interval()),
-        "half": pa.array([1.0] * 7, pa.float16()),
+        "half": pa.array(np.ones(7, np.float16)),
         "time": pa.array([1] * 7, pa.time64("ns")),
     }
     data = EVENTS
