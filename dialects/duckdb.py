@@ -21,118 +21,14 @@ from ..planner.ir.logical import (
     WindowedAggregate,
 )
 from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
-from ..planner.types import DataType
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
+from .duckdb_aggregates import AGGREGATE_FORMS
+from .duckdb_expressions import DuckDBExpressions
 from .forms import bucketed_range_join_aggregate, narrow_asof_then_fetch
-from .patterns import DATE, FLOAT, INTEGER, TIMESTAMP
 from .syntax import Sql
 from .windowed import Windowed
-
-
-def _like(call: Call, args: list[Operand]) -> Sql:
-    return exp.Like(this=sql.wrapped(args[0]()), expression=args[1]())
-
-
-def _date_part(call: Call, args: list[Operand]) -> Sql:
-    part = sql.function("date_part", args[0](), args[1]())
-    is_null = isinstance(call.args[1], Literal) and call.args[1].value is None
-    return sql.cast(part, "BIGINT") if is_null else part
-
-
-def _shift(call: Call, args: list[Operand]) -> Sql:
-    return sql.binary(exp.Add, args[0](), sql.function("to_microseconds", args[1]()))
-
-
-def _micros(rounding: str) -> Form:
-    """Microseconds of a timestamp; nanoseconds are rounded up or down, also before 1970, where // truncates."""
-
-    def form(call: Call, args: list[Operand]) -> Sql:
-        (operand,) = args
-        if call.args[0].type.unit != "ns":
-            return sql.function("epoch_us", operand())
-
-        def nanos() -> Sql:
-            return sql.function("epoch_ns", operand())
-
-        up = rounding == "up"
-        away: type[exp.Binary] = exp.Add if up else exp.Sub
-        beyond = (
-            exp.GT(this=nanos(), expression=sql.number(0)) if up else exp.LT(this=nanos(), expression=sql.number(0))
-        )
-        moved = sql.binary(exp.IntDiv, sql.binary(away, nanos(), sql.number(999)), sql.number(1000))
-        return sql.case([(beyond, moved)], sql.binary(exp.IntDiv, nanos(), sql.number(1000)))
-
-    return form
-
-
-class DuckDBExpressions(ExpressionCompiler):
-    """Expressions in DuckDB. The session is in UTC (``LocalComputeEngine`` sets and checks it)."""
-
-    forms: Mapping[str, Form] = {
-        **FORMS,
-        "lower": ascii_case("lower"),
-        "upper": ascii_case("upper"),
-        "like": _like,
-        "date_trunc": named("date_trunc"),
-        "extract": _date_part,
-        "shift": _shift,
-        "micros_up": _micros("up"),
-        "micros_down": _micros("down"),
-    }
-    type_names: Mapping[str, str] = {
-        "bool": "BOOLEAN",
-        "int8": "TINYINT",
-        "int16": "SMALLINT",
-        "int32": "INTEGER",
-        "int64": "BIGINT",
-        "uint8": "UTINYINT",
-        "uint16": "USMALLINT",
-        "uint32": "UINTEGER",
-        "uint64": "UBIGINT",
-        "float32": "REAL",
-        "float64": "DOUBLE",
-        "string": "VARCHAR",
-        "binary": "BLOB",
-        "date": "DATE",
-        "timestamp": "TIMESTAMP",
-    }
-
-    def instant_of_micros(self, micros: Sql) -> Sql:
-        return sql.function("make_timestamp", micros)
-
-    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
-        name = self.type_name(target)
-        if source.kind == "string":
-            return self._from_text(value, target, name)
-        if target.is_integer and (source.is_float or source.kind == "decimal"):
-            return sql.cast(sql.function("trunc", value()), name)
-        if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
-            micros = Call("micros_down", (Column("", source),), target)
-            return self.instant_of_micros(self.forms["micros_down"](micros, [value]))
-        if source.kind == "timestamp" and target.kind == "timestamp" and source.unit == "us":
-            return value()
-        return sql.cast(value(), name)
-
-    def _from_text(self, value: Operand, target: DataType, name: str) -> Sql:
-        """Text that has another form than the canonical one is an error, and not what DuckDB would make of it."""
-        if target.kind == "timestamp":
-            valid = sql.function("regexp_full_match", value(), sql.text(TIMESTAMP))
-            return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ"), name)
-        if target.kind == "bool":
-            lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name)
-        pattern = INTEGER if target.is_integer else DATE if target.kind == "date" else FLOAT
-        return self._guarded(sql.function("regexp_full_match", value(), sql.text(pattern)), value, name)
-
-    def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:
-        message = exp.DPipe(
-            this=exp.DPipe(this=sql.text("cast: not a " + name + ": '"), expression=value()), expression=sql.text("'")
-        )
-        present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
-        return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("error", message))])
 
 
 def _as_glob(path: str) -> str:
@@ -233,66 +129,3 @@ class DuckDBDialect(Dialect):
 
     def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
         return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
-
-
-AggregateForm = Callable[[Windowed, str], Sql]
-
-
-def _plain(function: str) -> AggregateForm:
-    return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
-
-
-def _count(w: Windowed, result: str) -> Sql:
-    return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
-
-
-def _summed(w: Windowed, result: str) -> Sql:
-    """DuckDB sums integers to 128 bits and small floats to double: the planned type, or an error where it overflows."""
-    return sql.cast(sql.filtered(sql.function("sum", w.operand()), w.within()), result)
-
-
-def _mean(w: Windowed, result: str) -> Sql:
-    return sql.filtered(sql.function("avg", sql.cast(w.operand(), result)), w.within())
-
-
-def _variance(function: str, least: int) -> AggregateForm:
-    """DuckDB gives 0 for the variance of a lone infinity or NaN; the canonical value is NaN."""
-
-    def form(w: Windowed, result: str) -> Sql:
-        def is_finite() -> Sql:
-            return sql.function("isfinite", sql.cast(w.operand(), result))
-
-        count = sql.filtered(sql.function("count", w.operand()), w.within())
-        infinite = sql.filtered(sql.function("bool_or", exp.Not(this=is_finite())), w.within())
-        enough = exp.GTE(this=count, expression=sql.number(least))
-        finite = exp.And(this=w.valued(), expression=is_finite())
-        variance = sql.filtered(sql.function(function, sql.cast(w.operand(), result)), finite)
-        nan = sql.cast(sql.text("nan"), result)
-        return sql.case([(exp.And(this=enough, expression=infinite), nan)], variance)
-
-    return form
-
-
-def _count_distinct(w: Windowed, result: str) -> Sql:
-    return sql.filtered(exp.Count(this=exp.Distinct(expressions=[w.operand()])), w.within())
-
-
-def _ordered(function: str) -> AggregateForm:
-    """The operand's value at the least or greatest key, among the values that are not null."""
-    return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
-
-
-AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
-    "count": _count,
-    "sum": _summed,
-    "mean": _mean,
-    "min": _plain("min"),
-    "max": _plain("max"),
-    "var_samp": _variance("var_samp", 2),
-    "var_pop": _variance("var_pop", 1),
-    "stddev_samp": _variance("stddev_samp", 2),
-    "stddev_pop": _variance("stddev_pop", 1),
-    "count_distinct": _count_distinct,
-    "first": _ordered("arg_min"),
-    "last": _ordered("arg_max"),
-}

@@ -7,7 +7,6 @@ a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset
 from __future__ import annotations
 
 import re
-import sys
 from collections.abc import Callable, Mapping, Sequence
 from typing import Any
 
@@ -28,13 +27,12 @@ from ..planner.ir.logical import (
     WindowedAggregate,
 )
 from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, UnionLastValue
-from ..planner.types import FLOAT64, INT64, DataType
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case
 from .forms import bucketed_range_join_aggregate, range_max, union_last_value
-from .patterns import DATE, FLOAT, TIMESTAMP
+from .spark_aggregates import AGGREGATE_FORMS
+from .spark_expressions import SparkExpressions
 from .syntax import Sql
 from .windowed import Windowed
 
@@ -55,150 +53,6 @@ SESSION: Mapping[str, str] = {
 
 POSITION = "hitherto_position"
 """The column with which in-memory rows are numbered before they are handed over."""
-
-_WHOLE = 2.0**53
-_BEYOND_FLOAT32 = float(2**128 - 2**103)
-_PARTS = {"isodow": "DAYOFWEEK_ISO"}
-
-
-def _rounded(function: str) -> Form:
-    """Spark rounds a double to a long, which loses NaN, infinities and what is too large; those are whole already."""
-
-    def form(call: Call, args: list[Operand]) -> Sql:
-        if call.type.is_integer:
-            return args[0]()
-        limit = exp.Literal(this=f"{_WHOLE!r}e0", is_string=False)
-        is_small = exp.LT(this=sql.function("abs", args[0]()), expression=limit)
-        return sql.case([(is_small, sql.cast(sql.function(function, args[0]()), "DOUBLE"))], args[0]())
-
-    return form
-
-
-def _like(call: Call, args: list[Operand]) -> Sql:
-    """No character escapes in a pattern: a '$', which does here, is doubled."""
-    pattern = call.args[1]
-    if isinstance(pattern, Literal) and isinstance(pattern.value, str):
-        doubled: Sql = sql.text(pattern.value.replace("$", "$$"))
-    else:
-        doubled = sql.function("replace", args[1](), sql.text("$"), sql.text("$$"))
-    return exp.Escape(this=exp.Like(this=sql.wrapped(args[0]()), expression=doubled), expression=sql.text("$"))
-
-
-def _date_trunc(call: Call, args: list[Operand]) -> Sql:
-    return sql.cast(sql.function("date_trunc", args[0](), args[1]()), "TIMESTAMP_NTZ")
-
-
-def _extract(call: Call, args: list[Operand]) -> Sql:
-    """The second is whole, as every part is: Spark's has a fraction."""
-    part = call.args[0]
-    assert isinstance(part, Literal)
-    name = sql.text(_PARTS.get(str(part.value), str(part.value)))
-    return sql.cast(sql.function("date_part", name, args[1]()), "BIGINT")
-
-
-def _micros(rounding: str) -> Form:
-    """Microseconds of a timestamp; nanoseconds come as integers, and are rounded up or down."""
-
-    def form(call: Call, args: list[Operand]) -> Sql:
-        if call.args[0].type.unit != "ns":
-            return sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
-        above = sql.function("pmod", args[0](), sql.number(1000))
-        down = sql.binary(exp.IntDiv, sql.binary(exp.Sub, args[0](), above), sql.number(1000))
-        if rounding == "down":
-            return down
-        rest = exp.GT(this=sql.function("pmod", args[0](), sql.number(1000)), expression=sql.number(0))
-        return sql.binary(exp.Add, down, sql.case([(rest, sql.number(1))], sql.number(0)))
-
-    return form
-
-
-def _shift(call: Call, args: list[Operand]) -> Sql:
-    micros = sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
-    return _instant(sql.binary(exp.Add, micros, args[1]()))
-
-
-def _instant(micros: Sql) -> Sql:
-    return sql.cast(sql.function("timestamp_micros", micros), "TIMESTAMP_NTZ")
-
-
-def _floor_to(call: Call, args: list[Operand]) -> Sql:
-    return sql.binary(exp.Sub, args[0](), sql.function("pmod", args[0](), args[1]()))
-
-
-class SparkExpressions(ExpressionCompiler):
-    """Expressions in Spark SQL."""
-
-    forms: Mapping[str, Form] = {
-        **FORMS,
-        "floor": _rounded("floor"),
-        "ceil": _rounded("ceil"),
-        "lower": ascii_case("lower"),
-        "upper": ascii_case("upper"),
-        "like": _like,
-        "date_trunc": _date_trunc,
-        "extract": _extract,
-        "shift": _shift,
-        "micros_up": _micros("up"),
-        "micros_down": _micros("down"),
-        "floor_to": _floor_to,
-    }
-    type_names: Mapping[str, str] = {
-        "bool": "BOOLEAN",
-        "int8": "TINYINT",
-        "int16": "SMALLINT",
-        "int32": "INT",
-        "int64": "BIGINT",
-        "uint8": "SMALLINT",
-        "uint16": "INT",
-        "uint32": "BIGINT",
-        "uint64": "DECIMAL(20, 0)",
-        "float32": "FLOAT",
-        "float64": "DOUBLE",
-        "string": "STRING",
-        "binary": "BINARY",
-        "date": "DATE",
-        "timestamp": "TIMESTAMP_NTZ",
-    }
-
-    def instant_of_micros(self, micros: Sql) -> Sql:
-        return _instant(micros)
-
-    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
-        name = self.type_name(target)
-        if source.kind != "string":
-            if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
-                micros = Call("micros_down", (Literal(None, source),), target)
-                return _instant(self.forms["micros_down"](micros, [value]))
-            same_instant = source.kind == "timestamp" and target.kind == "timestamp"
-            cast = value() if same_instant else sql.cast(value(), name)
-            lost = self._is_lost(value, source, target)
-            failed = sql.function("raise_error", sql.text(f"cast: out of range of {name}"))
-            return cast if lost is None else sql.case([(lost, failed)], cast)
-        if target.is_integer:
-            return sql.cast(value(), name)
-        if target.kind == "bool":
-            lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name)
-        if target.kind == "timestamp":
-            return sql.cast(self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ"), name)
-        return self._guarded(self._matches(value, DATE if target.kind == "date" else FLOAT), value, name)
-
-    def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
-        """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
-        if source.is_float and target == INT64:
-            return exp.EQ(this=sql.wrapped(value()), expression=self.literal(Literal(2.0**63, FLOAT64)))
-        if source == FLOAT64 and target.kind == "float32":
-            low, high = (self.literal(Literal(bound, FLOAT64)) for bound in (_BEYOND_FLOAT32, sys.float_info.max))
-            return exp.Between(this=sql.function("abs", value()), low=low, high=high)
-        return None
-
-    def _matches(self, value: Operand, pattern: str) -> Sql:
-        return sql.function("regexp_like", value(), sql.text(f"^({pattern})$"))
-
-    def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:
-        message = sql.function("concat", sql.text(f"cast: not a {name}: '"), value(), sql.text("'"))
-        present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
-        return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("raise_error", message))])
 
 
 class SparkDialect(Dialect):
@@ -307,54 +161,3 @@ class SparkDialect(Dialect):
 def literal_path(path: str) -> str:
     """A path whose own wildcards are taken literally: Spark reads every path as a glob."""
     return re.sub(r"[*?\[\]{},\\]", lambda wildcard: f"\\{wildcard[0]}", path)
-
-
-AggregateForm = Callable[[Windowed, str], Sql]
-
-
-def _plain(function: str) -> AggregateForm:
-    return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
-
-
-def _count(w: Windowed, result: str) -> Sql:
-    return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
-
-
-def _summed(w: Windowed, result: str) -> Sql:
-    """A plain sum of integers fails on an intermediate overflow, by the order of rows: through decimals."""
-    operand = w.operand()
-    if w.type is not None and w.type.is_integer:
-        operand = sql.cast(operand, "DECIMAL(19, 0)")
-    return sql.cast(sql.filtered(sql.function("sum", operand), w.within()), result)
-
-
-def _of_double(function: str) -> AggregateForm:
-    return lambda w, result: sql.filtered(sql.function(function, sql.cast(w.operand(), "DOUBLE")), w.within())
-
-
-def _count_distinct(w: Windowed, result: str) -> Sql:
-    operand = w.operand()
-    if w.type is not None and w.type.is_float:
-        operand = sql.binary(exp.Add, sql.cast(operand, "DOUBLE"), exp.Literal(this="0e0", is_string=False))
-    distinct = sql.filtered(sql.function("collect_set", operand), w.within())
-    return sql.cast(sql.function("size", distinct), result)
-
-
-def _ordered(function: str) -> AggregateForm:
-    return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
-
-
-AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
-    "count": _count,
-    "sum": _summed,
-    "mean": _of_double("avg"),
-    "min": _plain("min"),
-    "max": _plain("max"),
-    "var_samp": _of_double("var_samp"),
-    "var_pop": _of_double("var_pop"),
-    "stddev_samp": _of_double("stddev_samp"),
-    "stddev_pop": _of_double("stddev_pop"),
-    "count_distinct": _count_distinct,
-    "first": _ordered("min_by"),
-    "last": _ordered("max_by"),
-}

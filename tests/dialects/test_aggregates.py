@@ -17,8 +17,7 @@ import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hitherto.dialects import duckdb as duckdb_dialect
-from hitherto.dialects import spark as spark_dialect
+from hitherto.dialects import duckdb_aggregates, spark_aggregates
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import TypeRuleError
 from hitherto.planner.types import Kind
@@ -199,7 +198,7 @@ def same(found: object, expected: object) -> bool:
 
 
 def test_every_aggregate_has_a_form_in_every_dialect() -> None:
-    assert set(duckdb_dialect.AGGREGATE_FORMS) == set(spark_dialect.AGGREGATE_FORMS) == set(AGGREGATES)
+    assert set(duckdb_aggregates.AGGREGATE_FORMS) == set(spark_aggregates.AGGREGATE_FORMS) == set(AGGREGATES)
 
 
 def test_every_aggregate_has_cases_of_its_own_and_a_general_one() -> None:

@@ -9,9 +9,10 @@ from typing import Any
 import duckdb
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb import DuckDBExpressions
+from hitherto.dialects.duckdb_expressions import DuckDBExpressions
 from hitherto.dialects.expressions import ExpressionCompiler
-from hitherto.dialects.spark import SESSION, SparkExpressions
+from hitherto.dialects.spark import SESSION
+from hitherto.dialects.spark_expressions import SparkExpressions
 from hitherto.planner.expr.functions import FUNCTIONS
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, Field, Schema

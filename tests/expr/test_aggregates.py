@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb import AGGREGATE_FORMS
+from hitherto.dialects.duckdb_aggregates import AGGREGATE_FORMS
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import TypeRuleError

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb import DuckDBExpressions
+from hitherto.dialects.duckdb_expressions import DuckDBExpressions
 from hitherto.planner.dag import ExecutionContext
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.functions import FUNCTIONS, call

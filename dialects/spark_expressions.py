@@ -1,0 +1,162 @@
+"""Expressions in Spark SQL: what it spells in its own way, and where its default meaning is not the canonical one.
+
+An instant with a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset of a text.
+"""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Mapping
+
+from sqlglot import exp
+
+from ..planner.expr.nodes import Call, Literal
+from ..planner.types import FLOAT64, INT64, DataType
+from . import syntax as sql
+from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case
+from .patterns import DATE, FLOAT, TIMESTAMP
+from .syntax import Sql
+
+_WHOLE = 2.0**53
+_BEYOND_FLOAT32 = float(2**128 - 2**103)
+_PARTS = {"isodow": "DAYOFWEEK_ISO"}
+
+
+def _rounded(function: str) -> Form:
+    """Spark rounds a double to a long, which loses NaN, infinities and what is too large; those are whole already."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        if call.type.is_integer:
+            return args[0]()
+        limit = exp.Literal(this=f"{_WHOLE!r}e0", is_string=False)
+        is_small = exp.LT(this=sql.function("abs", args[0]()), expression=limit)
+        return sql.case([(is_small, sql.cast(sql.function(function, args[0]()), "DOUBLE"))], args[0]())
+
+    return form
+
+
+def _like(call: Call, args: list[Operand]) -> Sql:
+    """No character escapes in a pattern: a '$', which does here, is doubled."""
+    pattern = call.args[1]
+    if isinstance(pattern, Literal) and isinstance(pattern.value, str):
+        doubled: Sql = sql.text(pattern.value.replace("$", "$$"))
+    else:
+        doubled = sql.function("replace", args[1](), sql.text("$"), sql.text("$$"))
+    return exp.Escape(this=exp.Like(this=sql.wrapped(args[0]()), expression=doubled), expression=sql.text("$"))
+
+
+def _date_trunc(call: Call, args: list[Operand]) -> Sql:
+    return sql.cast(sql.function("date_trunc", args[0](), args[1]()), "TIMESTAMP_NTZ")
+
+
+def _extract(call: Call, args: list[Operand]) -> Sql:
+    """The second is whole, as every part is: Spark's has a fraction."""
+    part = call.args[0]
+    assert isinstance(part, Literal)
+    name = sql.text(_PARTS.get(str(part.value), str(part.value)))
+    return sql.cast(sql.function("date_part", name, args[1]()), "BIGINT")
+
+
+def _micros(rounding: str) -> Form:
+    """Microseconds of a timestamp; nanoseconds come as integers, and are rounded up or down."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        if call.args[0].type.unit != "ns":
+            return sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
+        above = sql.function("pmod", args[0](), sql.number(1000))
+        down = sql.binary(exp.IntDiv, sql.binary(exp.Sub, args[0](), above), sql.number(1000))
+        if rounding == "down":
+            return down
+        rest = exp.GT(this=sql.function("pmod", args[0](), sql.number(1000)), expression=sql.number(0))
+        return sql.binary(exp.Add, down, sql.case([(rest, sql.number(1))], sql.number(0)))
+
+    return form
+
+
+def _shift(call: Call, args: list[Operand]) -> Sql:
+    micros = sql.function("unix_micros", sql.cast(args[0](), "TIMESTAMP_LTZ"))
+    return _instant(sql.binary(exp.Add, micros, args[1]()))
+
+
+def _instant(micros: Sql) -> Sql:
+    return sql.cast(sql.function("timestamp_micros", micros), "TIMESTAMP_NTZ")
+
+
+def _floor_to(call: Call, args: list[Operand]) -> Sql:
+    return sql.binary(exp.Sub, args[0](), sql.function("pmod", args[0](), args[1]()))
+
+
+class SparkExpressions(ExpressionCompiler):
+    """Expressions in Spark SQL."""
+
+    forms: Mapping[str, Form] = {
+        **FORMS,
+        "floor": _rounded("floor"),
+        "ceil": _rounded("ceil"),
+        "lower": ascii_case("lower"),
+        "upper": ascii_case("upper"),
+        "like": _like,
+        "date_trunc": _date_trunc,
+        "extract": _extract,
+        "shift": _shift,
+        "micros_up": _micros("up"),
+        "micros_down": _micros("down"),
+        "floor_to": _floor_to,
+    }
+    type_names: Mapping[str, str] = {
+        "bool": "BOOLEAN",
+        "int8": "TINYINT",
+        "int16": "SMALLINT",
+        "int32": "INT",
+        "int64": "BIGINT",
+        "uint8": "SMALLINT",
+        "uint16": "INT",
+        "uint32": "BIGINT",
+        "uint64": "DECIMAL(20, 0)",
+        "float32": "FLOAT",
+        "float64": "DOUBLE",
+        "string": "STRING",
+        "binary": "BINARY",
+        "date": "DATE",
+        "timestamp": "TIMESTAMP_NTZ",
+    }
+
+    def instant_of_micros(self, micros: Sql) -> Sql:
+        return _instant(micros)
+
+    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
+        name = self.type_name(target)
+        if source.kind != "string":
+            if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
+                micros = Call("micros_down", (Literal(None, source),), target)
+                return _instant(self.forms["micros_down"](micros, [value]))
+            same_instant = source.kind == "timestamp" and target.kind == "timestamp"
+            cast = value() if same_instant else sql.cast(value(), name)
+            lost = self._is_lost(value, source, target)
+            failed = sql.function("raise_error", sql.text(f"cast: out of range of {name}"))
+            return cast if lost is None else sql.case([(lost, failed)], cast)
+        if target.is_integer:
+            return sql.cast(value(), name)
+        if target.kind == "bool":
+            lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
+            return self._guarded(lowered, value, name)
+        if target.kind == "timestamp":
+            return sql.cast(self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ"), name)
+        return self._guarded(self._matches(value, DATE if target.kind == "date" else FLOAT), value, name)
+
+    def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
+        """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
+        if source.is_float and target == INT64:
+            return exp.EQ(this=sql.wrapped(value()), expression=self.literal(Literal(2.0**63, FLOAT64)))
+        if source == FLOAT64 and target.kind == "float32":
+            low, high = (self.literal(Literal(bound, FLOAT64)) for bound in (_BEYOND_FLOAT32, sys.float_info.max))
+            return exp.Between(this=sql.function("abs", value()), low=low, high=high)
+        return None
+
+    def _matches(self, value: Operand, pattern: str) -> Sql:
+        return sql.function("regexp_like", value(), sql.text(f"^({pattern})$"))
+
+    def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:
+        message = sql.function("concat", sql.text(f"cast: not a {name}: '"), value(), sql.text("'"))
+        present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
+        return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("raise_error", message))])
