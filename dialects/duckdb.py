@@ -20,13 +20,14 @@ from ..planner.ir.logical import (
     Scan,
     WindowedAggregate,
 )
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, RunningMaximum
 from . import syntax as sql
+from .asof_forms import narrow_asof_then_fetch, running_maximum_asof
 from .base import Dialect
 from .block import Block
 from .duckdb_aggregates import AGGREGATE_FORMS
 from .duckdb_expressions import DuckDBExpressions
-from .forms import bucketed_range_join_aggregate, narrow_asof_then_fetch
+from .forms import bucketed_range_join_aggregate
 from .syntax import Sql
 from .windowed import Windowed
 
@@ -54,6 +55,7 @@ class DuckDBDialect(Dialect):
     def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
         return {
             NarrowAsofThenFetch: narrow_asof_then_fetch,
+            RunningMaximum: running_maximum_asof,
             BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
         }
 

@@ -1,4 +1,4 @@
-"""The physical forms of point-in-time joins and windowed aggregates, as CTEs of a statement.
+"""The physical forms of windowed aggregates, as CTEs of a statement, and what all forms share.
 
 The aliases are the same everywhere: s a spine row, e an event, m a match, w a winner, a the aggregates of a row.
 """
@@ -10,208 +10,16 @@ from collections.abc import Callable, Sequence
 from sqlglot import exp
 
 from ..planner.expr.aggregates import AGGREGATES
-from ..planner.expr.functions import call
-from ..planner.expr.nodes import Column, Literal
-from ..planner.ir.logical import AsofJoin, Pick, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, RangeMax, UnionLastValue
-from ..planner.types import INT64, free_name
+from ..planner.expr.nodes import Column
+from ..planner.ir.logical import AsofJoin, WindowAggregate, WindowedAggregate
+from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, RunningMaximum
+from ..planner.types import BEYOND_TIME, free_name
 from . import syntax as sql
 from .block import Block
 from .expressions import Operand
 from .statement import Statement
 from .syntax import Sql
 from .windowed import Windowed
-
-
-def narrow_asof_then_fetch(to: Statement, node: NarrowAsofThenFetch) -> Block:
-    """Match on keys and time; for each pick the winner among the matched keys and times; both put together."""
-    label = to.label(node, "")
-    spine = to.named(node.spine)
-    events = to.named(node.events, f"{label}_events")
-    ts, matched = node.event_time, free_name(f"matched_{node.event_time}", node.schema.names)
-    upper = node.picks[0].interval.upper
-    keys = [exp.EQ(this=sql.column(left, "s"), expression=sql.column(right, "e")) for left, right in node.keys]
-    later = exp.GT(this=to.over(upper, "s"), expression=sql.column(ts, "e"))
-    spine_columns = [(column, sql.column(column, "s")) for column in node.spine.schema.names]
-    narrow = sql.select(
-        [(column, sql.column(column)) for column in (*(r for _, r in node.keys), ts)], sql.table(events)
-    )
-    match = sql.select(
-        [*spine_columns, (matched, sql.column(ts, "e"))],
-        sql.table(spine, "s"),
-        joins=[
-            sql.join(exp.Subquery(this=narrow, alias=exp.TableAlias(this=sql.name("e"))), [*keys, later],
-                     side="LEFT", method="ASOF")
-        ],
-    )  # fmt: skip
-    match_name = to.add_cte(f"{label}_match", match)
-    winners = [_winner(to, node, pick, events, match_name, matched) for pick in node.picks]
-    return _fetch(to, node, match_name, matched, winners)
-
-
-def _winner(to: Statement, node: NarrowAsofThenFetch, pick: Pick, events: str, match: str, matched: str) -> str:
-    """CTE: of the events at a matched (keys, time), the features of the greatest in the pick's order."""
-    by = [*(right for _, right in node.keys), node.event_time]
-    on_match = [*(left for left, _ in node.keys), matched]
-    wanted = sql.select(
-        [(event, sql.column(spine)) for event, spine in zip(by, on_match, strict=True)],
-        sql.table(match),
-        where=exp.Is(this=sql.column(matched), expression=exp.Not(this=exp.Null())),
-        distinct=True,
-    )
-    fields = [(name, sql.column(column, "e")) for name, column in pick.features]
-    order = [sql.column(column, "e") for column in pick.order]
-    key = to.dialect.sort_key(order) if order and not pick.unique else None
-    latest = sql.select(
-        [
-            *((column, sql.column(column, "e")) for column in by),
-            (_winner_column(node), to.dialect.greatest_row(fields, key)),
-        ],
-        sql.table(events, "e"),
-        joins=[
-            sql.join(
-                exp.Subquery(this=wanted, alias=exp.TableAlias(this=sql.name("m"))),
-                [exp.EQ(this=sql.column(column, "e"), expression=sql.column(column, "m")) for column in by],
-            )
-        ],
-        group=[sql.column(column, "e") for column in by],
-    )
-    return to.add_cte(f"{pick.label or 'view'}_latest", latest)
-
-
-def _fetch(to: Statement, node: NarrowAsofThenFetch, match: str, matched: str, winners: list[str]) -> Block:
-    """Each spine row with the winners of its match, which count only within their own interval."""
-    aliases = [f"w{index}" if len(winners) > 1 else "w" for index in range(len(winners))]
-    home = {name: alias for pick, alias in zip(node.picks, aliases, strict=True) for name, _ in pick.features}
-
-    def joins() -> list[exp.Join]:
-        made: list[exp.Join] = []
-        for pick, winner, alias in zip(node.picks, winners, aliases, strict=True):
-            on: list[Sql] = [
-                exp.EQ(this=sql.column(left, "m"), expression=sql.column(right, alias)) for left, right in node.keys
-            ]
-            on.append(exp.EQ(this=sql.column(matched, "m"), expression=sql.column(node.event_time, alias)))
-            if pick.interval.lower is not None:
-                lower = to.over(pick.interval.lower, "m")
-                on.append(exp.GTE(this=sql.column(matched, "m"), expression=lower))
-            made.append(sql.join(sql.table(winner, alias), on, side="LEFT"))
-        return made
-
-    def base(name: str) -> Sql:
-        if name in home:
-            return to.dialect.struct_field(sql.column(_winner_column(node), home[name]), name)
-        return sql.column(name, "m")
-
-    columns = {field.name: Column(field.name, field.type) for field in node.schema}
-    return Block(source=lambda: sql.table(match, "m"), joins=joins, base=base, columns=columns)
-
-
-def union_last_value(to: Statement, node: UnionLastValue) -> Block:
-    """Spine rows and events in one stream by keys and time; the last event before each spine row, for each pick.
-
-    At the time of a row's upper bound the row comes first, since the bound is exclusive. An event with a null key
-    would stand beside the spine rows with one, and is left out.
-    """
-    label = to.label(node, "")
-    spine, events = to.named(node.spine), to.named(node.events, f"{label}_events")
-    ts, event_key = node.event_time, dict(node.keys)
-    taken = (*node.schema.names, *node.events.schema.names)
-    at, is_event = free_name("at", taken), free_name("is_event", taken)
-    payloads = [free_name(f"event_{number}", taken) for number, _ in enumerate(node.picks)]
-    types = to.dialect.expressions
-    rows = sql.select(
-        [
-            *((field.name, sql.column(field.name, "s")) for field in node.spine.schema),
-            (at, to.over(node.picks[0].interval.upper, "s")),
-            (is_event, sql.number(0)),
-            *((payload, exp.Null()) for payload in payloads),
-        ],
-        sql.table(spine, "s"),
-    )
-    known = [
-        exp.Is(this=sql.column(key, "e"), expression=exp.Not(this=exp.Null())) for key in (*event_key.values(), ts)
-    ]
-    past = sql.select(
-        [
-            *(
-                (
-                    field.name,
-                    sql.column(event_key[field.name], "e")
-                    if field.name in event_key
-                    else sql.cast(exp.Null(), types.type_name(field.type)),
-                )
-                for field in node.spine.schema
-            ),
-            (at, sql.column(ts, "e")),
-            (is_event, sql.number(1)),
-            *((payload, _payload(to, node, pick)) for payload, pick in zip(payloads, node.picks, strict=True)),
-        ],
-        sql.table(events, "e"),
-        where=sql.all_of(known),
-    )
-    stream = to.add_cte(f"{label}_stream", exp.Union(this=rows, expression=past, distinct=False))
-    last = [(payload, _last(payload, [left for left, _ in node.keys], [at, is_event, payload])) for payload in payloads]
-    columns = [(name, sql.column(name)) for name in (*node.spine.schema.names, is_event)]
-    matched = to.add_cte(f"{label}_match", sql.select([*columns, *last], sql.table(stream)))
-    is_row = call("eq", Column(is_event, INT64), Literal(0, INT64))
-    fields = {field.name: Column(field.name, field.type) for field in node.schema}
-    base = _payload_columns(to, node, payloads, "s")
-    return Block(source=lambda: sql.table(matched, "s"), joins=list, base=base, columns=fields, where=(is_row,))
-
-
-def range_max(to: Statement, node: RangeMax) -> Block:
-    """For each spine row and pick the greatest payload of the events in range; then every spine row."""
-    label = to.label(node, "")
-    spine, events = to.named(node.spine), to.named(node.events, f"{label}_events")
-    payloads = [free_name(f"event_{number}", node.schema.names) for number, _ in enumerate(node.picks)]
-    on: list[Sql] = [exp.EQ(this=sql.column(left, "s"), expression=sql.column(right, "e")) for left, right in node.keys]
-    on.append(exp.LT(this=sql.column(node.event_time, "e"), expression=to.over(node.picks[0].interval.upper, "s")))
-    oldest = [pick.interval.earliest for pick in node.picks]
-    bounds = [start for start in oldest if start is not None]
-    if len(bounds) == len(oldest):
-        on.append(exp.GTE(this=sql.column(node.event_time, "e"), expression=_shifted(node.time, min(bounds))))
-    greatest = [
-        (payload, sql.function("max", _payload(to, node, pick)))
-        for payload, pick in zip(payloads, node.picks, strict=True)
-    ]
-    found = _grouped_by_row(to, node, spine, events, on, greatest, f"{label}_latest")
-    return _every_row(node, spine, found, _payload_columns(to, node, payloads, "a"))
-
-
-def _payload(to: Statement, node: AsofJoin, pick: Pick) -> Sql:
-    """An event's time, order and features: a struct that sorts as ties are broken."""
-    columns = dict.fromkeys((node.event_time, *pick.order, *(column for _, column in pick.features)))
-    return to.dialect.struct([(column, sql.column(column, "e")) for column in columns])
-
-
-def _payload_columns(to: Statement, node: AsofJoin, payloads: list[str], alias: str) -> Callable[[str], Sql]:
-    """A column of the answer: a feature from its pick's payload, null where that is too old; others as they are."""
-    home = {
-        name: (payload, pick, column)
-        for payload, pick in zip(payloads, node.picks, strict=True)
-        for name, column in pick.features
-    }
-
-    def base(name: str) -> Sql:
-        payload, pick, column = home[name]
-        value = to.dialect.struct_field(sql.column(payload, alias), column)
-        if pick.interval.lower is None:
-            return value
-        time = to.dialect.struct_field(sql.column(payload, alias), node.event_time)
-        return sql.case([(exp.GTE(this=time, expression=to.over(pick.interval.lower, "s")), value)])
-
-    return lambda name: base(name) if name in home else sql.column(name, "s")
-
-
-def _last(column: str, keys: list[str], order: list[str]) -> Sql:
-    return exp.Window(
-        this=sql.function("last", sql.column(column), exp.Boolean(this=True)),
-        partition_by=[sql.column(key) for key in keys],
-        order=exp.Order(
-            expressions=[exp.Ordered(this=sql.column(each), desc=False, nulls_first=True) for each in order]
-        ),
-        spec=exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW"),
-    )
 
 
 def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregate) -> Block:
@@ -226,10 +34,10 @@ def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregat
         probe, bucket = _probe(to, node, spine, label)
         on.append(exp.EQ(this=sql.column(bucket, "s"), expression=_bucket(lambda: sql.column(ts, "e"), node.bucket)))
         earliest = node.latest - node.bucket
-        on.append(exp.GTE(this=sql.column(ts, "e"), expression=_shifted(node.time, earliest)))
-    on.append(exp.LT(this=sql.column(ts, "e"), expression=_shifted(node.time, node.latest)))
+        on.append(exp.GTE(this=sql.column(ts, "e"), expression=shifted(node.time, earliest)))
+    on += [exp.LT(this=sql.column(ts, "e"), expression=shifted(node.time, node.latest)), *is_known(node)]
     aggregates = [(each.name, _windowed(to, node, each)) for each in node.aggregates]
-    found = _grouped_by_row(to, node, probe, events, on, aggregates, f"{label}_windows")
+    found = grouped_by_row(to, node, probe, events, on, aggregates, f"{label}_windows")
     empty = {each.name: AGGREGATES[each.function].empty for each in node.aggregates}
 
     def base(name: str) -> Sql:
@@ -240,10 +48,10 @@ def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregat
         default = empty[name]
         return value if default is None else sql.function("coalesce", value, sql.number(default))
 
-    return _every_row(node, spine, found, base)
+    return every_row(node, spine, found, base)
 
 
-def _grouped_by_row(
+def grouped_by_row(
     to: Statement,
     node: RangeMax | BucketedRangeJoinAggregate,
     spine: str,
@@ -262,9 +70,7 @@ def _grouped_by_row(
     return to.add_cte(name, grouped)
 
 
-def _every_row(
-    node: RangeMax | BucketedRangeJoinAggregate, spine: str, found: str, base: Callable[[str], Sql]
-) -> Block:
+def every_row(node: RangeMax | BucketedRangeJoinAggregate, spine: str, found: str, base: Callable[[str], Sql]) -> Block:
     """Every spine row once, beside what was found for it."""
 
     def joins() -> list[exp.Join]:
@@ -282,7 +88,7 @@ def _probe(to: Statement, node: BucketedRangeJoinAggregate, spine: str, label: s
     last = node.latest - 1
 
     def newest() -> Sql:
-        return _bucket(lambda: _shifted(node.time, last, None), node.bucket or 1)
+        return _bucket(lambda: shifted(node.time, last, None), node.bucket or 1)
 
     both = to.dialect.unnest([newest(), sql.binary(exp.Sub, newest(), sql.number(1))])
     columns = [(column, sql.column(column)) for column in node.spine.schema.names]
@@ -313,16 +119,38 @@ def _windowed(to: Statement, node: BucketedRangeJoinAggregate, aggregate: Window
     return to.dialect.windowed(aggregate, Windowed(lambda: sql.column(column or "", "e"), type_, within, key))
 
 
-def _winner_column(node: NarrowAsofThenFetch) -> str:
-    return free_name("winner", [*(right for _, right in node.keys), node.event_time])
-
-
 def _bucket(value: Operand, width: int) -> Sql:
     """Number of the bucket. Truncation instead of floor before 1970 makes one bucket of two, on both sides alike."""
     return sql.binary(exp.IntDiv, value(), sql.number(width))
 
 
-def _shifted(time: str, micros: int, table: str | None = "s") -> Sql:
+def is_known(node: AsofJoin | WindowAggregate) -> list[Sql]:
+    """The condition that an event was created by the time of a spine row, where only such events count."""
+    if node.created is None:
+        return []
+    return [exp.LTE(this=sql.column(node.created, "e"), expression=sql.column(node.time, "s"))]
+
+
+def created_column(node: RunningMaximum) -> str:
+    """The event column of the created time, which every node has that this form applies to."""
+    assert node.created is not None
+    return node.created
+
+
+def visible_from(node: RunningMaximum, table: str | None = None) -> Sql:
+    """The first query time at which an event is visible: when it has happened and was created."""
+    happened = shifted(node.event_time, node.delay, table)
+    return sql.function("greatest", happened, sql.column(created_column(node), table))
+
+
+def visible_at_all(node: RunningMaximum, table: str | None = None) -> list[Sql]:
+    """The conditions that an event is ever visible; a time beyond all calendars, as infinity is, has no sum."""
+    created = exp.Is(this=sql.column(created_column(node), table), expression=exp.Not(this=exp.Null()))
+    return [created, exp.LT(this=sql.column(node.event_time, table), expression=sql.number(BEYOND_TIME))]
+
+
+def shifted(time: str, micros: int, table: str | None = "s") -> Sql:
+    """The time, moved by microseconds."""
     t = sql.column(time, table)
     if micros == 0:
         return t

@@ -26,11 +26,12 @@ from ..planner.ir.logical import (
     Table,
     WindowedAggregate,
 )
-from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, UnionLastValue
+from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, RunningMaximum, UnionLastValue
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
-from .forms import bucketed_range_join_aggregate, range_max, union_last_value
+from .forms import bucketed_range_join_aggregate
+from .payload_forms import range_max, running_maximum, union_last_value
 from .spark_aggregates import AGGREGATE_FORMS
 from .spark_expressions import SparkExpressions
 from .syntax import Sql
@@ -67,6 +68,7 @@ class SparkDialect(Dialect):
         return {
             RangeMax: range_max,
             UnionLastValue: union_last_value,
+            RunningMaximum: running_maximum,
             BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
         }
 

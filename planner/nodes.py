@@ -10,28 +10,24 @@ from .durations import format_instant
 from .errors import StoreError
 from .expr.aggregates import AGGREGATES
 from .expr.functions import call, coerce
-from .expr.nodes import Call, Column, Expr, Literal
+from .expr.nodes import Column, Expr
 from .features.resolver import JoinKey, OutputFeature, ResolvedView
-from .features.tasks import HistoricalRetrievalTask, MaterializationTask, Names, key_expression
+from .features.tasks import Names, key_expression
 from .ir.intervals import latest_interval, window_interval
 from .ir.logical import (
-    Aggregate,
     AsofJoin,
     Filter,
     Join,
-    NumberRows,
     Pick,
     Project,
     Relation,
     Scan,
-    Union,
-    Values,
     WindowAggregate,
     WindowedAggregate,
     feature_type,
     identity_columns,
 )
-from .types import BOOL, INT64, DataType, Field, Schema, free_name
+from .types import INT64, Field, Schema, free_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -66,87 +62,6 @@ class ReadNode(RelationalNode):
 
     def describe(self) -> str:
         return f"ReadNode {self.view.table.name}, {len(self.view.table.schema)} columns"
-
-
-class SpineNode(RelationalNode):
-    """The rows to answer for: keys, query time and a row number.
-
-    In a retrieval they come from the entity rows; in a materialization they are the known keys of a view at ``end``.
-    """
-
-    def __init__(
-        self, task: HistoricalRetrievalTask | MaterializationTask, views: tuple[ResolvedView, ...], *events: DAGNode
-    ) -> None:
-        super().__init__("spine_rows", *events)
-        self.task = task
-        self.views = views
-        self.keys = _spine_keys(task, views)
-
-    def parameters(self) -> Hashable:
-        keys = tuple((key.column, key.spine_column, str(key.type), name) for key, name in self.keys.items())
-        if isinstance(self.task, MaterializationTask):
-            return (self.task.end, tuple(view.source.data_delay for view in self.views), keys)
-        return (self.task.spine, self.task.timestamp, self.task.carried, keys)
-
-    def lower(self, *inputs: Relation) -> Relation:
-        if isinstance(self.task, MaterializationTask):
-            rows = self._known_keys(self.task, self.views[0], *inputs)
-        else:
-            rows = self._entity_rows(self.task)
-        return NumberRows(rows, self.task.names.row, label=self.name)
-
-    def _entity_rows(self, task: HistoricalRetrievalTask) -> Relation:
-        schema = task.spine.schema
-        time = call("micros_down", Column(task.timestamp, schema[task.timestamp]))
-        columns: dict[str, Expr] = {name: Column(name, schema[name]) for name in task.carried}
-        columns[task.names.time] = time
-        for key, name in self.keys.items():
-            columns[name] = key_expression(key, Column(key.spine_column, schema[key.spine_column]))
-        return Project(Scan(task.spine, schema.names), tuple(columns.items()))
-
-    def _known_keys(self, task: MaterializationTask, view: ResolvedView, events: Relation) -> Relation:
-        """Distinct keys of the view's rows up to ``end``, and one row of nulls, whose answer is the empty one."""
-        keyed: list[tuple[str, Expr]] = [
-            (name, key_expression(key, Column(key.column, events.schema[key.column])))
-            for key, name in self.keys.items()
-        ]
-        known: list[Expr] = [call("not", call("is_null", expr)) for _, expr in keyed]
-        end = Literal(task.end - view.source.data_delay, INT64)
-        known.append(call("le", Column(task.names.event_time, INT64), end))
-        visible = Filter(events, Call("and", tuple(known), BOOL))
-        keys = Aggregate(Project(visible, tuple(keyed)), tuple(name for name, _ in keyed))
-        unknown = Values(tuple(keys.schema.fields), (tuple(None for _ in keyed),))
-        time = (task.names.time, Literal(task.end, INT64))
-        return Project(Union((keys, unknown)), (*identity_columns(keys.schema), time))
-
-    def describe(self) -> str:
-        if isinstance(self.task, MaterializationTask):
-            return f"SpineNode known keys of {self.views[0].name} at {format_instant(self.task.end)}"
-        return f"SpineNode {self.task.spine.name}, keys {', '.join(dict.fromkeys(self.keys.values()))}"
-
-
-def _spine_keys(
-    task: HistoricalRetrievalTask | MaterializationTask, views: tuple[ResolvedView, ...]
-) -> dict[JoinKey, str]:
-    """For each key of the views, the spine column that holds its comparable value: one for each column and type.
-
-    It has the name of the column that it comes from, unless something else in the answer is called so.
-    """
-    carried: dict[str, DataType] = {}
-    if isinstance(task, HistoricalRetrievalTask):
-        carried = {name: task.spine.schema[name] for name in task.carried}
-    others = {output.name.lower() for output in task.outputs}
-    by_value: dict[tuple[str, DataType], str] = {}
-    names: dict[JoinKey, str] = {}
-    for key in (key for view in views for key in view.keys):
-        value = (key.spine_column, key.type)
-        if value not in by_value:
-            name = key.spine_column
-            free = name.lower() not in others and name not in by_value.values()
-            same = carried.get(name, key.type) == key.type and key.family != "instant"
-            by_value[value] = name if free and same else task.names.fresh(f"key_{name}")
-        names[key] = by_value[value]
-    return names
 
 
 class FilterNode(RelationalNode):
@@ -207,10 +122,13 @@ class ProjectionNode(RelationalNode):
 class _PointInTimeNode(RelationalNode):
     """What latest values and windows share: a view's events matched with the spine by key and time."""
 
-    def __init__(self, name: str, view: ResolvedView, keys: dict[JoinKey, str], names: Names, *inputs: DAGNode) -> None:
-        super().__init__(name, *inputs)
+    def __init__(
+        self, view: ResolvedView, keys: dict[JoinKey, str], names: Names, *inputs: DAGNode, created: str | None
+    ) -> None:
+        super().__init__(view.name, *inputs)
         self.view = view
         self.names = names
+        self.created = created
         self.spine_keys = tuple(keys[key] for key in view.keys)
 
     def keyed_events(self, events: Relation) -> tuple[Relation, tuple[tuple[str, str], ...]]:
@@ -239,15 +157,15 @@ class DedupNode(_PointInTimeNode):
 
     def __init__(
         self, view: ResolvedView, columns: tuple[tuple[str, str], ...], keys: dict[JoinKey, str], names: Names,
-        events: DAGNode, spine: DAGNode,
+        events: DAGNode, spine: DAGNode, *, created: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(view.name, view, keys, names, events, spine)
+        super().__init__(view, keys, names, events, spine, created=created)
         self.columns = columns
 
     def parameters(self) -> Hashable:
         view, source = self.view.view, self.view.source
-        options = (view.ttl, view.allow_exact_matches, source.data_delay, source.unique, source.sequence_columns)
-        return (options, self.columns, tuple(field.name for field in self.view.features), self.spine_keys)
+        options = (view.ttl, view.allow_exact_matches, source.data_delay, self.view.is_unique, source.sequence_columns)
+        return (options, self.created, self.columns, tuple(field.name for field in self.view.features), self.spine_keys)
 
     def lower(self, *inputs: Relation) -> Relation:
         events, keys = self.keyed_events(inputs[0])
@@ -258,10 +176,11 @@ class DedupNode(_PointInTimeNode):
             allow_exact_matches=view.allow_exact_matches,
             data_delay=self.view.source.data_delay,
         )
-        order = dict.fromkeys((*self.event_order(events), *(field.name for field in self.view.features)))
-        pick = Pick(interval, tuple(order), self.columns, self.view.source.unique, label=self.view.name)
+        ordered = (field.name for field in self.view.features if not field.type.is_nested)
+        order = dict.fromkeys((*self.event_order(events), *ordered))
+        pick = Pick(interval, tuple(order), self.columns, self.view.is_unique, label=self.view.name)
         spine, time, event_time = inputs[1], self.names.time, self.names.event_time
-        return AsofJoin(spine, events, keys, time, event_time, (pick,), label=self.view.name)
+        return AsofJoin(spine, events, keys, time, event_time, (pick,), created=self.created, label=self.view.name)
 
     def describe(self) -> str:
         return f"DedupNode {self.view.name}, {self.view.view.bound}"
@@ -272,9 +191,9 @@ class AggregationNode(_PointInTimeNode):
 
     def __init__(
         self, view: ResolvedView, aggregate_names: tuple[str, ...], keys: dict[JoinKey, str], names: Names,
-        events: DAGNode, spine: DAGNode,
+        events: DAGNode, spine: DAGNode, *, created: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(view.name, view, keys, names, events, spine)
+        super().__init__(view, keys, names, events, spine, created=created)
         self.aggregate_names = aggregate_names
 
     def parameters(self) -> Hashable:
@@ -286,7 +205,14 @@ class AggregationNode(_PointInTimeNode):
             )
             for item in self.view.aggregations
         )  # fmt: skip
-        return (aggregates, self.aggregate_names, source.data_delay, source.sequence_columns, self.spine_keys)
+        return (
+            aggregates,
+            self.aggregate_names,
+            self.created,
+            source.data_delay,
+            source.sequence_columns,
+            self.spine_keys,
+        )
 
     def lower(self, *inputs: Relation) -> Relation:
         events, keys = self.keyed_events(inputs[0])
@@ -310,8 +236,9 @@ class AggregationNode(_PointInTimeNode):
             )
         spine, row, time = inputs[1], self.names.row, self.names.time
         return WindowAggregate(
-            spine, events, keys, row, time, self.names.event_time, tuple(aggregates), label=self.view.name
-        )
+            spine, events, keys, row, time, self.names.event_time, tuple(aggregates),
+            created=self.created, label=self.view.name,
+        )  # fmt: skip
 
     def describe(self) -> str:
         return f"AggregationNode {self.view.name}, {len(self.aggregate_names)} aggregates, {self.view.view.bound}"

@@ -58,6 +58,16 @@ class DataType:
         """A list, a struct or a type that hitherto has no name for: never compared, ordered or computed with."""
         return self.kind in ("list", "struct", "other")
 
+    @property
+    def can_be_feature(self) -> bool:
+        """Scalars, and lists and structs of them; nanoseconds within those have no engine-neutral form."""
+        if self.kind in ("list", "struct"):
+            inner = (self.element, *(field.type for field in self.fields))
+            return all(
+                type_.can_be_feature and (type_.kind, type_.unit) != ("timestamp", "ns") for type_ in inner if type_
+            )
+        return self.kind not in ("null", "other")
+
     def __str__(self) -> str:
         match self.kind:
             case "timestamp":
@@ -87,6 +97,10 @@ FLOAT64 = DataType("float64")
 STRING = DataType("string")
 DATE = DataType("date")
 TIMESTAMP = DataType("timestamp", unit="us")
+
+
+BEYOND_TIME = 2**62
+"""Microseconds that no calendar reaches: what an engine has for infinity is beyond them."""
 
 
 class Schema:

@@ -78,7 +78,10 @@ def _classes(relation: AsofJoin | WindowAggregate) -> Relation:
     seen = free_name("last_event", taken)
     pick = Pick(ever, (), ((seen, relation.event_time),), unique=True, label=relation.label)
     keys, time, event_time = relation.keys, relation.time, relation.event_time
-    rows: Relation = AsofJoin(relation.spine, relation.events, keys, time, event_time, (pick,), label=relation.label)
+    rows: Relation = AsofJoin(
+        relation.spine, relation.events, keys, time, event_time, (pick,),
+        created=relation.created, label=relation.label,
+    )  # fmt: skip
     newest: list[Expr] = [Column(seen, INT64)]
     in_time: list[Expr] = [_within(newest[0], intervals[0])]
     if isinstance(relation, WindowAggregate):
@@ -87,7 +90,10 @@ def _classes(relation: AsofJoin | WindowAggregate) -> Relation:
             WindowedAggregate(name, "max", event_time, None, interval, (), INT64)
             for name, interval in zip(names, intervals, strict=True)
         )
-        rows = WindowAggregate(rows, relation.events, keys, relation.row, time, event_time, used, label=relation.label)
+        rows = WindowAggregate(
+            rows, relation.events, keys, relation.row, time, event_time, used,
+            created=relation.created, label=relation.label,
+        )  # fmt: skip
         newest = [Column(name, INT64) for name in names]
         in_time = [call("not", call("is_null", column)) for column in newest]
     matched = in_time[0] if len(in_time) == 1 else Call("or", tuple(in_time), BOOL)

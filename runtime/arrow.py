@@ -61,6 +61,10 @@ def arrow_type(type_: DataType) -> pa.DataType:
         return pa.timestamp(unit) if type_.zone is None else pa.timestamp(unit, type_.zone)
     if type_.kind == "decimal":
         return pa.decimal128(type_.precision, type_.scale)
+    if type_.element is not None:
+        return pa.list_(arrow_type(type_.element))
+    if type_.kind == "struct":
+        return pa.struct([pa.field(field.name, arrow_type(field.type)) for field in type_.fields])
     return _PLAIN[type_.kind]
 
 

@@ -18,11 +18,10 @@ from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
-from ..planner.types import Schema
+from ..planner.types import BEYOND_TIME, Schema
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, time_column
 
-_BEYOND_TIME = 2**62
 _MICROSECONDS = {
     "d": Fraction(86_400_000_000),
     "s": Fraction(1_000_000),
@@ -86,7 +85,7 @@ class Spine(EntityRows):
                 f"first in row {first}; drop or fill them"
             )
         ends = self.statistics().spine_times
-        if ends is not None and max(map(abs, ends)) >= _BEYOND_TIME:
+        if ends is not None and max(map(abs, ends)) >= BEYOND_TIME:
             raise SpineError(
                 f"entity rows: timestamp {self.timestamp!r} holds an infinity or a time beyond all calendars"
             )
@@ -134,6 +133,8 @@ class Spine(EntityRows):
         return max((self._most(tuple(key.spine_column for key in view.keys)) for view in views), default=0)
 
     def _most(self, keys: tuple[str, ...]) -> int:
+        if not keys:
+            return self.rows.num_rows
         known = self.rows.select(list(dict.fromkeys(keys))).drop_null()
         if not known.num_rows:
             return 0

@@ -87,6 +87,7 @@ class FeatureStore:
         features: Feature | Sequence[Feature],
         *,
         full_feature_names: bool = False,
+        filter_by_created_timestamp: bool = False,
         entity_timestamp: str | None = None,
     ) -> RetrievalJob:
         """A lazy job for point-in-time-correct features of every row of ``entity_df``.
@@ -95,7 +96,8 @@ class FeatureStore:
         which is taken in now; or on Spark a DataFrame, which every run evaluates and none collects. ``features`` takes
         views, projections, services and "view:feature" texts, in a list or alone. The timestamp is
         ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With ``full_feature_names`` a
-        feature is called ``view__feature``.
+        feature is called ``view__feature``. With ``filter_by_created_timestamp`` a row counts only where its created
+        timestamp is at or before the query time (a null is not), for sources that have one.
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
         """
@@ -108,6 +110,7 @@ class FeatureStore:
             views=views,
             outputs=outputs,
             names=retrieval_names(views, outputs, spine.schema.names),
+            filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
             statistics=self._statistics(spine, views),
             spine=spine.needed(views),
@@ -128,6 +131,7 @@ class FeatureStore:
         end: datetime | date | str,
         *,
         views: Sequence[str] | None = None,
+        filter_by_created_timestamp: bool = False,
         allow_rollback: bool = False,
     ) -> MaterializationJob:
         """Fill the online store with what a retrieval at ``end`` answers for every known key, view by view.
@@ -147,6 +151,7 @@ class FeatureStore:
             views=resolved,
             outputs=plain,
             names=retrieval_names(resolved, plain, ()),
+            filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
             statistics=Statistics() if self._options.statistics == "off" else Statistics((at, at), rows_per_key=1),
             end=at,

@@ -18,14 +18,16 @@ def online_differences(world: World, engine: ht.ComputeEngine, path: Path) -> li
     """Entity, feature, what was read and what is expected, for every key of the world, known or not."""
     store = ht.FeatureStore(world.views, engine=engine, online_store=ht.SqliteOnlineStore(path))
     try:
-        store.materialize(EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=world.end))
+        end = EPOCH.replace(tzinfo=UTC) + timedelta(microseconds=world.end)
+        store.materialize(end, filter_by_created_timestamp=world.filter_by_created)
         rows = _entity_rows(world)
         response = store.get_online_features(world.features, rows, full_feature_names=world.full_feature_names)
         answers = response.to_dict()
     finally:
         path.unlink(missing_ok=True)
     keys = [{**row, world.timestamp: world.end} for row in map(_plain, rows)]
-    expected = Reference(world.relations, world.expressions).answers(world.outputs, keys, world.timestamp)
+    reference = Reference(world.relations, world.expressions, filter_by_created=world.filter_by_created)
+    expected = reference.answers(world.outputs, keys, world.timestamp)
     return [
         (rows[number], name, answers[name][number], value)
         for number, wanted in enumerate(expected)

@@ -49,7 +49,14 @@ class Output:
 class Reference:
     """Answers over ``relations``. ``expressions`` gives for each SQL text of the definitions what it means."""
 
-    def __init__(self, relations: Mapping[Source, Relation], expressions: Mapping[str, Evaluate] | None = None) -> None:
+    def __init__(
+        self,
+        relations: Mapping[Source, Relation],
+        expressions: Mapping[str, Evaluate] | None = None,
+        *,
+        filter_by_created: bool = False,
+    ) -> None:
+        self._filters_by_created = filter_by_created
         self._relations = relations
         self._expressions = expressions or {}
         self._events: dict[int, dict[tuple[Any, ...], list[Row]]] = {}
@@ -69,6 +76,8 @@ class Reference:
         known = (id(view), key, t)
         if known not in self._answers:
             events = self.events_of(view).get(key, []) if self.may_match(key) else []
+            if self._filters_by_created:
+                events = [row for row in events if self.is_known(view.origin, row, t)]
             answer = self.windowed if view.aggregations else self.latest
             self._answers[known] = answer(view, events, t)
         return self._answers[known]
@@ -77,35 +86,49 @@ class Reference:
         """A null equals nothing, not even a null."""
         return None not in key
 
+    def is_known(self, source: Source, row: Row, t: int) -> bool:
+        """Whether a row was created by ``t``, whatever the data delay; a source without created times knows all."""
+        if source.created_timestamp_column is None:
+            return True
+        created = row[source.created_timestamp_column]
+        return created is not None and comparable(created) <= t
+
     def events_of(self, view: FeatureView) -> dict[tuple[Any, ...], list[Row]]:
         """The rows a view sees, by key: with mapped names, filtered, with their computed columns and a timestamp."""
         if id(view) not in self._events:
             by_key: dict[tuple[Any, ...], list[Row]] = {}
-            mapping = view.source.field_mapping
-            for source_row in self._relations[view.source].rows:
-                row = {mapping.get(name, name): value for name, value in source_row.items()}
-                if row[view.source.timestamp_field] is None:
-                    continue
-                if view.filter is not None and self._evaluate(view.filter, row) is not True:
-                    continue
-                for name, text in view.columns.items():
-                    row[name] = self._evaluate(text, row)
-                by_key.setdefault(tuple(comparable(row[name]) for name in view.join_keys), []).append(row)
+            for row in self.rows_of(view):
+                if row[view.origin.timestamp_field] is not None:
+                    by_key.setdefault(tuple(comparable(row[name]) for name in view.join_keys), []).append(row)
             self._events[id(view)] = by_key
         return self._events[id(view)]
+
+    def rows_of(self, view: FeatureView) -> list[Row]:
+        """The rows of a view's source, or of the view it is chained on: filtered, then with computed columns."""
+        if isinstance(view.source, FeatureView):
+            below = self.rows_of(view.source)
+        else:
+            mapping = view.source.field_mapping
+            rows = self._relations[view.source].rows
+            below = [{mapping.get(name, name): value for name, value in row.items()} for row in rows]
+        rows = [dict(row) for row in below if view.filter is None or self._evaluate(view.filter, row) is True]
+        for row in rows:
+            for name, text in view.columns.items():
+                row[name] = self._evaluate(text, row)
+        return rows
 
     def latest(self, view: FeatureView, events: Sequence[Row], t: int) -> Row:
         """The greatest visible row, whole; nulls where there is none."""
         features = self.declared_features(view)
-        visible = [row for row in events if self.is_visible(view, row, t - view.source.data_delay)]
+        visible = [row for row in events if self.is_visible(view, row, t - view.origin.data_delay)]
         if not visible:
             return dict.fromkeys(features)
-        winner = max(visible, key=lambda row: (*self.age_order(view.source, row), *self.tie_order(features, row)))
+        winner = max(visible, key=lambda row: (*self.age_order(view.origin, row), *self.tie_order(features, row)))
         return {name: winner[name] for name in features}
 
     def is_visible(self, view: FeatureView, row: Row, t: int) -> bool:
         """Whether a view without aggregations sees a row at ``t``."""
-        ts = comparable(row[view.source.timestamp_field])
+        ts = comparable(row[view.origin.timestamp_field])
         if view.ttl is not None and ts < t - view.ttl:
             return False
         return ts <= t if view.allow_exact_matches else ts < t
@@ -124,19 +147,25 @@ class Reference:
         """The features a view without aggregations offers."""
         if view.features is not None:
             return view.features
-        source = view.source
+        source = view.origin
         roles = {*view.join_keys, *source.sequence_columns, source.timestamp_field, source.created_timestamp_column}
-        columns = (name for name in self._relations[source].columns if name not in roles)
-        return (*(source.field_mapping.get(name, name) for name in columns), *view.columns)
+        return tuple(name for name in self.columns_of(view) if name not in roles)
+
+    def columns_of(self, view: FeatureView) -> tuple[str, ...]:
+        """The columns of a view's rows, in order."""
+        if isinstance(view.source, FeatureView):
+            return (*self.columns_of(view.source), *view.columns)
+        mapping = view.source.field_mapping
+        return (*(mapping.get(name, name) for name in self._relations[view.source].columns), *view.columns)
 
     def windowed(self, view: FeatureView, events: Sequence[Row], t: int) -> Row:
         """The windowed aggregates of a view, then what is computed from them."""
         results: dict[str, Any] = {}
         for item in view.aggregations:
-            inside = [row for row in events if self.is_inside(item, view.source, row, t)]
+            inside = [row for row in events if self.is_inside(item, view.origin, row, t)]
             if item.where is not None:
                 inside = [row for row in inside if self._evaluate(item.where, row) is True]
-            results[item.name] = self.aggregate(item, view.source, inside)
+            results[item.name] = self.aggregate(item, view.origin, inside)
         for name, text in view.post_aggregation.items():
             results[name] = self._evaluate_over_results(text, results)
         return results

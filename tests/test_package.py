@@ -37,6 +37,7 @@ LAYERS = """
     planner.options
     planner.features
     planner.dag
+    planner.spine_node
     planner.nodes
     planner.append
     planner.features.builder

@@ -157,6 +157,7 @@ class World:
     views: list[FeatureView | FeatureViewProjection]
     features: list[Feature]
     full_feature_names: bool
+    filter_by_created: bool
     entity_df: Any
     spine: pa.Table
     timestamp: str
@@ -190,7 +191,8 @@ class World:
         return pa.schema([*self.spine.schema, *features], metadata=self.spine.schema.metadata)
 
     def expected(self, reference: type[Reference] = Reference) -> list[dict[str, Any]]:
-        return reference(self.relations, self.expressions).answers(self.outputs, plain_rows(self.spine), self.timestamp)
+        oracle = reference(self.relations, self.expressions, filter_by_created=self.filter_by_created)
+        return oracle.answers(self.outputs, plain_rows(self.spine), self.timestamp)
 
     def job(
         self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, entity_df: Any = None
@@ -200,6 +202,7 @@ class World:
             self.entity_df if entity_df is None else entity_df,
             features=self.features,
             full_feature_names=self.full_feature_names,
+            filter_by_created_timestamp=self.filter_by_created,
             entity_timestamp=self.timestamp,
         )
 
@@ -207,7 +210,7 @@ class World:
         lines = ["World", f"  views {self.views}", f"  features {self.features} full={self.full_feature_names}"]
         for use in self.views:
             view = use.view if isinstance(use, FeatureViewProjection) else use
-            lines.append(f"  {view.name!r}: {view.filter=} {view.columns=} {view.features=} {view.source.data_delay=}")
+            lines.append(f"  {view.name!r}: {view.filter=} {view.columns=} {view.features=} {view.origin.data_delay=}")
             lines.append(f"    {list(view.aggregations)} {dict(view.post_aggregation)}")
             if isinstance(use, FeatureViewProjection):
                 lines.append(f"    used as {use.name!r} with {dict(use.join_key_map)}")
@@ -233,7 +236,7 @@ def with_sources(world: World, sources: Mapping[Source, Source], key: str | None
         return views[use.name]
 
     bases = (use.view if isinstance(use, FeatureViewProjection) else use for use in world.views)
-    views = {view.name: _with_source(view, sources[view.source], key) for view in bases}
+    views = {view.name: _with_source(view, sources, key) for view in bases}
     return replace(
         world,
         views=[use for use in map(moved, world.views) if not isinstance(use, str)],
@@ -243,7 +246,9 @@ def with_sources(world: World, sources: Mapping[Source, Source], key: str | None
     )
 
 
-def _with_source(view: FeatureView, source: Source, key: str | None) -> FeatureView:
+def _with_source(view: FeatureView, sources: Mapping[Source, Source], key: str | None) -> FeatureView:
+    below = view.source
+    source = _with_source(below, sources, key) if isinstance(below, FeatureView) else sources[below]
     aggregated: dict[str, Any] = {"aggregations": view.aggregations, "post_aggregation": view.post_aggregation}
     latest: dict[str, Any] = {"features": view.features, "allow_exact_matches": view.allow_exact_matches}
     latest["ttl"] = None if view.ttl is None else timedelta(microseconds=view.ttl)
@@ -338,6 +343,7 @@ class _WorldBuilder:
         self._expressions: dict[str, Evaluate] = {}
         self._types: dict[tuple[str, str], pa.DataType] = {}
         self._tables: dict[Source, SourceTable] = {}
+        self._rows: dict[str, tuple[SourceTable, Sequence[Column]]] = {}
 
     def build(self) -> World:
         names = self._names(5)
@@ -345,6 +351,8 @@ class _WorldBuilder:
         copies = {key.name: f"{key.name} 2" for key in keys}
         tables = [self._table(keys) for _ in range(self._integer(1, 3))]
         views = [self._view(name, self._pick(tables)) for name in self._view_names()]
+        if self._chance(3):
+            views += [self._chained("chained", view) for view in [each for each in views if not each.aggregations][:1]]
         uses: list[FeatureView | FeatureViewProjection] = [*views]
         if self._chance(3):
             again = self._pick(views)
@@ -360,6 +368,7 @@ class _WorldBuilder:
             views=uses,
             features=features,
             full_feature_names=clashes or self._chance(3),
+            filter_by_created=self._chance(3),
             entity_df=entity_df,
             spine=spine,
             timestamp=timestamp,
@@ -482,23 +491,38 @@ class _WorldBuilder:
 
     def _view(self, name: str, table: SourceTable) -> FeatureView:
         source = self._source(table)
-        keys = [key.name for key in table.keys]
-        keys = keys[: self._integer(1, len(keys))] if self._chance(3) else keys
         mapped = [replace(column, name=source.field_mapping.get(column.name, column.name)) for column in table.columns]
+        return self._view_over(name, source, table, mapped)
+
+    def _chained(self, name: str, upstream: FeatureView) -> FeatureView:
+        """A view of another one's rows, under keys of its own."""
+        return self._view_over(name, upstream, *self._rows[upstream.name])
+
+    def _view_over(
+        self, name: str, source: Source | FeatureView, table: SourceTable, mapped: Sequence[Column]
+    ) -> FeatureView:
+        keys = [key.name for key in table.keys]
+        keys = keys[: self._integer(0 if self._chance(3) else 1, len(keys))] if self._chance(3) else keys
         condition = self._condition(mapped) if self._chance(3) else None
         made = self._computed(mapped)
-        entities = [ht.Entity("entity", join_keys=keys)] if self._chance(2) else keys
+        entities = [ht.Entity("entity", join_keys=keys)] if keys and self._chance(2) else keys
         common: dict[str, Any] = {"entities": entities, "source": source, "filter": condition}
         common["columns"] = {column.name: text for column, text in made}
         columns = [*mapped, *(column for column, _ in made)]
+        self._rows[name] = (table, columns)
         if self._chance(2):
-            return self._latest(name, table, columns, common)
+            return self._latest(name, [key for key in table.keys if key.name in keys], table, columns, common)
         return self._windowed(name, columns, common)
 
     def _latest(
-        self, name: str, table: SourceTable, columns: Sequence[Column], common: Mapping[str, Any]
+        self,
+        name: str,
+        keys: Sequence[Column],
+        table: SourceTable,
+        columns: Sequence[Column],
+        common: Mapping[str, Any],
     ) -> FeatureView:
-        roles = {column.name for column in (*table.keys, table.timestamp, *table.sequence)}
+        roles = {column.name for column in (*keys, table.timestamp, *table.sequence)}
         offered = [column for column in columns if column.name not in roles and column.name != _name(table.created)]
         features = None
         if self._chance(2):
@@ -518,6 +542,7 @@ class _WorldBuilder:
     def _windowed(self, name: str, columns: Sequence[Column], common: Mapping[str, Any]) -> FeatureView:
         # An event or created time in nanoseconds is rounded up as a time; as a value it is left out.
         source = common["source"]
+        source = source.origin if isinstance(source, FeatureView) else source
         times = (source.timestamp_field, source.created_timestamp_column)
         columns = [each for each in columns if each.name not in times or not str(each.type).startswith("timestamp[ns")]
         taken: dict[str, ht.Aggregation] = {}
@@ -564,7 +589,9 @@ class _WorldBuilder:
         if not self._chance(3):
             return []
         text, type_, evaluate = self._pick(_computations(self._pick(columns)))
-        return [(Column("computed", type_, (), is_summable=False), self._meaning(text, evaluate))]
+        taken = {column.name for column in columns}
+        name = "computed again" if "computed" in taken else "computed"
+        return [(Column(name, type_, (), is_summable=False), self._meaning(text, evaluate))]
 
     def _meaning(self, text: str, evaluate: Evaluate) -> str:
         self._expressions[text] = evaluate

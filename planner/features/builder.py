@@ -16,11 +16,11 @@ from ..nodes import (
     JoinNode,
     ProjectionNode,
     ReadNode,
-    SpineNode,
     TransformationNode,
     WriteNode,
     output_columns,
 )
+from ..spine_node import SpineNode
 from .resolver import ResolvedView
 from .tasks import HistoricalRetrievalTask, MaterializationTask
 
@@ -66,8 +66,11 @@ class FeatureBuilder:
         return self.build_projection_node(answers)
 
     def build_source_node(self) -> DAGNode:
-        """Reads the view's source."""
-        return ReadNode(self.view, self.task.names)
+        """Reads the view's source, or takes the rows of the view that it is chained on."""
+        if self.view.upstream is None:
+            return ReadNode(self.view, self.task.names)
+        upstream = type(self)(self.task, self.view.upstream)
+        return upstream.build_transformation_node(upstream.build_events())
 
     def build_filter_node(self, node: DAGNode) -> DAGNode:
         """Applies the view's filter, where it has one."""
@@ -81,7 +84,8 @@ class FeatureBuilder:
 
     def build_dedup_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
         """Latest values, under their names in the answer."""
-        return DedupNode(self.view, self.columns, spine.keys, self.task.names, node, spine)
+        created = self.task.created_column(self.view)
+        return DedupNode(self.view, self.columns, spine.keys, self.task.names, node, spine, created=created)
 
     def build_aggregation_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
         """Windowed aggregates, under names that are unique among the views of the task."""
@@ -92,6 +96,7 @@ class FeatureBuilder:
             self.task.names,
             node,
             spine,
+            created=self.task.created_column(self.view),
         )
 
     def build_post_aggregation_node(self, node: DAGNode) -> DAGNode:

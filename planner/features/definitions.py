@@ -30,6 +30,10 @@ __all__ = [
 class FeatureView(Definition):
     """Features of one entity, computed from the rows of one source.
 
+    ``entities`` says whose features they are; without any (``[]``) there is one row for all, which only time tells
+    apart. ``source`` may be another view without aggregations: a chained view reads the rows of that one, after its
+    filter and with its columns, timestamps and data delay, under entities of its own.
+
     Without ``aggregations`` a view gives the latest row with ``ts <= t`` (``ts < t`` with
     ``allow_exact_matches=False``) that is not older than ``ttl``; ``features`` names the columns offered (by default
     every column but keys, timestamps and sequence columns). With ``aggregations`` it gives windowed aggregates, and
@@ -40,7 +44,7 @@ class FeatureView(Definition):
 
     name: str
     entities: tuple[Entity, ...]
-    source: Source
+    source: Source | FeatureView
     filter: str | None
     columns: Mapping[str, str]
     features: tuple[str, ...] | None
@@ -56,7 +60,7 @@ class FeatureView(Definition):
         name: str,
         *,
         entities: Sequence[Entity | str],
-        source: Source,
+        source: Source | FeatureView,
         filter: str | None = None,  # noqa: A002  # the word the field uses
         columns: Mapping[str, str] | None = None,
         features: Sequence[str] | None = None,
@@ -70,13 +74,23 @@ class FeatureView(Definition):
         problems = Problems()
         where = f"feature view {name!r}"
         check_name(where, name, problems)
-        if not isinstance(source, Source):
-            problems.add(f"{where}: source is a {type(source).__name__}; give a FileSource or an ArrowSource")
+        if isinstance(source, FeatureView):
+            if source.aggregations:
+                problems.add(
+                    f"{where}: view {source.name!r} has aggregations, and a view chained on those is not supported; "
+                    "chain on a view of rows, or give its source",
+                    UnsupportedError,
+                )
+        elif not isinstance(source, Source):
+            problems.add(
+                f"{where}: source is a {type(source).__name__}; give a source such as FileSource, or a feature view"
+            )
         if isinstance(entities, (str, Entity)):
             problems.add(f"{where}: entities is a single {type(entities).__name__}; give a list")
             entities = ()
-        elif not entities:
-            problems.add(f"{where}: a view without entities is not supported yet", UnsupportedError)
+        elif not isinstance(entities, Iterable):
+            problems.add(f"{where}: entities is {entities!r}; give a list, which is empty for one row for all")
+            entities = ()
         declared = tuple(item if isinstance(item, Entity) else Entity(item) for item in entities)
         offered = None if features is None else check_names(features, f"{where}: features", problems)
         age = check_duration(where, "ttl", ttl, problems)
@@ -122,6 +136,11 @@ class FeatureView(Definition):
         return tuple(key for entity in self.entities for key in entity.join_keys)
 
     @property
+    def origin(self) -> Source:
+        """The source that the rows come from, through however many chained views."""
+        return self.source.origin if isinstance(self.source, FeatureView) else self.source
+
+    @property
     def schema(self) -> Schema:
         """Names and types of the features offered. Reads the source's schema, but no row."""
         return self.schema_in(None)
@@ -130,7 +149,7 @@ class FeatureView(Definition):
         """``schema``, with the engine's catalog for sources that only the engine knows."""
         from .resolver import resolve_view
 
-        return Schema(resolve_view(FeatureViewProjection(self), self.source.open(catalog)).features)
+        return Schema(resolve_view(FeatureViewProjection(self), self.origin.open(catalog)).features)
 
     def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
         return FeatureViewProjection(self)[features]
@@ -152,7 +171,7 @@ class FeatureView(Definition):
         return f"ts {comparison} t" + (f", ttl {format_duration(self.ttl)}" if self.ttl else "")
 
     def __repr__(self) -> str:
-        keys = ", ".join(self.join_keys)
+        keys = ", ".join(self.join_keys) or "no key"
         count = f", {len(self.aggregations)} aggregations" if self.aggregations else ""
         return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count})"
 

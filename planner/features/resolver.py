@@ -49,11 +49,15 @@ class ResolvedAggregation:
 
 @dataclass(frozen=True, slots=True)
 class ResolvedView:
-    """A view in use: ``mapping`` gives row columns and the source columns that they are, ``rows`` their schema."""
+    """A view in use: ``mapping`` gives row columns and the source columns that they are, ``rows`` their schema.
+
+    A chained view has an ``upstream``, whose rows it reads.
+    """
 
     name: str
     view: FeatureView
     table: Table
+    upstream: ResolvedView | None
     keys: tuple[JoinKey, ...]
     mapping: tuple[tuple[str, str], ...]
     rows: Schema
@@ -65,8 +69,15 @@ class ResolvedView:
 
     @property
     def source(self) -> Source:
-        """The source's definition."""
-        return self.view.source
+        """The source's definition; of a chained view the one at the end of the chain."""
+        return self.view.origin
+
+    @property
+    def is_unique(self) -> bool:
+        """Whether the user vouches that no two rows share keys and timestamp; a chained view may have fewer keys."""
+        upstream = self.upstream
+        keeps_keys = upstream is None or {key.column for key in upstream.keys} <= {key.column for key in self.keys}
+        return self.source.unique and keeps_keys and (upstream is None or upstream.is_unique)
 
 
 @dataclass(frozen=True, slots=True)
@@ -167,7 +178,7 @@ def resolve_features(
     for projection, feature in chosen:
         if projection.name not in views:
             try:
-                views[projection.name] = resolve_view(projection, tables(projection.view.source))
+                views[projection.name] = resolve_view(projection, tables(projection.view.origin))
             except DefinitionError as error:
                 problems.take(error)
                 continue
@@ -194,21 +205,27 @@ def resolve_features(
 def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
     """Bind a view to its source's schema. Raises SourceError or DefinitionError with every problem."""
     view = projection.view
-    _check_source(view, table)
-    return _ViewResolver(projection, table).resolve()
+    if not isinstance(view.source, FeatureView):
+        _check_source(view, table)
+        return _ViewResolver(projection, table, None).resolve()
+    return _ViewResolver(projection, table, resolve_view(FeatureViewProjection(view.source), table)).resolve()
 
 
 class _ViewResolver:
-    def __init__(self, projection: FeatureViewProjection, table: Table) -> None:
+    def __init__(self, projection: FeatureViewProjection, table: Table, upstream: ResolvedView | None) -> None:
         self._projection = projection
         self._view = projection.view
         self._table = table
+        self._upstream = upstream
+        self._from = f"source {table.name!r}" if upstream is None else f"upstream view {upstream.name!r}"
         self._where = f"feature view {self._view.name!r}"
         self._problems = Problems()
         self._failed: set[str] = set()
 
     def resolve(self) -> ResolvedView:
-        view, renamed = self._view, self._view.source.field_mapping
+        if self._upstream is not None:
+            return self._resolve_over(self._upstream.mapping, self._upstream.rows)
+        renamed = self._view.origin.field_mapping
         mapping = tuple((renamed.get(name, name), name) for name in self._table.schema.names)
         for first, second in names_that_differ_by_case(name for name, _ in mapping):
             self._problems.add(
@@ -219,7 +236,12 @@ class _ViewResolver:
             repeated = ", ".join(sorted({name for name in names if names.count(name) > 1}))
             self._problems.add(f"{self._where}: field_mapping gives the name {repeated} twice")
             self._problems.raise_if_any()
-        source_rows = Schema(Field(name, feature_type(self._table.schema[original])) for name, original in mapping)
+        rows = Schema(Field(name, feature_type(self._table.schema[original])) for name, original in mapping)
+        return self._resolve_over(mapping, rows)
+
+    def _resolve_over(self, mapping: tuple[tuple[str, str], ...], source_rows: Schema) -> ResolvedView:
+        """The view over rows of this schema: those of its source, or of the view upstream."""
+        view = self._view
         condition = self._condition(view.filter, source_rows, "filter")
         columns = self._expressions(view.columns, source_rows, "columns")
         rows = Schema([*source_rows, *(Field(name, expr.type) for name, expr in columns)])
@@ -233,15 +255,15 @@ class _ViewResolver:
         keys = self._keys(source_rows)
         self._problems.raise_if_any()
         return ResolvedView(
-            self._projection.name, view, self._table, keys, mapping, rows, condition, columns, aggregations, after,
-            features,
+            self._projection.name, view, self._table, self._upstream, keys, mapping, rows, condition, columns,
+            aggregations, after, features,
         )  # fmt: skip
 
     def _keys(self, rows: Schema) -> tuple[JoinKey, ...]:
         keys: list[JoinKey] = []
         for key in self._view.join_keys:
             if key not in rows:
-                what = f"{self._where}: source {self._table.name!r} has no key column"
+                what = f"{self._where}: {self._from} has no key column"
                 self._problems.add(unknown_name(what, key, rows.names), UnknownColumnError)
                 continue
             family = key_family(rows[key])
@@ -291,7 +313,7 @@ class _ViewResolver:
         if item.column in self._failed:
             return None
         if item.column not in rows:
-            what = f"{where}: source {self._table.name!r} has no column"
+            what = f"{where}: {self._from} has no column"
             self._problems.add(unknown_name(what, item.column, rows.names), UnknownColumnError)
             return None
         try:
@@ -302,7 +324,7 @@ class _ViewResolver:
         return ResolvedAggregation(item, item.column, condition, type_)
 
     def _latest_features(self, rows: Schema) -> tuple[Field, ...]:
-        source = self._view.source
+        source = self._view.origin
         roles = {*self._view.join_keys, source.timestamp_field, source.created_timestamp_column}
         roles.update(source.sequence_columns)
         names = self._view.features or tuple(name for name in rows.names if name not in roles)
@@ -311,20 +333,26 @@ class _ViewResolver:
             if name in self._failed:
                 continue
             if name not in rows:
-                what = f"{self._where}, features: source {self._table.name!r} has no column"
+                what = f"{self._where}, features: {self._from} has no column"
                 self._problems.add(unknown_name(what, name, rows.names), UnknownColumnError)
-            elif rows[name].is_nested or rows[name].kind == "null":
+            elif not rows[name].can_be_feature:
                 message = f"{self._where}: feature {name!r} is {rows[name]}, which is not supported yet"
                 self._problems.add(f"{message}; name the others with features=", UnsupportedError)
             else:
                 fields.append(Field(name, feature_type(rows[name])))
         if not names:
-            self._problems.add(f"{self._where}: source {self._table.name!r} has no column left to be a feature")
+            self._problems.add(f"{self._where}: {self._from} has no column left to be a feature")
+        nested = [field for field in fields if field.type.is_nested]
+        if nested and not (source.unique or source.sequence_columns):
+            self._problems.add(
+                f"{self._where}: feature {nested[0].name!r} is {nested[0].type}, which has no order to break ties by; "
+                "give the source sequence_columns, or unique=True where no two rows share keys and timestamp"
+            )
         return tuple(fields)
 
 
 def _check_source(view: FeatureView, table: Table) -> None:
-    source, schema = view.source, table.schema
+    source, schema = view.origin, table.schema
     problems: list[str] = []
     where = f"source {table.name!r}"
     for first, second in names_that_differ_by_case(schema.names):

@@ -46,8 +46,14 @@ class Task:
     views: tuple[ResolvedView, ...]
     outputs: tuple[OutputFeature, ...]
     names: Names
+    filter_by_created_timestamp: bool = False
     options: PlannerOptions = field(default_factory=PlannerOptions)
     statistics: Statistics = field(default_factory=Statistics)
+
+    def created_column(self, view: ResolvedView) -> str | None:
+        """The event column that has to be at or before the query time: where that is asked for and there is one."""
+        has_one = view.source.created_timestamp_column is not None
+        return self.names.created if self.filter_by_created_timestamp and has_one else None
 
 
 @dataclass(frozen=True, kw_only=True)

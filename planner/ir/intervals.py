@@ -19,8 +19,8 @@ def latest_interval(time: str, *, ttl: int | None, allow_exact_matches: bool, da
     t = Column(time, INT64)
     closing = 1 if allow_exact_matches else 0
     return Interval(
-        lower=None if ttl is None else _plus(t, -data_delay - ttl),
-        upper=_plus(t, closing - data_delay),
+        lower=None if ttl is None else plus(t, -data_delay - ttl),
+        upper=plus(t, closing - data_delay),
         earliest=None if ttl is None else -data_delay - ttl,
         latest=closing - data_delay,
     )
@@ -41,21 +41,22 @@ def window_interval(
     "right" [end-w+1, end+1), "both" [end-w, end+1), "neither" [end-w+1, end).
     """
     shift = -data_delay - offset
-    end = _plus(Column(time, INT64), shift)
+    end = plus(Column(time, INT64), shift)
     if slide is not None:
         end = call("floor_to", end, Literal(slide, INT64))
     opening = 1 if closed in ("right", "neither") else 0
     closing = 1 if closed in ("right", "both") else 0
     slack = 0 if slide is None else slide - 1
     return Interval(
-        lower=None if window is None else _plus(end, opening - window),
-        upper=_plus(end, closing),
+        lower=None if window is None else plus(end, opening - window),
+        upper=plus(end, closing),
         earliest=None if window is None else shift - slack + opening - window,
         latest=shift + closing,
     )
 
 
-def _plus(expr: Expr, micros: int) -> Expr:
+def plus(expr: Expr, micros: int) -> Expr:
+    """The expression moved by microseconds."""
     if micros == 0:
         return expr
     return call("add" if micros > 0 else "subtract", expr, Literal(abs(micros), INT64))

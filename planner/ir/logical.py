@@ -261,7 +261,9 @@ class Pick(Node):
 class AsofJoin(Relation):
     """Every spine row once, with the features of the latest visible event of its keys, or nulls.
 
-    ``keys`` are pairs of spine column and event column. All picks share the upper bound, so they share the match.
+    ``keys`` are pairs of spine column and event column; without any, every event is every row's. All picks share the
+    upper bound, so they share the match. ``created`` is the event column that must be at or before ``time`` (a null is
+    not), where only what was known then counts.
     """
 
     spine: Relation
@@ -270,6 +272,7 @@ class AsofJoin(Relation):
     time: str
     event_time: str
     picks: tuple[Pick, ...]
+    created: str | None = dataclasses.field(default=None, kw_only=True)
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
@@ -307,6 +310,7 @@ class WindowAggregate(Relation):
     """Every spine row once, with aggregates over the events of its keys in each aggregate's interval.
 
     ``row`` is the spine column that identifies a row. A window without events has its aggregate's empty value.
+    ``created`` is that of an ``AsofJoin``.
     """
 
     spine: Relation
@@ -316,6 +320,7 @@ class WindowAggregate(Relation):
     time: str
     event_time: str
     aggregates: tuple[WindowedAggregate, ...]
+    created: str | None = dataclasses.field(default=None, kw_only=True)
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:

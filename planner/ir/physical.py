@@ -8,8 +8,10 @@ from __future__ import annotations
 
 import dataclasses
 
+from ..expr.nodes import Column
 from ..node import label_field, node
-from ..types import Schema
+from ..types import INT64, Schema
+from .intervals import plus
 from .logical import AsofJoin, Relation, WindowAggregate
 from .properties import row_identity
 
@@ -35,8 +37,8 @@ class NarrowAsofThenFetch(AsofJoin):
 
     @staticmethod
     def applies_to(logical: AsofJoin) -> bool:
-        """Whenever visibility is a bound on the event time alone, which every AsofJoin states for now."""
-        return len({pick.interval.upper for pick in logical.picks}) == 1
+        """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""
+        return logical.created is None and len({pick.interval.upper for pick in logical.picks}) == 1
 
     @classmethod
     def of(cls, logical: AsofJoin) -> NarrowAsofThenFetch:
@@ -53,8 +55,8 @@ class UnionLastValue(AsofJoin):
 
     @staticmethod
     def applies_to(logical: AsofJoin) -> bool:
-        """Whenever visibility is a bound on the event time alone, which every AsofJoin states for now."""
-        return bool(logical.picks)
+        """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""
+        return logical.created is None and bool(logical.picks)
 
     @classmethod
     def of(cls, logical: AsofJoin) -> UnionLastValue:
@@ -74,13 +76,38 @@ class RangeMax(AsofJoin):
 
     @staticmethod
     def applies_to(logical: AsofJoin) -> bool:
-        """Where a spine column identifies the row, and visibility is a bound on the event time alone, as it is now."""
+        """Where a spine column identifies the row: any condition may stand in a range join."""
         return row_identity(logical.spine) is not None
 
     @classmethod
     def of(cls, logical: AsofJoin) -> RangeMax:
         """The physical form of a logical join."""
         return cls(**_fields(logical), row=row_identity(logical.spine))  # type: ignore[arg-type]
+
+
+@node
+class RunningMaximum(AsofJoin):
+    """An event counts from when it has happened and was created; the greatest event up to then is the one to match.
+
+    In the order of being visible, the maximum by (time, created, …) is carried on: a later row with an earlier time
+    does not replace it. The ttl is looked at after that, since the greatest time is the last to grow too old. ``delay``
+    is what passes from an event's time to when it may be seen.
+    """
+
+    delay: int
+
+    @staticmethod
+    def applies_to(logical: AsofJoin) -> bool:
+        """Where only what was created counts, and all picks end at one distance from the spine's time."""
+        return logical.created is not None and all(
+            pick.interval.upper == plus(Column(logical.time, INT64), logical.picks[0].interval.latest)
+            for pick in logical.picks
+        )
+
+    @classmethod
+    def of(cls, logical: AsofJoin) -> RunningMaximum:
+        """The physical form of a logical join."""
+        return cls(**_fields(logical), delay=1 - logical.picks[0].interval.latest)  # type: ignore[arg-type]
 
 
 @node

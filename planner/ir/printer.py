@@ -125,13 +125,11 @@ def describe(relation: Relation) -> str:
         case AsofJoin():
             bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
             features = [feature for pick in relation.picks for feature in pick.features]
-            return (
-                f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {bounds}, {_count(features, 'feature')}"
-            )
+            return f"{name} {_label(relation.label)}  {_match(relation)}, {bounds}, {_count(features, 'feature')}"
         case WindowAggregate():
             windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
             count = _count(relation.aggregates, "aggregate")
-            text = f"{name} {_label(relation.label)}  on {_keys(relation.keys)}, {', '.join(windows)}, {count}"
+            text = f"{name} {_label(relation.label)}  {_match(relation)}, {', '.join(windows)}, {count}"
             if isinstance(relation, BucketedRangeJoinAggregate):
                 bucket = "no bucket" if relation.bucket is None else f"bucket {format_duration(relation.bucket)}"
                 text += f", {bucket}"
@@ -174,6 +172,12 @@ def _conditions(predicate: Expr) -> str:
         f"({format_expr(part)})" if isinstance(part, Call) and part.function == "or" else format_expr(part)
         for part in conjuncts(predicate)
     )
+
+
+def _match(relation: AsofJoin | WindowAggregate) -> str:
+    """On what events are matched, beside the interval: keys, and what was known."""
+    known = "" if relation.created is None else f", {relation.created} <= {relation.time}"
+    return f"on {_keys(relation.keys)}{known}"
 
 
 def _keys(keys: tuple[tuple[str, str], ...]) -> str:

@@ -95,11 +95,12 @@ def _point_in_time(
 ) -> Iterator[str]:
     spine, events = relation.spine.schema, relation.events.schema
     yield from _present([left for left, _ in relation.keys] + [relation.time], spine)
-    yield from _present([right for _, right in relation.keys] + [relation.event_time], events)
+    times = [relation.event_time] + ([] if relation.created is None else [relation.created])
+    yield from _present([right for _, right in relation.keys] + times, events)
     for left, right in relation.keys:
         if left in spine and right in events and spine[left] != events[right]:
             yield f"keys {left!r} ({spine[left]}) and {right!r} ({events[right]}) are of different types"
-    for schema, time in ((spine, relation.time), (events, relation.event_time)):
+    for schema, time in ((spine, relation.time), *((events, time) for time in times)):
         if time in schema and schema[time] != INT64:
             yield f"time {time!r} is {schema[time]}, not microseconds"
 

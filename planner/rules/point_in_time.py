@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, nearest_label, topological
-from ..ir.physical import Materialize, NarrowAsofThenFetch, RangeMax, UnionLastValue
+from ..ir.physical import Materialize, NarrowAsofThenFetch, RangeMax, RunningMaximum, UnionLastValue
 from .driver import RuleContext, plan_rule, rule
 from .subplan_sharing import replace
 
-ASOF_FORMS = (NarrowAsofThenFetch, RangeMax, UnionLastValue)
+ASOF_FORMS = (NarrowAsofThenFetch, RangeMax, UnionLastValue, RunningMaximum)
 FEW_ROWS_PER_KEY = 2
 """An event is in the range of at most so many spine rows: then a range join makes no more pairs than two per event."""
 

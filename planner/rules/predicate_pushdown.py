@@ -143,7 +143,7 @@ def bound_asof_events_by_spine(node: AsofJoin, context: RuleContext) -> Relation
     """AsofJoin(l, r) -> AsofJoin(l, Filter(r)), with the literal time range that no match can leave.
 
     The range is [min(t) - longest lookback, max(t)]. Not [min(t), max(t)]: with t = 10 alone and ttl 5, the event at 6
-    is the answer. No lower end where a view has no ttl.
+    is the answer. No lower end where a view has no ttl. Where only what was known counts, nothing created after max(t).
     """
     bounded = _bound_events(node, [pick.interval for pick in node.picks], context)
     return None if bounded is None else node.with_inputs(node.spine, bounded)
@@ -203,5 +203,7 @@ def _bound_events(node: AsofJoin | WindowAggregate, intervals: list[Interval], c
     starts = [interval.earliest for interval in intervals if interval.earliest is not None]
     if len(starts) == len(intervals):
         bounds.insert(0, call("ge", ts, Literal(first + min(starts), INT64)))
+    if node.created is not None:
+        bounds.append(call("le", Column(node.created, INT64), Literal(last, INT64)))
     missing = tuple(bound for bound in bounds if not implies(node.events, bound))
     return Filter(node.events, conjunction(missing)) if missing else None

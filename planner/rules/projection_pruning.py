@@ -105,7 +105,7 @@ def narrow_asof_events(node: AsofJoin, context: RuleContext) -> Relation | None:
     Not without the order's columns, even where no feature of theirs is asked for: they decide who wins a tie.
     """
     del context
-    read = [right for _, right in node.keys] + [node.event_time]
+    read = _matched_by(node)
     for pick in node.picks:
         read += [] if pick.unique else pick.order
         read += [column for _, column in pick.features]
@@ -123,7 +123,7 @@ def narrow_window_events(node: WindowAggregate, context: RuleContext) -> Relatio
     Not without the order's columns where a ``first`` or ``last`` is among the aggregates.
     """
     del context
-    read = [right for _, right in node.keys] + [node.event_time]
+    read = _matched_by(node)
     for aggregate in node.aggregates:
         read += [aggregate.operand] if aggregate.operand is not None else []
         read += aggregate.order
@@ -142,6 +142,12 @@ def narrow_aggregate_input(node: Aggregate, context: RuleContext) -> Relation | 
     operands = [measure.operand for measure in node.measures if measure.operand is not None]
     narrowed = _narrow(node.input, [*node.keys, *(name for operand in operands for name in columns_of(operand))])
     return None if narrowed is None else node.with_inputs(narrowed)
+
+
+def _matched_by(node: AsofJoin | WindowAggregate) -> list[str]:
+    """The event columns that decide what a spine row sees."""
+    created = [] if node.created is None else [node.created]
+    return [*(right for _, right in node.keys), node.event_time, *created]
 
 
 def _read_by(node: Project) -> frozenset[str]:

@@ -147,7 +147,9 @@ def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Rena
         return None
     _, renaming = merged
     keys = tuple((spine_key, renaming[event_key]) for spine_key, event_key in right.keys)
-    return merged if keys == left.keys and renaming[right.event_time] == left.event_time else None
+    created = None if right.created is None else renaming[right.created]
+    same = keys == left.keys and renaming[right.event_time] == left.event_time and created == left.created
+    return merged if same else None
 
 
 def _merge_rows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:

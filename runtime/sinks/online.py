@@ -47,8 +47,8 @@ class OnlineStore(ABC):
         """Replace a view's rows by the batches' in one transaction; returns how many keys were written.
 
         ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …).
-        The row whose keys are all null is the empty answer. Raises a StoreError, and changes nothing, where the view
-        is stored as of a later time, unless ``allow_rollback``.
+        The row whose keys are all null is the empty answer; so is the only row of a view without keys. Raises a
+        StoreError, and changes nothing, where the view is stored as of a later time, unless ``allow_rollback``.
         """
 
     @abstractmethod

@@ -7,6 +7,7 @@ import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
+from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -56,7 +57,8 @@ class SqliteOnlineStore(OnlineStore):
             self._refuse_rollback(connection, view, as_of, allow_rollback)
             connection.execute("DELETE FROM answers WHERE view = ?", (view,))
             for batch in batches:
-                keys = zip(*(batch.column(name).to_pylist() for name in key_families), strict=True)
+                parts = [batch.column(name).to_pylist() for name in key_families]
+                keys = zip(*parts, strict=True) if parts else repeat((), batch.num_rows)
                 columns = [_plain(batch.column(field.name)).to_pylist() for field in features]
                 rows = zip(*columns, strict=True)
                 for key, row in zip(keys, rows, strict=True):
