@@ -322,7 +322,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
     "source that is a path": (
         lambda: view(source="tx.parquet"),
         ht.DefinitionError,
-        "feature view 'spend': source is a str; give a FileSource or an ArrowSource",
+        "feature view 'spend': source is a str; give a source such as FileSource, or a feature view",
     ),
     "one entity": (
         lambda: view(entities=ht.Entity("user_id")),
@@ -335,9 +335,15 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
         "feature view 'spend': entities is a single str; give a list",
     ),
     "no entities": (
-        lambda: view(entities=[]),
+        lambda: view(entities=None),
+        ht.DefinitionError,
+        "feature view 'spend': entities is None; give a list, which is empty for one row for all",
+    ),
+    "chained on aggregates": (
+        lambda: view(source=view(name="upstream", features=None, aggregations=[ht.Aggregation("*", "count")])),
         ht.UnsupportedError,
-        "feature view 'spend': a view without entities is not supported yet",
+        "feature view 'spend': view 'upstream' has aggregations, and a view chained on those is not supported; "
+        "chain on a view of rows, or give its source",
     ),
     "keys of two entities alike": (
         lambda: view(entities=["a", "a"]),
@@ -487,10 +493,11 @@ def test_all_problems_of_a_definition_come_at_once() -> None:
 
 
 def test_problems_of_one_class_keep_it_and_mixed_ones_are_definition_errors() -> None:
+    counted = view(name="upstream", aggregations=[ht.Aggregation("*", "count")])
     with pytest.raises(ht.UnsupportedError):
-        view(entities=[])
+        view(source=counted)
     with pytest.raises(ht.DefinitionError) as raised:
-        view(entities=[], ttl="1y")
+        view(source=counted, ttl="1y")
     assert type(raised.value) is ht.DefinitionError
     assert len(raised.value.problems) == 2
 

@@ -64,9 +64,9 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     ),
     "feature of a list": (
         view(features=["tags"]),
-        ht.UnsupportedError,
-        "feature view 'spend': feature 'tags' is list<string>, which is not supported yet; "
-        "name the others with features=",
+        ht.DefinitionError,
+        "feature view 'spend': feature 'tags' is list<string>, which has no order to break ties by; give the source "
+        "sequence_columns, or unique=True where no two rows share keys and timestamp",
     ),
     "no feature": (
         view(data=DATA.select(["user_id", "ts"]), features=None),
