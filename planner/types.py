@@ -144,6 +144,28 @@ def names_that_differ_by_case(names: Iterable[str]) -> list[tuple[str, str]]:
     return pairs
 
 
+def unusable_name(name: str) -> str:
+    """Why nothing can have that name on an engine; empty where it can.
+
+    >>> unusable_name(""), unusable_name("a b")
+    ('is empty', '')
+    """
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "holds a NUL character"
+    return "" if is_text(name) else "holds half of a surrogate pair"
+
+
+def is_text(value: str) -> bool:
+    """Whether a Python string is text that can be written down; half of a surrogate pair is not."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
+
+
 def free_name(wish: str, taken: Iterable[str]) -> str:
     """The wished name, or with a number behind it where it is taken, ignoring case.
 

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
-from ...planner.errors import DefinitionError, EngineError
+from ...planner.errors import DefinitionError, EngineError, shown
 from ...planner.ir.logical import ArrowData, CatalogTable, TableData
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
@@ -53,6 +53,13 @@ class LocalComputeEngine(SqlComputeEngine):
         threads: int | None = None,
         temp_directory: str | None = None,
     ) -> None:
+        for role, text in (("database", database), ("memory_limit", memory_limit), ("temp_directory", temp_directory)):
+            if not isinstance(text, str | os.PathLike) and (text is not None or role == "database"):
+                raise DefinitionError(f"LocalComputeEngine: {role} is {shown(text)}; give a text")
+        if connection is not None and not hasattr(connection, "cursor"):
+            raise DefinitionError(f"LocalComputeEngine: connection is {shown(connection)}; give a DuckDB connection")
+        if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool)):
+            raise DefinitionError(f"LocalComputeEngine: threads is {shown(threads)}; give a whole number")
         given: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "temp_directory": temp_directory}
         self._config = {name: value for name, value in given.items() if value is not None}
         if connection is not None and (self._config or database != ":memory:"):

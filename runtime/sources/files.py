@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...planner.durations import Duration
-from ...planner.errors import DefinitionError, SourceError, UnsupportedError
+from ...planner.errors import DefinitionError, SourceError, UnsupportedError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ParquetFiles, Table
+from ...planner.types import unusable_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,9 +43,13 @@ class FileSource(Source):
     ) -> None:
         given = [path] if isinstance(path, str | Path) else list(path) if isinstance(path, Sequence) else [path]
         if not all(isinstance(item, str | Path) for item in given):
-            raise DefinitionError(f"FileSource: {path!r} is neither a path nor a list of paths")
+            raise DefinitionError(f"FileSource: {_shown(path)} is neither a path nor a list of paths")
         if not given:
             raise DefinitionError("FileSource: the list of paths is empty")
+        for item in map(str, given):
+            wrong = unusable_name(item)
+            if wrong:
+                raise DefinitionError(f"FileSource: the path {shown(item)} {wrong}")
         paths = tuple(os.path.abspath(item) for item in given)
         for item in paths:
             if Path(item).suffix.lower() in (".csv", ".json", ".jsonl", ".ndjson"):
@@ -82,6 +87,10 @@ class FileSource(Source):
 
     def __repr__(self) -> str:
         return f"FileSource({', '.join(self.paths)}; by {self.timestamp_field})"
+
+
+def _shown(path: object) -> str:
+    return ", ".join(map(shown, path)) if isinstance(path, list | tuple) else shown(path)
 
 
 def _name(path: str) -> str:
