@@ -106,7 +106,7 @@ def shown(value: object) -> str:
     """A value that was given, as a message names it: texts and numbers as they are written, all else by its type.
 
     >>> shown("usd"), shown([1]), shown("x" * 1_000)[-20:]
-    ("'usd'", "a list of 1", "… (1,000 characters)")
+    ("'usd'", 'a list of 1', '… (1,000 characters)')
     """
     if isinstance(value, str):
         text = repr(value)

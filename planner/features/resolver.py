@@ -24,7 +24,7 @@ from ..expr.functions import TypeRuleError
 from ..expr.nodes import Expr, replace_columns
 from ..expr.parse import parse_condition, parse_expression
 from ..ir.logical import Table, feature_type
-from ..types import INT64, DataType, Field, Schema, names_that_differ_by_case, unusable_name
+from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
 from .definitions import Aggregation, Feature, FeatureService, FeatureView, FeatureViewProjection, Source
 
 
@@ -190,7 +190,7 @@ def resolve_features(
             outputs.setdefault((view.name, name), OutputFeature(view.name, name, output, offered[name]))
     by_name: dict[str, OutputFeature] = {}
     for item in outputs.values():
-        first = by_name.setdefault(item.name.lower(), item)
+        first = by_name.setdefault(folded(item.name), item)
         if first is not item:
             clash = f"{first.view}:{first.feature} and {item.view}:{item.feature}"
             advice = "rename one with with_name()" if full_feature_names else "use full_feature_names=True"
@@ -274,7 +274,7 @@ class _ViewResolver:
         made: dict[str, Expr] = {}
         known = rows
         for name, text in texts.items():
-            if name.lower() in {other.lower() for other in known.names}:
+            if folded(name) in map(folded, known.names):
                 self._problems.add(f"{self._where}, {where}: {name!r} is a column already; choose another name")
                 continue
             try:
