@@ -86,6 +86,10 @@ class RetrievalJob:
         if not isinstance(path, str | Path) or unusable_name(str(path)):
             raise HithertoError(f"to_parquet: {shown(path)} is not a path")
         target = Path(path)
+        with _writing(target):
+            return self._written(target)
+
+    def _written(self, target: Path) -> Path:
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
         if isinstance(self._engine, DistributedEngine):
@@ -254,6 +258,15 @@ def _check_count(count: int, own: pa.Table) -> None:
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     chunks = column.chunks or [pa.array([], column.type)]
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+
+
+@contextmanager
+def _writing(target: Path) -> Generator[None]:
+    """What the file system refuses, as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error.strerror or error}") from None
 
 
 def _umask() -> int:

@@ -109,7 +109,7 @@ def _expand(path: str) -> list[str]:
             raise SourceError(f"source: {path} is a folder; give a glob such as {path}/*.parquet")
         return [path]
     if not any(wildcard in path for wildcard in _WILDCARDS):
-        raise SourceError(f"source: there is no file {path}")
+        raise SourceError(f"source: there is no file {path if len(path) < 1_000 else shown(path)}")
     found = sorted(glob.glob(path, recursive=True))
     if not found:
         raise SourceError(f"source: no file matches {path}")
