@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import os
+import subprocess
+import sys
 from collections.abc import Callable, Mapping
 from pathlib import Path
 from typing import Any
@@ -12,6 +14,14 @@ import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hitherto.dialects.duckdb import DuckDBDialect
+from hitherto.planner.append import AppendedColumns
+from hitherto.planner.dag import DAGValue
+from hitherto.planner.expr.functions import TypeRuleError, call
+from hitherto.planner.expr.nodes import Column
+from hitherto.planner.expr.parse import parse_expression
+from hitherto.planner.ir.logical import EngineTable
+from hitherto.planner.types import FLOAT64, DataType, Field, Schema
 
 from tests.mutations import WRONG_KINDS
 
@@ -169,3 +179,130 @@ def test_a_problem_of_several_classes_is_a_definition_error_of_them_all() -> Non
         "feature view 'spend', columns 'x'",
         "feature view 'spend', columns 'y'",
     ]
+
+
+class TablelessEngine(ht.ComputeEngine):
+    """An engine without a catalog."""
+
+    def get_historical_features(self, task: ht.HistoricalRetrievalTask) -> pa.Table:
+        raise NotImplementedError
+
+    def materialize(self, task: ht.MaterializationTask, online_store: Any) -> ht.MaterializationJob:
+        raise NotImplementedError
+
+
+def test_an_engine_without_tables_says_so() -> None:
+    store = ht.FeatureStore([view(ht.TableSource("tx", timestamp_field="ts"))], engine=TablelessEngine())
+    with pytest.raises(ht.UnsupportedError, match="TablelessEngine has no tables of its own; give a FileSource"):
+        store.features()
+
+
+def test_duckdb_does_not_describe_what_it_does_not_know() -> None:
+    with pytest.raises(ht.SourceError, match="DuckDB reads no EngineTable"):
+        ht.LocalComputeEngine().arrow_columns(EngineTable("x"))
+
+
+def test_a_setting_that_duckdb_does_not_keep_is_an_error(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(DuckDBDialect.session, "default_null_order", "first")
+    with pytest.raises(
+        ht.EngineError, match=r"DuckDB keeps default_null_order at .*NULLS_FIRST.* answers would differ"
+    ):
+        ht.LocalComputeEngine().connect()
+
+
+def test_a_key_that_is_no_name_is_told_with_its_view() -> None:
+    with pytest.raises(ht.DefinitionError, match="feature view 'spend': entity 'a:b': the name 'a:b' holds a colon"):
+        view(ht.ArrowSource(ROWS, timestamp_field="ts"), entities=["a:b"])
+
+
+@pytest.mark.parametrize("name", ["", "a\0b"], ids=["empty", "NUL"])
+def test_a_column_that_no_engine_can_name_is_refused_where_it_is_used(name: str) -> None:
+    rows = ROWS.append_column(name, ROWS["amount"])
+    source = ht.ArrowSource(rows, timestamp_field="ts")
+    with pytest.raises(ht.DefinitionError, match=r"no engine has a name that .*; name the others with features="):
+        _ = view(source).schema
+    others = view(source, features=["amount"])
+    assert ht.FeatureStore([others]).get_historical_features(SPINE, others).to_arrow()["amount"].to_pylist() == [1.5]
+
+
+def test_a_column_that_no_engine_can_name_is_refused_in_an_expression() -> None:
+    schema = Schema([Field("a\0b", FLOAT64)])
+    with pytest.raises(ht.DefinitionError, match="no engine has a name that holds a NUL character; rename the column"):
+        parse_expression('"a\0b" > 1', schema, "filter")
+    with pytest.raises(ht.DefinitionError, match="filter: '\\\\udc80' holds half of a surrogate pair"):
+        parse_expression("\udc80", schema, "filter")
+
+
+def test_decimals_that_need_more_than_38_digits_are_refused() -> None:
+    schema = Schema(
+        [Field("a", DataType("decimal", precision=38)), Field("b", DataType("decimal", precision=38, scale=10))]
+    )
+    with pytest.raises(ht.PlanTypeError, match="need more than 38 digits; cast one of them"):
+        parse_expression("a = b", schema, "filter")
+    with pytest.raises(TypeRuleError, match="takes a timestamp or a date, not float64"):
+        call("micros_up", Column("a", FLOAT64))
+
+
+def test_a_materialization_without_a_store_is_a_store_error() -> None:
+    made = view(ht.ArrowSource(ROWS, timestamp_field="ts"))
+    with pytest.raises(ht.StoreError, match="materialize needs an online store"):
+        ht.FeatureStore([made]).materialize("2024-01-01")
+
+
+class Given(DAGValue):
+    """Rows in memory."""
+
+    def __init__(self, rows: pa.Table) -> None:
+        self.rows = rows
+
+    @property
+    def schema(self) -> Schema:
+        return Schema([])
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        return self.rows.to_reader()
+
+
+def test_columns_side_by_side_have_one_order_and_one_length() -> None:
+    schema = Schema([Field("row", FLOAT64), Field("a", FLOAT64), Field("b", FLOAT64)])
+    values: list[DAGValue] = [Given(pa.table({"a": [1.0]})), Given(pa.table({"b": [1.0, 2.0]}))]
+    columns = AppendedColumns(values, "row", schema)
+    with pytest.raises(TypeError, match="come in the order of 'row'"):
+        columns.to_reader(order_by="other")
+    with pytest.raises(ht.EngineError, match=r"view groups have \[1, 2\] answers for the same rows: a bug"):
+        columns.to_reader(order_by="row")
+
+
+def test_a_file_that_cannot_be_written_is_told_as_ours(tmp_path: Path) -> None:
+    with pytest.raises(ht.HithertoError, match=r"to_parquet: .* cannot be written: File name too long"):
+        job().to_parquet(tmp_path / ("x" * 300))
+    assert os.listdir(tmp_path) == []
+
+
+SPARK_STARTS = {
+    "no Java": (
+        "",
+        {"PATH": "/no/such", "JAVA_HOME": ""},
+        "Spark needs Java 17 or later: install it, and put it on the PATH",
+    ),
+    "no pyspark": ("sys.modules['pyspark'] = None", {}, "Spark needs pyspark: pip install 'hitherto[spark]'"),
+    "a wrong JAVA_HOME": ("", {"JAVA_HOME": "/no/such/java"}, "Spark does not start; it needs Java 17 or later"),
+}
+
+
+@pytest.mark.parametrize(("before", "variables", "message"), SPARK_STARTS.values(), ids=SPARK_STARTS)
+def test_a_spark_that_cannot_start_says_what_it_needs(before: str, variables: dict[str, str], message: str) -> None:
+    pytest.importorskip("pyspark")
+    code = f"""
+import sys
+{before}
+import hitherto as ht
+try:
+    ht.SparkComputeEngine().connect()
+except ht.UnsupportedError as error:
+    print(error)
+"""
+    environment = {name: value for name, value in {**os.environ, **variables}.items() if value}
+    command = [sys.executable, "-c", code]
+    done = subprocess.run(command, capture_output=True, text=True, env=environment, cwd="/", check=False)
+    assert done.stdout.startswith(message), done.stderr[-500:]
