@@ -17,7 +17,7 @@ from .ir.physical import Materialize
 from .options import PlannerOptions
 from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
 from .statistics import Statistics
-from .types import free_name, short_label
+from .types import folded, free_name, short_label
 
 
 @dataclass(frozen=True)
@@ -99,7 +99,7 @@ class _Compiler:
     ) -> None:
         self._plan = plan
         self._context = context
-        self._taken = {name.lower() for name in taken_names}
+        self._taken = {folded(name) for name in taken_names}
         self._append = append
         self._trace = trace
         self._regions = regions
@@ -155,7 +155,7 @@ class _Compiler:
         queries: dict[str, QueryNode] = {}
         tables: dict[str, Relation] = {}
         everything = {relation.fingerprint: relation for root in roots for relation in topological(root)}
-        self._taken |= {scan.table.name.lower() for scan in everything.values() if isinstance(scan, Scan)}
+        self._taken |= {folded(scan.table.name) for scan in everything.values() if isinstance(scan, Scan)}
         for relation in everything.values():
             rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
             if isinstance(rest, Materialize):
@@ -188,5 +188,5 @@ class _Compiler:
     def _unique(self, label: str) -> str:
         """A table name from the views' names: all of them where it is short, else the first and how many more."""
         unique = free_name(short_label(label or "result"), self._taken)
-        self._taken.add(unique.lower())
+        self._taken.add(folded(unique))
         return unique

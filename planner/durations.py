@@ -5,7 +5,7 @@ from __future__ import annotations
 import re
 from datetime import UTC, date, datetime, timedelta
 
-from .errors import DefinitionError
+from .errors import DefinitionError, shown
 
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECONDS = {
@@ -18,9 +18,10 @@ _MICROSECONDS = {
     "us": 1,
 }
 _PRINTED_UNITS = ("d", "h", "m", "s", "ms", "us")
-_PART = re.compile(r"(\d+)(ms|us|[a-zA-Z]+)")
+_PART = re.compile(r"([0-9]+)(ms|us|[a-zA-Z]+)")
 # Ten thousand years: sums of a few such spans and any timestamp stay far inside 64 bits.
 _LONGEST = 3_652_425 * _MICROSECONDS["d"]
+_LONGEST_TEXT = 100
 
 Duration = timedelta | str
 
@@ -36,26 +37,28 @@ def parse_duration(value: Duration) -> int:
     elif isinstance(value, str):
         micros = _parse_text(value)
     else:
-        raise DefinitionError(f"{value!r} is not a duration: give a timedelta or a text such as '7d' or '1h30m'")
+        raise DefinitionError(f"{shown(value)} is not a duration: give a timedelta or a text such as '7d' or '1h30m'")
     if micros < 0:
-        raise DefinitionError(f"the duration {value!r} is negative")
+        raise DefinitionError(f"the duration {shown(value)} is negative")
     if micros > _LONGEST:
-        raise DefinitionError(f"the duration {value!r} is longer than 10,000 years; leave it out for no bound")
+        raise DefinitionError(f"the duration {shown(value)} is longer than 10,000 years; leave it out for no bound")
     return micros
 
 
 def _parse_text(text: str) -> int:
     if text.lstrip().startswith("-") and _PART.match(text.replace(" ", "")[1:]):
         return -max(1, _parse_text(text.replace(" ", "")[1:]))
-    parts = _PART.findall(text.replace(" ", ""))
+    parts = _PART.findall(text.replace(" ", "")) if len(text) <= _LONGEST_TEXT else []
     if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
-        raise DefinitionError(f"{text!r} is not a duration: write it like '7d', '1h30m' or '250ms' (w d h m s ms us)")
+        raise DefinitionError(
+            f"{shown(text)} is not a duration: write it like '7d', '1h30m' or '250ms' (w d h m s ms us)"
+        )
     total = 0
     for number, unit in parts:
         if unit not in _MICROSECONDS:
             calendar = unit.lower() in ("mo", "mon", "month", "months", "y", "yr", "year", "years", "q", "quarter")
             why = "months and years have no fixed length" if calendar else f"unknown unit {unit!r}"
-            raise DefinitionError(f"{text!r} is not a duration: {why}; use w d h m s ms us")
+            raise DefinitionError(f"{shown(text)} is not a duration: {why}; use w d h m s ms us")
         total += int(number) * _MICROSECONDS[unit]
     return total
 
@@ -80,10 +83,12 @@ def parse_instant(value: datetime | date | str) -> int:
         try:
             value = datetime.fromisoformat(value)
         except ValueError:
-            raise DefinitionError(f"{value!r} is not an instant: write it like '2024-01-31T18:00:00+00:00'") from None
-    elif not isinstance(value, datetime):
-        if not isinstance(value, date):
-            raise DefinitionError(f"{value!r} is not an instant: give a datetime or an ISO text")
+            raise DefinitionError(
+                f"{shown(value)} is not an instant: write it like '2024-01-31T18:00:00+00:00'"
+            ) from None
+    elif not isinstance(value, date) or value != value:  # pandas' NaT is a datetime that equals nothing.
+        raise DefinitionError(f"{shown(value)} is not an instant: give a datetime or an ISO text")
+    if not isinstance(value, datetime):
         value = datetime(value.year, value.month, value.day)
     aware = value if value.tzinfo is not None else value.replace(tzinfo=UTC)
     return (aware - _EPOCH) // timedelta(microseconds=1)

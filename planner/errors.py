@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import difflib
 from collections.abc import Iterable
+from datetime import date, timedelta
 
 
 class HithertoError(Exception):
@@ -73,6 +74,11 @@ class Problems:
     def __init__(self) -> None:
         self._found: list[tuple[type[DefinitionError], str]] = []
 
+    @property
+    def found(self) -> bool:
+        """Whether anything was noted."""
+        return bool(self._found)
+
     def add(self, message: str, error: type[DefinitionError] = DefinitionError) -> None:
         """Note one problem and the class of error it would be on its own."""
         if (error, message) not in self._found:
@@ -92,6 +98,36 @@ class Problems:
         raise error(*(message for _, message in self._found))
 
 
+_LONGEST_SHOWN = 200
+_MOST_LISTED = 200
+
+
+def shown(value: object) -> str:
+    """A value that was given, as a message names it: texts and numbers as they are written, all else by its type.
+
+    >>> shown("usd"), shown([1]), shown("x" * 1_000)[-20:]
+    ("'usd'", 'a list of 1', '… (1,000 characters)')
+    """
+    if isinstance(value, str):
+        text = repr(value)
+        if len(text) <= _LONGEST_SHOWN + 50:
+            return text
+        return f"{value[:_LONGEST_SHOWN]!r}… ({len(value):,} characters)"
+    if value is None or isinstance(value, bool | float | date | timedelta):
+        return repr(value)
+    if isinstance(value, int):
+        return (
+            repr(value) if value.bit_length() < 10 * _LONGEST_SHOWN // 3 else f"an int of {value.bit_length():,} bits"
+        )
+    kind = type(value).__name__
+    article = "an" if kind[:1] in "aeiouAEIO" else "a"
+    return (
+        f"{article} {kind} of {len(value)}"
+        if isinstance(value, bytes | list | tuple | dict | set)
+        else f"{article} {kind}"
+    )
+
+
 def unknown_name(what: str, name: str, options: Iterable[str], *, listed_as: str = "columns") -> str:
     """Message for a name that is not among the options: what was there, and the nearest of them.
 
@@ -101,11 +137,13 @@ def unknown_name(what: str, name: str, options: Iterable[str], *, listed_as: str
       did you mean 'amount'?
     """
     choices = list(options)
-    lines = [f"{what} {name!r}", f"  {listed_as}: {', '.join(choices) or 'none'}"]
+    listed = ", ".join(each if len(each) <= _LONGEST_SHOWN else shown(each) for each in choices[:_MOST_LISTED])
+    more = f" and {len(choices) - _MOST_LISTED:,} more" if len(choices) > _MOST_LISTED else ""
+    lines = [f"{what} {shown(name)}", f"  {listed_as}: {listed or 'none'}{more}"]
     folded = {choice.lower(): choice for choice in choices}
-    near = difflib.get_close_matches(name.lower(), folded, n=1, cutoff=0.5)
+    near = difflib.get_close_matches(name[:_LONGEST_SHOWN].lower(), folded, n=1, cutoff=0.5)
     if near:
-        lines.append(f"  did you mean {folded[near[0]]!r}?")
+        lines.append(f"  did you mean {shown(folded[near[0]])}?")
     return "\n".join(lines)
 
 

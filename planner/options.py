@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from dataclasses import dataclass, field
 
-from .errors import DefinitionError, Problems, unknown_name
+from .errors import DefinitionError, Problems, shown, unknown_name
 from .rules import RULE_NAMES
 
 _STATISTICS = ("full", "metadata", "off")
@@ -28,11 +28,19 @@ class PlannerOptions:
 
     def __post_init__(self) -> None:
         if isinstance(self.disabled_rules, str):
-            raise DefinitionError(f"disabled_rules is a single string, {self.disabled_rules!r}; give a tuple of names")
+            raise DefinitionError(
+                f"disabled_rules is a single string, {shown(self.disabled_rules)}; give a tuple of names"
+            )
+        if not isinstance(self.disabled_rules, tuple | list | frozenset | set):
+            raise DefinitionError(f"disabled_rules is {shown(self.disabled_rules)}; give a tuple of names")
         problems = Problems()
+        if not isinstance(self.unfused, bool):
+            problems.add(f"unfused is {shown(self.unfused)}; give True or False")
         for name in self.disabled_rules:
-            if name not in RULE_NAMES:
+            if not isinstance(name, str):
+                problems.add(f"disabled_rules holds {shown(name)}, which is not a name")
+            elif name not in RULE_NAMES:
                 problems.add(unknown_name("disabled_rules: no rule", name, RULE_NAMES, listed_as="rules"))
-        if self.statistics not in _STATISTICS:
-            problems.add(f"statistics={self.statistics!r} is none of {', '.join(map(repr, _STATISTICS))}")
+        if not isinstance(self.statistics, str) or self.statistics not in _STATISTICS:
+            problems.add(f"statistics={shown(self.statistics)} is none of {', '.join(map(repr, _STATISTICS))}")
         problems.raise_if_any()

@@ -22,7 +22,7 @@ from .ir.logical import (
     Values,
     identity_columns,
 )
-from .types import BOOL, INT64, DataType, Field
+from .types import BOOL, INT64, DataType, Field, folded
 
 if TYPE_CHECKING:
     pass
@@ -103,14 +103,14 @@ def _spine_keys(
     carried: dict[str, DataType] = {}
     if isinstance(task, HistoricalRetrievalTask):
         carried = {name: task.spine.schema[name] for name in task.carried}
-    others = {output.name.lower() for output in task.outputs}
+    others = {folded(output.name) for output in task.outputs}
     by_value: dict[tuple[str, DataType], str] = {}
     names: dict[JoinKey, str] = {}
     for key in (key for view in views for key in view.keys):
         value = (key.spine_column, key.type)
         if value not in by_value:
             name = key.spine_column
-            free = name.lower() not in others and name not in by_value.values()
+            free = folded(name) not in others and name not in by_value.values()
             same = carried.get(name, key.type) == key.type and key.family != "instant"
             by_value[value] = name if free and same else task.names.fresh(f"key_{name}")
         names[key] = by_value[value]

@@ -143,6 +143,18 @@ class Schema:
         return f"Schema({', '.join(f'{field.name}: {field.type}' for field in self.fields)})"
 
 
+def folded(name: str) -> str:
+    """What an engine compares a name as: Spark takes characters for one whose capitals or small forms are the same.
+
+    >>> folded("Aſ") == folded("as")
+    True
+    """
+    if name.isascii():
+        return name.lower()
+    capitals = (each.upper() if len(each.upper()) == 1 else each for each in name)
+    return "".join(each.lower()[0] for each in capitals)
+
+
 def names_that_differ_by_case(names: Iterable[str]) -> list[tuple[str, str]]:
     """Pairs of names that an engine would take for one, since it compares them ignoring case.
 
@@ -152,10 +164,32 @@ def names_that_differ_by_case(names: Iterable[str]) -> list[tuple[str, str]]:
     seen: dict[str, str] = {}
     pairs: list[tuple[str, str]] = []
     for name in names:
-        first = seen.setdefault(name.lower(), name)
+        first = seen.setdefault(folded(name), name)
         if first != name:
             pairs.append((first, name))
     return pairs
+
+
+def unusable_name(name: str) -> str:
+    """Why nothing can have that name on an engine; empty where it can.
+
+    >>> unusable_name(""), unusable_name("a b")
+    ('is empty', '')
+    """
+    if not name:
+        return "is empty"
+    if "\0" in name:
+        return "holds a NUL character"
+    return "" if is_text(name) else "holds half of a surrogate pair"
+
+
+def is_text(value: str) -> bool:
+    """Whether a Python string is text that can be written down; half of a surrogate pair is not."""
+    try:
+        value.encode()
+    except UnicodeEncodeError:
+        return False
+    return True
 
 
 def free_name(wish: str, taken: Iterable[str]) -> str:
@@ -164,9 +198,9 @@ def free_name(wish: str, taken: Iterable[str]) -> str:
     >>> free_name("t", ["T", "t_2"])
     't_3'
     """
-    folded = {name.lower() for name in taken}
+    known = {folded(name) for name in taken}
     number, free = 1, wish
-    while free.lower() in folded:
+    while folded(free) in known:
         number += 1
         free = f"{wish}_{number}"
     return free

@@ -12,7 +12,7 @@ from ..dialects.compiler import SqlCompiler
 from ..planner.append import Append
 from ..planner.compiler import CompiledPlan, compile_plan
 from ..planner.dag import ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
-from ..planner.errors import EngineError, HithertoError, SourceError, UnsupportedError
+from ..planner.errors import EngineError, HithertoError, SourceError, UnsupportedError, shown
 from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from ..planner.ir.logical import (
@@ -175,7 +175,7 @@ class SqlComputeEngine(ComputeEngine):
             return connection.describe(data)
         except EngineError as error:
             name = ".".join(data.parts) if isinstance(data, CatalogTable) else "data"
-            raise SourceError(f"source {name!r}: {self.description} cannot read it: {error}") from None
+            raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {error}") from None
         finally:
             connection.close()
 

@@ -13,7 +13,7 @@ from ..dialects.compiler import SqlCompiler
 from ..planner.append import AppendNode
 from ..planner.compiler import CompiledPlan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
-from ..planner.errors import DefinitionError, unknown_name
+from ..planner.errors import DefinitionError, shown, unknown_name
 from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..planner.ir.physical import RangeMax, UnionLastValue
 from ..planner.ir.printer import describe, draw, tree
@@ -66,6 +66,8 @@ class Explanation:
     def at(self, level: str, format: str, *, verbose: bool) -> Explanation:  # noqa: A002
         """The same plan at another level or in another format. Raises a DefinitionError for an unknown one."""
         for what, value, options in (("level", level, get_args(Level)), ("format", format, get_args(Format))):
+            if not isinstance(value, str):
+                raise DefinitionError(f"explain: {what} is {shown(value)}; give one of {', '.join(options)}")
             if value not in options:
                 raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
         return replace(self, level=level, format=format, verbose=verbose)  # type: ignore[arg-type]

@@ -15,9 +15,11 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..planner.compiler import CompiledPlan
-from ..planner.errors import EngineError, HithertoError, UnsupportedError
+from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
+from ..planner.features.checks import check_flag
 from ..planner.features.tasks import HistoricalRetrievalTask
 from ..planner.ir.logical import CatalogTable, Table
+from ..planner.types import unusable_name
 from .analyze import observe
 from .arrow import arrow_type, as_planned
 from .distributed import DistributedEngine
@@ -81,7 +83,13 @@ class RetrievalJob:
 
         It appears whole or not at all, and replaces one that was there.
         """
+        if not isinstance(path, str | Path) or unusable_name(str(path)):
+            raise HithertoError(f"to_parquet: {shown(path)} is not a path")
         target = Path(path)
+        with _writing(target):
+            return self._written(target)
+
+    def _written(self, target: Path) -> Path:
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
         if isinstance(self._engine, DistributedEngine):
@@ -155,6 +163,10 @@ class RetrievalJob:
         difference that every rule made. Prints nothing: print the result, or show it in a notebook.
         """
         engine = self._sql_engine("explain")
+        problems = Problems()
+        check_flag("explain: analyze", analyze, problems)
+        check_flag("explain: verbose", verbose, problems)
+        problems.raise_if_any()
         views, features = len(self._task.views), len(self._task.outputs)
         rows = f"spine {self._rows.count:,} rows" if self._rows.count is not None else "spine in the engine"
         header = (
@@ -246,6 +258,15 @@ def _check_count(count: int, own: pa.Table) -> None:
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     chunks = column.chunks or [pa.array([], column.type)]
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
+
+
+@contextmanager
+def _writing(target: Path) -> Generator[None]:
+    """What the file system refuses, as ours."""
+    try:
+        yield
+    except OSError as error:
+        raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error.strerror or error}") from None
 
 
 def _umask() -> int:

@@ -13,12 +13,12 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import SpineError, UnsupportedError
+from ..planner.errors import SpineError, UnsupportedError, shown
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
-from ..planner.types import BEYOND_TIME, Schema
+from ..planner.types import BEYOND_TIME, Schema, unusable_name
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, time_column
 
@@ -144,6 +144,9 @@ class Spine(EntityRows):
 
 def _rows(entity_df: Any) -> pa.Table:
     if isinstance(entity_df, str | Path):
+        wrong = unusable_name(str(entity_df))
+        if wrong:
+            raise SpineError(f"entity rows: the path {shown(str(entity_df))} {wrong}")
         return _read_path(str(entity_df))
     if not is_tabular(entity_df):
         given = type(entity_df).__name__
@@ -160,7 +163,8 @@ def _read_path(path: str) -> pa.Table:
     if path.split(None, 1)[:1] and path.split(None, 1)[0].upper() in ("SELECT", "WITH", "FROM"):
         raise UnsupportedError("entity rows as SQL are not supported yet; give a table or a parquet path")
     if not os.path.exists(path):
-        raise SpineError(f"entity rows: there is no file {os.path.abspath(path)}")
+        given = os.path.abspath(path)
+        raise SpineError(f"entity rows: there is no file {given if len(given) < 1_000 else shown(given)}")
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

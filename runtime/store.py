@@ -4,18 +4,20 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
-from datetime import UTC, date, datetime, timedelta
+from datetime import UTC, date, datetime
 from typing import Any
 
-from ..planner.durations import Duration, parse_duration, parse_instant, to_datetime
+from ..planner.durations import Duration, parse_instant, to_datetime
 from ..planner.errors import (
     DefinitionError,
     Problems,
     SpineError,
     StoreError,
     UnknownColumnError,
+    shown,
     unknown_name,
 )
+from ..planner.features.checks import check_column, check_duration, check_flag, check_list
 from ..planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
 from ..planner.features.resolver import FeatureResolver, OutputFeature, ResolvedView, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
@@ -66,7 +68,10 @@ class FeatureStore:
             raise DefinitionError(f"FeatureStore: views is a single {type(views).__name__}; give a list of views")
         for view in views:
             if not isinstance(view, FeatureView | FeatureViewProjection):
-                raise DefinitionError(f"FeatureStore: views holds {view!r}, which is no feature view")
+                raise DefinitionError(f"FeatureStore: views holds {shown(view)}, which is no feature view")
+        _check_part("engine", engine, ComputeEngine)
+        _check_part("online_store", online_store, OnlineStore)
+        _check_part("planner_options", planner_options, PlannerOptions)
         self._resolver = FeatureResolver(views)
         self._engine = engine or _local_engine()
         self._online_store = online_store
@@ -101,6 +106,12 @@ class FeatureStore:
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
         """
+        problems = Problems()
+        check_flag("full_feature_names", full_feature_names, problems)
+        check_flag("filter_by_created_timestamp", filter_by_created_timestamp, problems)
+        if entity_timestamp is not None:
+            check_column("entity_timestamp", entity_timestamp, problems)
+        problems.raise_if_any()
         chosen = self._resolver.select(features)
         tables = _Tables(self._engine)
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
@@ -140,7 +151,15 @@ class FeatureStore:
         ``allow_rollback``. The first error is raised after all views were tried; a note on it says what became of each.
         """
         store = self._store("materialize")
-        at = parse_instant(end)
+        problems = Problems()
+        check_flag("materialize: allow_rollback", allow_rollback, problems)
+        check_flag("materialize: filter_by_created_timestamp", filter_by_created_timestamp, problems)
+        at = 0
+        try:
+            at = parse_instant(end)
+        except DefinitionError as wrong:
+            problems.take(wrong, "materialize: end")
+        problems.raise_if_any()
         tables = _Tables(self._engine)
         chosen: list[tuple[FeatureViewProjection, str | None]] = [
             (FeatureViewProjection(view), None) for view in self._base_views(views)
@@ -179,22 +198,26 @@ class FeatureStore:
         does a view that was filled longer than ``max_age`` ago.
         """
         store = self._store("get_online_features")
+        problems = Problems()
+        check_flag("full_feature_names", full_feature_names, problems)
+        age = check_duration("get_online_features", "max_age", max_age, problems)
+        problems.raise_if_any()
         chosen = self._resolver.select(features)
-        oldest = None if max_age is None else datetime.now(UTC) - timedelta(microseconds=parse_duration(max_age))
-        if isinstance(entity_rows, Mapping) or not isinstance(entity_rows, Sequence):
+        oldest = None if age is None else _now() - age
+        if isinstance(entity_rows, Mapping | str | bytes) or not isinstance(entity_rows, Sequence):
             raise SpineError(f"entity_rows: a {type(entity_rows).__name__}; give a list of dictionaries")
         for number, row in enumerate(entity_rows):
             if not isinstance(row, Mapping):
                 raise SpineError(f"entity_rows: row {number} is a {type(row).__name__}; give a list of dictionaries")
         keys = dict.fromkeys(column for projection, _ in chosen for column in _key_columns(projection))
-        problems = [
+        missing = [
             f"entity_rows: row {number} has no key {key!r}"
             for number, row in enumerate(entity_rows)
             for key in keys
             if key not in row
         ]
-        if problems:
-            raise SpineError("\n".join(problems[:10]))
+        if missing:
+            raise SpineError("\n".join(missing[:10]))
         columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
         as_of: dict[str, datetime] = {}
         asked: dict[str, tuple[str, str]] = {}
@@ -222,11 +245,11 @@ class FeatureStore:
     def _base_views(self, names: Sequence[str] | None) -> list[FeatureView]:
         """The views to store; a projection is stored as its view."""
         problems = Problems()
-        if isinstance(names, str):
-            raise DefinitionError(f"materialize: views is a single string, {names!r}; give a list")
+        names = None if names is None else check_list(names, "materialize: views", problems)  # type: ignore[assignment]
+        problems.raise_if_any()
         for name in names or ():
             if not isinstance(name, str):
-                problems.add(f"materialize: views holds {name!r}; give the names of views")
+                problems.add(f"materialize: views holds {shown(name)}; give the names of views")
             elif name not in self._resolver.views:
                 problems.add(
                     unknown_name("materialize: no feature view", name, self._resolver.views, listed_as="views")
@@ -270,7 +293,7 @@ def _read_view(
     store: OnlineStore,
     projection: FeatureViewProjection,
     entity_rows: Sequence[Mapping[str, Any]],
-    oldest: datetime | None,
+    oldest: int | None,
 ) -> tuple[dict[str, list[Any]], datetime]:
     """The stored features of one view for every entity row, and when it was filled."""
     view, columns = projection.view.name, _key_columns(projection)
@@ -279,11 +302,19 @@ def _read_view(
     for row in entity_rows:
         for column, family in zip(columns, stored.keys.values(), strict=True):
             check_key(column, row[column], family)
-    filled = to_datetime(stored.as_of)
-    is_fresh = oldest is None or filled >= oldest
+    is_fresh = oldest is None or stored.as_of >= oldest
     rows = [known.get(key, stored.empty) if is_fresh else stored.empty for key in keys]
     names = [name.removeprefix(f"{view}__") for name in stored.features]
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}, filled
+    return {name: [row[index] for row in rows] for index, name in enumerate(names)}, to_datetime(stored.as_of)
+
+
+def _check_part(role: str, given: object, kind: type) -> None:
+    if given is not None and not isinstance(given, kind):
+        raise DefinitionError(f"FeatureStore: {role} is {shown(given)}; give one of hitherto's {kind.__name__}s")
+
+
+def _now() -> int:
+    return parse_instant(datetime.now(UTC))
 
 
 def _local_engine() -> ComputeEngine:

@@ -258,7 +258,8 @@ def selected(
     for item in features:
         if isinstance(item, str):
             view_name, _, wish = item.partition(":")
-            use, names = by_name[view_name], (wish,) if wish else ()
+            use = by_name[view_name]
+            names = (wish,) if wish else use.features or ()
         else:
             assert isinstance(item, FeatureView | FeatureViewProjection)
             use = _use(item)

@@ -6,7 +6,11 @@ have; anything else, a subquery, a command, an option of a known function, is re
 
 from __future__ import annotations
 
+import logging
 import re
+import threading
+from collections.abc import Generator
+from contextlib import contextmanager
 from datetime import date
 
 import sqlglot
@@ -14,8 +18,8 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ..durations import parse_instant
-from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, unknown_name
-from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType, Schema
+from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
+from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType, Schema, is_text, unusable_name
 from .functions import FUNCTIONS, PARTS, TRUNCATION_UNITS, TypeRuleError, call
 from .nodes import Cast, Column, Expr, Literal
 
@@ -81,16 +85,20 @@ def parse_table_name(text: str, where: str) -> tuple[str, ...]:
     >>> parse_table_name('lake."a.b"', "TableSource")
     ('lake', 'a.b')
     """
+    if not isinstance(text, str):
+        raise DefinitionError(f"{where}: {shown(text)} is not a table's name; give a text")
     example = "write it as table, schema.table or catalog.schema.table, in double quotes where a part needs them"
     try:
-        table = exp.maybe_parse(text, into=exp.Table, dialect="duckdb")
+        with _unlogged():
+            table = exp.maybe_parse(text, into=exp.Table, dialect="duckdb")
     except (SqlglotError, AttributeError, TypeError, ValueError):
         table = None
     parts = table.parts if isinstance(table, exp.Table) else []
     is_plain = all(isinstance(part, exp.Identifier) and part.name for part in parts)
     given = isinstance(table, exp.Table) and [key for key, value in table.args.items() if value]
+    is_plain = is_plain and not any(unusable_name(part.name) for part in parts)
     if not 1 <= len(parts) <= 3 or not is_plain or not set(given or ()) <= {"this", "db", "catalog"}:
-        raise DefinitionError(f"{where}: {text!r} is not a table's name; {example}")
+        raise DefinitionError(f"{where}: {shown(text)} is not a table's name; {example}")
     return tuple(part.name for part in parts)
 
 
@@ -103,13 +111,17 @@ def parse_expression(text: str, schema: Schema, where: str) -> Expr:
     >>> parse_expression("amount > 1", Schema([Field("amount", FLOAT64)]), "filter").type
     DataType(kind='bool', unit=None, zone=None, precision=0, scale=0, element=None, fields=())
     """
+    if not is_text(text):
+        raise DefinitionError(f"{where}: {shown(text)} holds half of a surrogate pair, which is no text")
     binder = _Binder(schema, where)
     try:
-        tree = sqlglot.parse_one(text, dialect="duckdb")
+        with _unlogged():
+            tree = sqlglot.parse_one(text, dialect="duckdb")
         expr = binder.bind(tree)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n", 1)[0].rstrip(".")
-        raise DefinitionError(f"{where}: {text!r} is not an SQL expression: {reason}") from None
+        reason = re.sub(r"Required keyword: .* missing for <class [^>]*>", "Something is missing", reason)
+        raise DefinitionError(f"{where}: {shown(text)} is not an SQL expression: {reason[:300]}") from None
     except RecursionError:
         raise DefinitionError(f"{where}: the expression is nested too deeply") from None
     binder.problems.raise_if_any()
@@ -120,8 +132,23 @@ def parse_condition(text: str, schema: Schema, where: str) -> Expr:
     """Like ``parse_expression``, for a predicate: the type must be bool."""
     expr = parse_expression(text, schema, where)
     if expr.type.kind not in ("bool", "null"):
-        raise PlanTypeError(f"{where}: {text!r} is {expr.type}, not a condition")
+        raise PlanTypeError(f"{where}: {shown(text)} is {expr.type}, not a condition")
     return expr
+
+
+@contextmanager
+def _unlogged() -> Generator[None]:
+    """Keeps sqlglot from logging what it takes for a command: here that is an error with a message of its own."""
+    thread, logger = threading.get_ident(), logging.getLogger("sqlglot")
+
+    def is_of_others(record: logging.LogRecord) -> bool:
+        return record.thread != thread
+
+    logger.addFilter(is_of_others)
+    try:
+        yield
+    finally:
+        logger.removeFilter(is_of_others)
 
 
 class _Binder:
@@ -191,6 +218,9 @@ class _Binder:
         found = self._folded.get(name.lower())
         if found is None:
             return self._problem(unknown_name("no column", name, self._schema.names), UnknownColumnError)
+        wrong = unusable_name(found)
+        if wrong:
+            return self._problem(f"column {shown(found)}: no engine has a name that {wrong}; rename the column")
         return Column(found, self._schema[found])
 
     def _literal(self, tree: exp.Literal, sign: str = "") -> Expr:

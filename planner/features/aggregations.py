@@ -6,9 +6,9 @@ from collections.abc import Sequence
 from typing import Literal, get_args
 
 from ..durations import Duration, format_duration
-from ..errors import DefinitionError, Problems, unknown_name
+from ..errors import DefinitionError, Problems, shown, unknown_name
 from ..expr.aggregates import AGGREGATES
-from .checks import Definition, check_duration, check_name
+from .checks import Definition, check_column, check_duration, check_list, check_name, check_text
 
 Closed = Literal["left", "right", "both", "neither"]
 
@@ -49,11 +49,14 @@ class Aggregation(Definition):
         **params: object,
     ) -> None:
         problems = Problems()
+        is_word = isinstance(function, str) and function.isidentifier() and len(function) < 100
+        where_it_is = f"aggregation {function if is_word else shown(function)}({shown(column)})"
         if not isinstance(column, str):
-            raise DefinitionError(
-                f"aggregation {function}({column!r}): the column is a {type(column).__name__}, not a name"
-            )
-        where_it_is = f"aggregation {function}({column!r})"
+            raise DefinitionError(f"{where_it_is}: the column is a {type(column).__name__}, not a name")
+        if not isinstance(function, str):
+            raise DefinitionError(f"{where_it_is}: the function is a {type(function).__name__}, not the name of one")
+        check_column(where_it_is, column, problems)
+        check_text(f"{where_it_is}: where", where, problems)
         window = check_duration(where_it_is, "time_window", time_window, problems)
         shift = check_duration(where_it_is, "offset", offset, problems)
         slide = check_duration(where_it_is, "slide_interval", slide_interval, problems)
@@ -67,8 +70,8 @@ class Aggregation(Definition):
             problems.add(f"{where_it_is}: only count takes '*'; name a column")
         for parameter in params:
             problems.add(f"{where_it_is}: {function} takes no parameter {parameter!r}")
-        if closed not in get_args(Closed):
-            problems.add(f"{where_it_is}: closed={closed!r} is none of {', '.join(map(repr, get_args(Closed)))}")
+        if not isinstance(closed, str) or closed not in get_args(Closed):
+            problems.add(f"{where_it_is}: closed={shown(closed)} is none of {', '.join(map(repr, get_args(Closed)))}")
         if name is not None:
             check_name(where_it_is, name, problems)
         problems.raise_if_any()
@@ -100,6 +103,10 @@ class Aggregation(Definition):
         >>> [a.name for a in Aggregation.cross(["usd"], ["mean", "max"], ["1d", "7d"])]
         ['mean_usd_1d', 'mean_usd_7d', 'max_usd_1d', 'max_usd_7d']
         """
+        problems = Problems()
+        for role, values in (("columns", columns), ("functions", functions), ("time_windows", time_windows)):
+            check_list(values, f"Aggregation.cross: {role}", problems)
+        problems.raise_if_any()
         return [
             cls(column, function, window, offset=offset, slide_interval=slide_interval, closed=closed, where=where)
             for column in columns

@@ -1,13 +1,13 @@
-"""What all definitions share: immutability, equality by value, and checks of names and durations."""
+"""What all definitions share: immutability, equality by value, and checks of names, texts and durations."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..durations import Duration, parse_duration
-from ..errors import DefinitionError, Problems
-from ..types import names_that_differ_by_case
+from ..errors import DefinitionError, Problems, shown
+from ..types import is_text, names_that_differ_by_case, unusable_name
 
 
 class Definition:
@@ -47,31 +47,82 @@ def check_duration(where: str, what: str, value: Duration | None, problems: Prob
         return None
 
 
+def check_list(values: object, where: str, problems: Problems, holds: str = "") -> tuple[object, ...]:
+    """The items of a list, or of anything else that has an order; a problem is noted."""
+    if isinstance(values, str):
+        problems.add(f"{where} is a single string, {shown(values)}; give a list{holds}")
+        return (values,)
+    if not isinstance(values, Iterable) or isinstance(values, bytes | bytearray | Mapping | set | frozenset):
+        problems.add(f"{where} is {shown(values)}; give a list{holds}")
+        return ()
+    return tuple(values)
+
+
 def check_names(values: Sequence[str], where: str, problems: Problems) -> tuple[str, ...]:
     """The names of a list; anything else is noted as a problem."""
-    if isinstance(values, str):
-        problems.add(f"{where} is a single string, {values!r}; give a list")
-        return (values,)
-    for value in values:
+    names: list[str] = []
+    for value in check_list(values, where, problems):
         if not isinstance(value, str):
-            problems.add(f"{where} holds {value!r}, which is not a name")
-    return tuple(value for value in values if isinstance(value, str))
+            problems.add(f"{where} holds {shown(value)}, which is not a name")
+            continue
+        wrong = unusable_name(value)
+        if wrong:
+            problems.add(f"{where} holds {shown(value)}: a name that {wrong}")
+        names.append(value)
+    return tuple(names)
+
+
+def check_column(where: str, name: str, problems: Problems) -> None:
+    """Note a name that no column can have."""
+    if not isinstance(name, str) or not name:
+        problems.add(f"{where}: {shown(name)} is not a name; give a text that is not empty")
+    elif wrong := unusable_name(name):
+        problems.add(f"{where}: the name {shown(name)} {wrong}")
 
 
 def check_name(where: str, name: str, problems: Problems) -> None:
     """Note a name that is empty, not a text, or holds a colon."""
-    if not isinstance(name, str) or not name:
-        problems.add(f"{where}: {name!r} is not a name; give a text that is not empty")
-    elif ":" in name:
-        problems.add(f"{where}: the name {name!r} holds a colon, which separates view and feature")
+    check_column(where, name, problems)
+    if isinstance(name, str) and ":" in name:
+        problems.add(f"{where}: the name {shown(name)} holds a colon, which separates view and feature")
+
+
+def check_text(where: str, value: object, problems: Problems) -> None:
+    """Note what is neither a text nor None."""
+    if value is not None and not isinstance(value, str):
+        problems.add(f"{where} is {shown(value)}; give a text")
+    elif value is not None and not is_text(value):
+        problems.add(f"{where} is {shown(value)}, which holds half of a surrogate pair")
+
+
+def check_texts(values: Mapping[str, object] | None, where: str, problems: Problems, holds: str) -> dict[str, str]:
+    """The names and texts of a dictionary; ``holds`` says what belongs into it."""
+    if values is None:
+        return {}
+    if not isinstance(values, Mapping):
+        problems.add(f"{where} is {shown(values)}; give a dictionary of {holds}")
+        return {}
+    for name, value in values.items():
+        if not isinstance(name, str):
+            problems.add(f"{where} holds {shown(name)}, which is not a name")
+        elif value is None:
+            problems.add(f"{where}: {shown(name)} is None; give a text")
+        check_text(f"{where}: {shown(name)}", value, problems)
+    return {name: value for name, value in values.items() if isinstance(name, str) and isinstance(value, str)}
+
+
+def check_flag(where: str, value: bool, problems: Problems) -> None:
+    """Note what is neither True nor False."""
+    if not isinstance(value, bool):
+        problems.add(f"{where} is {shown(value)}; give True or False")
 
 
 def check_distinct(where: str, names: Sequence[str], problems: Problems) -> None:
     """Note names that are repeated, or that differ only by case."""
     for first, second in names_that_differ_by_case(names):
-        problems.add(f"{where}: {first!r} and {second!r} differ only by case, which engines ignore")
+        problems.add(f"{where}: {shown(first)} and {shown(second)} differ only by case, which engines ignore")
     seen: set[str] = set()
     for name in names:
         if name in seen:
-            problems.add(f"{where}: {name!r} is there twice; give one of them another name with name=")
+            problems.add(f"{where}: {shown(name)} is there twice; give one of them another name with name=")
         seen.add(name)

@@ -10,10 +10,21 @@ from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..durations import Duration, format_duration
-from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, unknown_name
+from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
 from ..types import Schema
 from .aggregations import Aggregation
-from .checks import Definition, check_distinct, check_duration, check_name, check_names
+from .checks import (
+    Definition,
+    check_column,
+    check_distinct,
+    check_duration,
+    check_flag,
+    check_list,
+    check_name,
+    check_names,
+    check_text,
+    check_texts,
+)
 from .sources import Catalog, Entity, Source
 
 __all__ = [
@@ -72,8 +83,11 @@ class FeatureView(Definition):
         tags: Mapping[str, str] | None = None,
     ) -> None:
         problems = Problems()
-        where = f"feature view {name!r}"
+        where = f"feature view {shown(name)}"
         check_name(where, name, problems)
+        check_text(f"{where}: filter", filter, problems)
+        check_text(f"{where}: description", description, problems)
+        check_flag(f"{where}: allow_exact_matches", allow_exact_matches, problems)
         if isinstance(source, FeatureView):
             if source.aggregations:
                 problems.add(
@@ -88,27 +102,24 @@ class FeatureView(Definition):
         if isinstance(entities, (str, Entity)):
             problems.add(f"{where}: entities is a single {type(entities).__name__}; give a list")
             entities = ()
-        elif not isinstance(entities, Iterable):
-            problems.add(f"{where}: entities is {entities!r}; give a list, which is empty for one row for all")
-            entities = ()
-        declared = tuple(item if isinstance(item, Entity) else Entity(item) for item in entities)
+        declared = _entities(entities, where, problems)
         offered = None if features is None else check_names(features, f"{where}: features", problems)
         age = check_duration(where, "ttl", ttl, problems)
-        made = _expressions(columns, f"{where}: columns", problems)
-        after = _expressions(post_aggregation, f"{where}: post_aggregation", problems)
-        aggregates = tuple(aggregations) if isinstance(aggregations, Iterable) else (aggregations,)
-        if not isinstance(aggregations, Iterable) or not all(isinstance(item, Aggregation) for item in aggregates):
-            problems.add(f"{where}: aggregations is no list of Aggregation")
-            aggregates = ()
+        made = check_texts(columns, f"{where}: columns", problems, "names and SQL expressions")
+        after = check_texts(post_aggregation, f"{where}: post_aggregation", problems, "names and SQL expressions")
+        labels = check_texts(tags, f"{where}: tags", problems, "names and texts")
+        aggregates = _aggregations(aggregations, where, problems)
         check_distinct(f"{where}: join keys", tuple(key for entity in declared for key in entity.join_keys), problems)
         check_distinct(f"{where}: features", offered or (), problems)
         check_distinct(f"{where}: features", (*(item.name for item in aggregates), *after), problems)
-        for feature in (*(offered or ()), *made, *after):
+        for feature in (*made, *after):
             check_name(where, feature, problems)
+        if offered == () and not problems.found:
+            problems.add(f"{where}: features is empty; name at least one, or leave it out for all")
         if aggregates:
             if ttl is not None:
                 problems.add(f"{where}: ttl does not apply to aggregations; use their time_window")
-            if not allow_exact_matches:
+            if allow_exact_matches is False:
                 problems.add(f"{where}: allow_exact_matches does not apply to aggregations; use their closed=")
             if features is not None:
                 problems.add(f"{where}: features does not apply to aggregations; each aggregation names its feature")
@@ -127,7 +138,7 @@ class FeatureView(Definition):
             aggregations=aggregates,
             post_aggregation=MappingProxyType(after),
             description=description,
-            tags=MappingProxyType(dict(tags or {})),
+            tags=MappingProxyType(labels),
         )
 
     @property
@@ -176,11 +187,32 @@ class FeatureView(Definition):
         return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count})"
 
 
-def _expressions(given: Mapping[str, str] | None, where: str, problems: Problems) -> dict[str, str]:
-    if given is not None and not isinstance(given, Mapping):
-        problems.add(f"{where} is a {type(given).__name__}; give a dictionary of names and SQL expressions")
-        return {}
-    return dict(given or {})
+def _entities(given: Sequence[Entity | str], where: str, problems: Problems) -> tuple[Entity, ...]:
+    declared: list[Entity] = []
+    for item in check_list(given, f"{where}: entities", problems):
+        if isinstance(item, Entity):
+            declared.append(item)
+        elif isinstance(item, str):
+            try:
+                declared.append(Entity(item))
+            except DefinitionError as error:
+                problems.take(error, where)
+        else:
+            problems.add(f"{where}: entities holds {shown(item)}, which is not a name; give an Entity or a key's name")
+    return tuple(declared)
+
+
+def _aggregations(given: Sequence[Aggregation], where: str, problems: Problems) -> tuple[Aggregation, ...]:
+    if isinstance(given, str | Aggregation):
+        problems.add(f"{where}: aggregations is a single {type(given).__name__}; give a list of Aggregation")
+        return ()
+    made: list[Aggregation] = []
+    for item in check_list(given, f"{where}: aggregations", problems, " of Aggregation"):
+        if isinstance(item, Aggregation):
+            made.append(item)
+        else:
+            problems.add(f"{where}: aggregations holds {shown(item)}, which is no Aggregation")
+    return tuple(made)
 
 
 class FeatureViewProjection(Definition):
@@ -207,27 +239,36 @@ class FeatureViewProjection(Definition):
 
     def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
         if isinstance(features, str):
-            raise DefinitionError(f"feature view {self.name!r}: project with a list, as in {self.name}[[{features!r}]]")
+            where = f"feature view {shown(self.name)}"
+            raise DefinitionError(f"{where}: project with a list, as in {self.name[:200]}[[{shown(features)}]]")
         problems = Problems()
-        chosen = check_names(features, f"feature view {self.name!r}: features", problems)
-        check_distinct(f"feature view {self.name!r}: features", chosen, problems)
+        chosen = check_names(features, f"feature view {shown(self.name)}: features", problems)
+        problems.raise_if_any()
+        check_distinct(f"feature view {shown(self.name)}: features", chosen, problems)
         if not chosen:
-            problems.add(f"feature view {self.name!r}: features is empty; name at least one")
+            problems.add(f"feature view {shown(self.name)}: features is empty; name at least one")
         problems.raise_if_any()
         return FeatureViewProjection(self.view, chosen, self.name, self.join_key_map)
 
     def with_name(self, name: str) -> FeatureViewProjection:
         """The same use under another name."""
         problems = Problems()
-        check_name(f"feature view {self.name!r}: with_name", name, problems)
+        check_name(f"feature view {shown(self.name)}: with_name", name, problems)
         problems.raise_if_any()
         return FeatureViewProjection(self.view, self.features, name, self.join_key_map)
 
     def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureViewProjection:
         """The same use, with keys read from other spine columns (view's key to spine column)."""
-        for key in join_key_map:
+        problems = Problems()
+        where = f"feature view {shown(self.name)}: join_key_map"
+        check_texts(join_key_map, where, problems, "the view's keys and spine columns")
+        for column in join_key_map.values() if isinstance(join_key_map, Mapping) else ():
+            if isinstance(column, str):
+                check_column(where, column, problems)
+        problems.raise_if_any()
+        for key in join_key_map or ():
             if key not in self.view.join_keys:
-                what = f"feature view {self.name!r}: join_key_map names no key of the view:"
+                what = f"feature view {shown(self.name)}: join_key_map names no key of the view:"
                 raise UnknownColumnError(unknown_name(what, key, self.view.join_keys, listed_as="keys"))
         return FeatureViewProjection(self.view, self.features, self.name, join_key_map)
 
@@ -241,7 +282,7 @@ class FeatureViewProjection(Definition):
         full = self.view.schema_in(catalog)
         for name in self.features or ():
             if name not in full:
-                what = f"feature view {self.name!r} has no feature"
+                what = f"feature view {shown(self.name)} has no feature"
                 raise UnknownColumnError(unknown_name(what, name, full.names, listed_as="features"))
         return full if self.features is None else Schema(field for field in full if field.name in self.features)
 
@@ -265,8 +306,17 @@ class FeatureService(Definition):
         self, name: str, features: Iterable[FeatureView | FeatureViewProjection | str], *, description: str = ""
     ) -> None:
         if isinstance(features, str):
-            raise DefinitionError(f"feature service {name!r}: features is a single string; give a list")
-        super().__init__(name=name, features=tuple(features), description=description)
+            raise DefinitionError(f"feature service {shown(name)}: features is a single string; give a list")
+        problems = Problems()
+        where = f"feature service {shown(name)}"
+        check_column(where, name, problems)
+        check_text(f"{where}: description", description, problems)
+        held = check_list(features, f"{where}: features", problems)
+        for item in held:
+            if not isinstance(item, FeatureView | FeatureViewProjection | str):
+                problems.add(f"{where}: features holds {shown(item)}; give views, projections or 'view:feature'")
+        problems.raise_if_any()
+        super().__init__(name=name, features=held, description=description)
 
     def __repr__(self) -> str:
         return f"FeatureService({self.name!r}, {list(self.features)})"

@@ -16,6 +16,7 @@ from ..errors import (
     SourceError,
     UnknownColumnError,
     UnsupportedError,
+    shown,
     unknown_name,
 )
 from ..expr.aggregates import AGGREGATES
@@ -23,7 +24,7 @@ from ..expr.functions import TypeRuleError
 from ..expr.nodes import Expr, replace_columns
 from ..expr.parse import parse_condition, parse_expression
 from ..ir.logical import Table, feature_type
-from ..types import INT64, DataType, Field, Schema, names_that_differ_by_case
+from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
 from .definitions import Aggregation, Feature, FeatureService, FeatureView, FeatureViewProjection, Source
 
 
@@ -131,12 +132,10 @@ class FeatureResolver:
                     add(part)
                 return
             if isinstance(item, str):
-                found = self._by_text(item, problems)
-                if found is not None:
-                    chosen.append(found)
+                chosen.extend(self._by_text(item, problems))
                 return
             if not isinstance(item, FeatureView | FeatureViewProjection):
-                problems.add(f"features: {item!r} is neither a view, a projection, a service nor 'view:feature'")
+                problems.add(f"features: {shown(item)} is neither a view, a projection, a service nor 'view:feature'")
                 return
             projection = _projection(item)
             used = named.setdefault(projection.name, projection)
@@ -144,7 +143,7 @@ class FeatureResolver:
                 problems.add(f"two different views are used as {projection.name!r}; rename one with with_name()")
             chosen.extend((projection, name) for name in projection.features or (None,))
 
-        single = isinstance(features, str) or not isinstance(features, Iterable)
+        single = isinstance(features, str | bytes | Mapping) or not isinstance(features, Iterable)
         for item in [features] if single else features:  # type: ignore[union-attr]
             add(item)  # type: ignore[arg-type]
         problems.raise_if_any()
@@ -152,17 +151,22 @@ class FeatureResolver:
             raise DefinitionError("features is empty; name at least one feature")
         return chosen
 
-    def _by_text(self, text: str, problems: Problems) -> tuple[FeatureViewProjection, str | None] | None:
+    def _by_text(self, text: str, problems: Problems) -> list[tuple[FeatureViewProjection, str | None]]:
         view, colon, feature = text.partition(":")
         if view not in self._views:
             options = self._views
             problems.add(
                 unknown_name("features: no feature view", view, options, listed_as="views"), UnknownColumnError
             )
-            return None
+            return []
+        projection = self._views[view]
         if not colon:
-            return self._views[view], None
-        return self._views[view], feature
+            return [(projection, name) for name in projection.features or (None,)]
+        if projection.features is not None and feature not in projection.features:
+            what = f"feature view {shown(view)} has no feature"
+            problems.add(unknown_name(what, feature, projection.features, listed_as="features"), UnknownColumnError)
+            return []
+        return [(projection, feature)]
 
 
 def resolve_features(
@@ -184,16 +188,20 @@ def resolve_features(
                 continue
         view = views[projection.name]
         offered = {field.name: field.type for field in view.features}
+        for name in projection.features or ():
+            if name not in offered:
+                what = f"feature view {shown(view.name)} has no feature"
+                problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
         for name in offered if feature is None else (feature,):
             if name not in offered:
-                what = f"feature view {view.name!r} has no feature"
+                what = f"feature view {shown(view.name)} has no feature"
                 problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
                 continue
             output = f"{view.name}__{name}" if full_feature_names else name
             outputs.setdefault((view.name, name), OutputFeature(view.name, name, output, offered[name]))
     by_name: dict[str, OutputFeature] = {}
     for item in outputs.values():
-        first = by_name.setdefault(item.name.lower(), item)
+        first = by_name.setdefault(folded(item.name), item)
         if first is not item:
             clash = f"{first.view}:{first.feature} and {item.view}:{item.feature}"
             advice = "rename one with with_name()" if full_feature_names else "use full_feature_names=True"
@@ -218,7 +226,7 @@ class _ViewResolver:
         self._table = table
         self._upstream = upstream
         self._from = f"source {table.name!r}" if upstream is None else f"upstream view {upstream.name!r}"
-        self._where = f"feature view {self._view.name!r}"
+        self._where = f"feature view {shown(self._view.name)}"
         self._problems = Problems()
         self._failed: set[str] = set()
 
@@ -288,11 +296,11 @@ class _ViewResolver:
         made: dict[str, Expr] = {}
         known = rows
         for name, text in texts.items():
-            if name.lower() in {other.lower() for other in known.names}:
+            if folded(name) in map(folded, known.names):
                 self._problems.add(f"{self._where}, {where}: {name!r} is a column already; choose another name")
                 continue
             try:
-                expr = parse_expression(text, known, f"{self._where}, {where} {name!r}")
+                expr = parse_expression(text, known, f"{self._where}, {where} {shown(name)}")
             except DefinitionError as error:
                 self._problems.take(error)
                 self._failed.add(name)
@@ -306,8 +314,10 @@ class _ViewResolver:
 
     def _aggregation(self, item: Aggregation, rows: Schema) -> ResolvedAggregation | None:
         window = "" if item.time_window is None else f", {format_duration(item.time_window)}"
-        where = f"{self._where}, aggregation {item.function}({item.column!r}{window})"
-        condition = self._condition(item.where, rows, f"aggregation {item.function}({item.column!r}{window}), where")
+        where = f"{self._where}, aggregation {item.function}({shown(item.column)}{window})"
+        condition = self._condition(
+            item.where, rows, f"aggregation {item.function}({shown(item.column)}{window}), where"
+        )
         if item.column == "*":
             return ResolvedAggregation(item, None, condition, INT64)
         if item.column in self._failed:
@@ -335,6 +345,9 @@ class _ViewResolver:
             if name not in rows:
                 what = f"{self._where}, features: {self._from} has no column"
                 self._problems.add(unknown_name(what, name, rows.names), UnknownColumnError)
+            elif unusable_name(name):
+                message = f"{self._where}: feature {shown(name)}: no engine has a name that {unusable_name(name)}"
+                self._problems.add(f"{message}; name the others with features=, or rename the column")
             elif not rows[name].can_be_feature:
                 message = f"{self._where}: feature {name!r} is {rows[name]}, which is not supported yet"
                 self._problems.add(f"{message}; name the others with features=", UnsupportedError)

@@ -8,10 +8,20 @@ from types import MappingProxyType
 from typing import Protocol
 
 from ..durations import Duration
-from ..errors import Problems
+from ..errors import Problems, shown
 from ..ir.logical import Table, TableData
 from ..types import Schema
-from .checks import Definition, check_distinct, check_duration, check_name, check_names
+from .checks import (
+    Definition,
+    check_column,
+    check_distinct,
+    check_duration,
+    check_flag,
+    check_name,
+    check_names,
+    check_text,
+    check_texts,
+)
 
 
 class Entity(Definition):
@@ -29,12 +39,15 @@ class Entity(Definition):
 
     def __init__(self, name: str, join_keys: Sequence[str] | None = None, *, description: str = "") -> None:
         problems = Problems()
-        check_name(f"entity {name!r}", name, problems)
+        where = f"entity {shown(name)}"
+        check_name(where, name, problems)
+        check_text(f"{where}: description", description, problems)
         problems.raise_if_any()
-        keys = (name,) if join_keys is None else check_names(join_keys, f"entity {name!r}: join_keys", problems)
+        keys = (name,) if join_keys is None else check_names(join_keys, f"{where}: join_keys", problems)
+        problems.raise_if_any()
         if not keys:
-            problems.add(f"entity {name!r}: join_keys is empty; leave it out to use the entity's own name")
-        check_distinct(f"entity {name!r}: join_keys", keys, problems)
+            problems.add(f"{where}: join_keys is empty; leave it out to use the entity's own name")
+        check_distinct(f"{where}: join_keys", keys, problems)
         problems.raise_if_any()
         super().__init__(name=name, join_keys=keys, description=description)
 
@@ -79,17 +92,27 @@ class Source(Definition, ABC):
         **fields: object,
     ) -> None:
         problems = Problems()
-        where = f"source {name!r}"
-        mapping = dict(field_mapping or {})
+        where = f"source {shown(name)}"
+        check_name(where, name, problems)
+        mapping = check_texts(field_mapping, f"{where}: field_mapping", problems, "source columns and their new names")
         sequence = check_names(sequence_columns, f"{where}: sequence_columns", problems)
-        check_name(f"{where}: timestamp_field", timestamp_field, problems)
+        check_column(f"{where}: timestamp_field", timestamp_field, problems)
+        if created_timestamp_column is not None:
+            check_column(f"{where}: created_timestamp_column", created_timestamp_column, problems)
+        for column in (*mapping, *mapping.values()):
+            check_column(f"{where}: field_mapping", column, problems)
+        check_flag(f"{where}: unique", unique, problems)
+        problems.raise_if_any()
+        check_distinct(f"{where}: sequence_columns", sequence, problems)
         for role in (timestamp_field, created_timestamp_column, *sequence):
             if role in mapping:
                 problems.add(
-                    f"{where}: field_mapping renames {role!r}, but timestamps and sequence columns keep theirs"
+                    f"{where}: field_mapping renames {shown(role)}, but timestamps and sequence columns keep theirs"
                 )
         check_distinct(f"{where}: field_mapping", tuple(mapping.values()), problems)
-        delay = check_duration(where, "data_delay", data_delay, problems) or 0
+        delay = check_duration(where, "data_delay", data_delay, problems)
+        if delay is None and not problems.found:
+            problems.add(f"{where}: data_delay is None; give '0s' for none")
         problems.raise_if_any()
         super().__init__(
             name=name,
@@ -97,7 +120,7 @@ class Source(Definition, ABC):
             created_timestamp_column=created_timestamp_column,
             sequence_columns=sequence,
             field_mapping=MappingProxyType(mapping),
-            data_delay=delay,
+            data_delay=delay or 0,
             unique=unique,
             **fields,
         )

@@ -12,7 +12,7 @@ from ..expr.nodes import Cast, Column, Expr, Literal
 from ..ir.logical import Table
 from ..options import PlannerOptions
 from ..statistics import Statistics
-from ..types import FLOAT64, INT64, Schema, free_name
+from ..types import FLOAT64, INT64, Schema, folded, free_name
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
 
 
@@ -20,7 +20,7 @@ class Names:
     """Names for the planner's own columns that no column of the request has, ignoring case."""
 
     def __init__(self, taken: Iterable[str]) -> None:
-        self._taken = {name.lower() for name in taken}
+        self._taken = {folded(name) for name in taken}
         self.row = self.fresh("row_id")
         self.time = self.fresh("t")
         self.event_time = self.fresh("ts")
@@ -35,7 +35,7 @@ class Names:
     def fresh(self, wish: str) -> str:
         """The wished name, or with a number behind it; it is taken from then on."""
         name = free_name(wish, self._taken)
-        self._taken.add(name.lower())
+        self._taken.add(folded(name))
         return name
 
 
@@ -115,10 +115,10 @@ def check_spine(
             elif type_.kind != "null" and key_family(type_) != key.family:
                 there = view.rows[key.column]
                 problems.append(f"{where}: key {key.spine_column!r} is {type_}, but {there} in {view.table.name!r}")
-    columns = {name.lower(): name for name in schema.names}
+    columns = {folded(name): name for name in schema.names}
     for output in outputs:
-        if output.name.lower() in columns:
-            message = f"entity rows: column {columns[output.name.lower()]!r} and feature {output.view}:{output.feature}"
+        if folded(output.name) in columns:
+            message = f"entity rows: column {columns[folded(output.name)]!r} and feature {output.view}:{output.feature}"
             problems.append(f"{message} have one name; use full_feature_names=True, or rename the column")
     if problems:
         raise SpineError("\n".join(dict.fromkeys(problems)))

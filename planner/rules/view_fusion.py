@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
 from ..ir.properties import identifies_rows
-from ..types import free_name
+from ..types import folded, free_name
 from .driver import RuleContext, rule
 
 PointInTime = AsofJoin | WindowAggregate
@@ -131,7 +131,7 @@ def _fuse_windows(left: Relation, right: Relation) -> tuple[Relation, Renaming] 
 
 def _names(relation: PointInTime) -> set[str]:
     """The columns that the node adds to its spine's, as an engine compares names."""
-    return {name.lower() for name in relation.schema.names} - {name.lower() for name in relation.spine.schema.names}
+    return {folded(name) for name in relation.schema.names} - {folded(name) for name in relation.spine.schema.names}
 
 
 def _is_bounded(window: WindowAggregate) -> bool:
@@ -175,7 +175,7 @@ def _merge_rows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | 
 
 def _merge_columns(left: Project, right: Project, below: Relation, renaming: Renaming) -> tuple[Relation, Renaming]:
     columns = dict(left.columns)
-    taken = {name.lower() for name in columns}
+    taken = {folded(name) for name in columns}
     names: dict[str, str] = {}
     for name, original in right.columns:
         expr = _renamed(original, renaming)
@@ -183,7 +183,7 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
             names[name] = name
             continue
         fresh = free_name(name, taken)
-        taken.add(fresh.lower())
+        taken.add(folded(fresh))
         columns[fresh] = expr
         names[name] = fresh
     return Project(below, tuple(columns.items())), names

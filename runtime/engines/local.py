@@ -13,8 +13,9 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
-from ...planner.errors import DefinitionError, EngineError
+from ...planner.errors import DefinitionError, EngineError, shown
 from ...planner.ir.logical import ArrowData, CatalogTable, TableData
+from ...planner.types import unusable_name
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
 
@@ -29,6 +30,7 @@ SELECT DISTINCT own.function_name AS name FROM duckdb_functions() AS own
 JOIN duckdb_functions() AS built_in ON own.function_name = built_in.function_name
 WHERE NOT own.internal AND built_in.internal ORDER BY name
 """
+_LONGEST_TEXT = 4_000
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -53,6 +55,16 @@ class LocalComputeEngine(SqlComputeEngine):
         threads: int | None = None,
         temp_directory: str | None = None,
     ) -> None:
+        for role, text in (("database", database), ("memory_limit", memory_limit), ("temp_directory", temp_directory)):
+            if not isinstance(text, str | os.PathLike) and (text is not None or role == "database"):
+                raise DefinitionError(f"LocalComputeEngine: {role} is {shown(text)}; give a text")
+            wrong = unusable_name(str(text or "")) if text or role == "database" else ""
+            if wrong:
+                raise DefinitionError(f"LocalComputeEngine: {role} is {shown(str(text))}, which {wrong}")
+        if connection is not None and not hasattr(connection, "cursor"):
+            raise DefinitionError(f"LocalComputeEngine: connection is {shown(connection)}; give a DuckDB connection")
+        if threads is not None and (not isinstance(threads, int) or isinstance(threads, bool)):
+            raise DefinitionError(f"LocalComputeEngine: threads is {shown(threads)}; give a whole number")
         given: dict[str, Any] = {"memory_limit": memory_limit, "threads": threads, "temp_directory": temp_directory}
         self._config = {name: value for name, value in given.items() if value is not None}
         if connection is not None and (self._config or database != ":memory:"):
@@ -172,4 +184,5 @@ def _translated(sql: str) -> Generator[None]:
         is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
         if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
             raise KeyboardInterrupt from None
+        text = text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
         raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None

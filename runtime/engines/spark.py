@@ -15,7 +15,7 @@ from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
 from ...planner.append import Append
 from ...planner.dag import ExecutionPlan
-from ...planner.errors import EngineError, HithertoError, UnsupportedError
+from ...planner.errors import DefinitionError, EngineError, HithertoError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
 from ...planner.ir.logical import EngineData, TableData
 from ..arrow import arrow_type
@@ -43,6 +43,8 @@ class SparkComputeEngine(DistributedEngine):
     sorts_results = False
 
     def __init__(self, session: Any = None) -> None:
+        if session is not None and not hasattr(session, "createDataFrame"):
+            raise DefinitionError(f"SparkComputeEngine: session is {shown(session)}; give a SparkSession, or none")
         self._given = session
 
     @property

@@ -13,7 +13,8 @@ from typing import TYPE_CHECKING, Any
 from zoneinfo import ZoneInfo
 
 from ...planner.durations import parse_instant, to_datetime
-from ...planner.errors import SpineError
+from ...planner.errors import SpineError, shown
+from ...planner.types import is_text
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -70,12 +71,12 @@ _KEY_TYPES: dict[str, tuple[type, ...]] = {
 
 def check_key(column: str, value: Any, family: str) -> None:
     """Raise a SpineError where a value cannot be a key of that family; a null is the key of nothing."""
-    plain = value.item() if hasattr(value, "item") else value
+    plain = _plain_key(value)
     types = _KEY_TYPES.get(family, (Decimal,))
     is_other_bool = isinstance(plain, bool) and family != "bool"
     if plain is not None and (not isinstance(plain, types) or is_other_bool):
         raise SpineError(
-            f"entity_rows: key {column!r} is {value!r}, a {type(value).__name__}, but the view's is {family}"
+            f"entity_rows: key {column!r} is {shown(value)}, a {type(value).__name__}, but the view's is {family}"
         )
 
 
@@ -84,7 +85,14 @@ def encode_key(values: Sequence[Any]) -> str:
     return json.dumps([_key_part(value) for value in values], ensure_ascii=False, separators=(",", ":"))
 
 
+def _plain_key(value: Any) -> Any:
+    """A numpy scalar as Python's."""
+    return value.item() if hasattr(value, "item") and not isinstance(value, type) else value
+
+
 def _key_part(value: Any) -> Any:
+    if isinstance(value, str) and not is_text(value):
+        raise SpineError(f"entity_rows: the key {shown(value)} holds half of a surrogate pair, which is no text")
     if value is None or isinstance(value, bool | int | str):
         return value
     if isinstance(value, date):
@@ -93,9 +101,9 @@ def _key_part(value: Any) -> Any:
         return {"bytes": base64.b64encode(value).decode()}
     if isinstance(value, Decimal):
         return {"decimal": str(value.normalize(Context(prec=76)))}
-    if hasattr(value, "item"):
-        return _key_part(value.item())
-    raise SpineError(f"entity rows: {value!r} is a {type(value).__name__}, which cannot be a key")
+    if _plain_key(value) is not value:
+        return _key_part(_plain_key(value))
+    raise SpineError(f"entity_rows: {shown(value)} is a {type(value).__name__}, which cannot be a key")
 
 
 def encode_row(values: Sequence[Any]) -> str:

@@ -12,7 +12,8 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from ...planner.durations import format_instant
-from ...planner.errors import StoreError
+from ...planner.errors import DefinitionError, StoreError, shown
+from ...planner.types import unusable_name
 from .online import OnlineStore, StoredView, decode_row, encode_key, encode_row
 
 if TYPE_CHECKING:
@@ -35,6 +36,8 @@ class SqliteOnlineStore(OnlineStore):
     """
 
     def __init__(self, path: str | Path) -> None:
+        if not isinstance(path, str | Path) or unusable_name(str(path)):
+            raise DefinitionError(f"SqliteOnlineStore: {shown(path)} is not a path")
         self._path = os.path.abspath(path)
 
     def write(

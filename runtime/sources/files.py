@@ -9,10 +9,11 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from ...planner.durations import Duration
-from ...planner.errors import DefinitionError, SourceError, UnsupportedError
+from ...planner.errors import DefinitionError, SourceError, UnsupportedError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ParquetFiles, Table
+from ...planner.types import unusable_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -42,9 +43,13 @@ class FileSource(Source):
     ) -> None:
         given = [path] if isinstance(path, str | Path) else list(path) if isinstance(path, Sequence) else [path]
         if not all(isinstance(item, str | Path) for item in given):
-            raise DefinitionError(f"FileSource: {path!r} is neither a path nor a list of paths")
+            raise DefinitionError(f"FileSource: {_shown(path)} is neither a path nor a list of paths")
         if not given:
             raise DefinitionError("FileSource: the list of paths is empty")
+        for item in map(str, given):
+            wrong = unusable_name(item)
+            if wrong:
+                raise DefinitionError(f"FileSource: the path {shown(item)} {wrong}")
         paths = tuple(os.path.abspath(item) for item in given)
         for item in paths:
             if Path(item).suffix.lower() in (".csv", ".json", ".jsonl", ".ndjson"):
@@ -84,6 +89,10 @@ class FileSource(Source):
         return f"FileSource({', '.join(self.paths)}; by {self.timestamp_field})"
 
 
+def _shown(path: object) -> str:
+    return ", ".join(map(shown, path)) if isinstance(path, list | tuple) else shown(path)
+
+
 def _name(path: str) -> str:
     """The file's stem; of a glob, the folder it is in."""
     parts = Path(path).parts
@@ -100,7 +109,7 @@ def _expand(path: str) -> list[str]:
             raise SourceError(f"source: {path} is a folder; give a glob such as {path}/*.parquet")
         return [path]
     if not any(wildcard in path for wildcard in _WILDCARDS):
-        raise SourceError(f"source: there is no file {path}")
+        raise SourceError(f"source: there is no file {path if len(path) < 1_000 else shown(path)}")
     found = sorted(glob.glob(path, recursive=True))
     if not found:
         raise SourceError(f"source: no file matches {path}")

@@ -337,7 +337,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
     "no entities": (
         lambda: view(entities=None),
         ht.DefinitionError,
-        "feature view 'spend': entities is None; give a list, which is empty for one row for all",
+        "feature view 'spend': entities is None; give a list",
     ),
     "chained on aggregates": (
         lambda: view(source=view(name="upstream", features=None, aggregations=[ht.Aggregation("*", "count")])),
@@ -456,7 +456,7 @@ def test_a_wrong_definition_says_what_and_where(
 
 WRONG_TYPES: dict[str, tuple[Callable[[], Any], str]] = {
     "entity that is a number": (lambda: ht.Entity(5), "5 is not a name"),  # type: ignore[arg-type]
-    "view over an entity that is a number": (lambda: view(entities=[5]), "5 is not a name"),
+    "view over an entity that is a number": (lambda: view(entities=[5]), "5, which is not a name"),
     "path that is a number": (lambda: files(5), "FileSource.* 5"),
     "timestamp_field that is missing": (lambda: files(timestamp_field=None), "source 'tx'.*timestamp_field.* None"),
     "aggregation of a number": (lambda: ht.Aggregation(5, "sum", "1d"), r"aggregation sum\(5\)"),  # type: ignore[arg-type]

@@ -377,11 +377,11 @@ def stored(tmp_path: Path) -> ht.FeatureStore:
 WRONG_MATERIALIZATIONS: dict[str, tuple[Callable[[ht.FeatureStore], Any], str]] = {
     "end": (
         lambda store: store.materialize("soon"),
-        "'soon' is not an instant: write it like '2024-01-31T18:00:00+00:00'",
+        "materialize: end: 'soon' is not an instant: write it like '2024-01-31T18:00:00+00:00'",
     ),
     "end that is a number": (
         lambda store: store.materialize(5),  # type: ignore[arg-type]
-        "5 is not an instant: give a datetime or an ISO text",
+        "materialize: end: 5 is not an instant: give a datetime or an ISO text",
     ),
     "views of one string": (
         lambda store: store.materialize("2024-01-01", views="spend"),
