@@ -163,6 +163,7 @@ class ExpressionCompiler:
 
     forms: Mapping[str, Form] = FORMS
     type_names: Mapping[str, str]
+    list_name = "{}[]"
 
     def compile(self, expr: Expr, column: Lookup) -> Sql:
         """The SQL of an expression; ``column`` gives the SQL of a column by name, anew at every call."""
@@ -206,10 +207,7 @@ class ExpressionCompiler:
         if isinstance(value, float):
             if not math.isfinite(value):
                 return sql.cast(sql.text(str(value)), self.type_name(literal.type))
-            digits = exp.Literal(
-                this=f"{abs(value)!r}e0" if "e" not in repr(value) else repr(abs(value)), is_string=False
-            )
-            return exp.Neg(this=digits) if math.copysign(1.0, value) < 0 else digits
+            return sql.double(value)
         if kind == "decimal" and isinstance(value, str):
             return sql.cast(sql.text(value), self.type_name(literal.type))
         if isinstance(value, str):
@@ -228,6 +226,8 @@ class ExpressionCompiler:
         """The engine's name of a type; a timestamp is one without zone, in UTC."""
         if type_.kind == "decimal":
             return f"DECIMAL({type_.precision}, {type_.scale})"
+        if type_.kind == "list" and type_.element is not None:
+            return self.list_name.format(self.type_name(type_.element))
         return self.type_names[type_.kind]
 
     def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:

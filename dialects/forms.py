@@ -38,17 +38,25 @@ def bucketed_range_join_aggregate(to: Statement, node: BucketedRangeJoinAggregat
     on += [exp.LT(this=sql.column(ts, "e"), expression=shifted(node.time, node.latest)), *is_known(node)]
     aggregates = [(each.name, _windowed(to, node, each)) for each in node.aggregates]
     found = grouped_by_row(to, node, probe, events, on, aggregates, f"{label}_windows")
-    empty = {each.name: AGGREGATES[each.function].empty for each in node.aggregates}
+    measured = {each.name: each for each in node.aggregates}
 
     def base(name: str) -> Sql:
         """A row without events has no aggregates, and gets the empty values."""
-        if name not in empty:
+        if name not in measured:
             return sql.column(name, "s")
+        default = _empty(to, measured[name])
         value = sql.column(name, "a")
-        default = empty[name]
-        return value if default is None else sql.function("coalesce", value, sql.number(default))
+        return value if default is None else sql.function("coalesce", value, default)
 
     return every_row(node, spine, found, base)
+
+
+def _empty(to: Statement, aggregate: WindowedAggregate) -> Sql | None:
+    """The value of a window without events; None for null."""
+    empty = AGGREGATES[aggregate.function].empty
+    if empty is None or isinstance(empty, int):
+        return None if empty is None else sql.number(empty)
+    return sql.cast(exp.Array(expressions=[]), to.dialect.expressions.type_name(aggregate.type))
 
 
 def grouped_by_row(
@@ -110,13 +118,19 @@ def _windowed(to: Statement, node: BucketedRangeJoinAggregate, aggregate: Window
         assert condition is not None
         return condition
 
-    def key() -> Sql:
-        columns = (*aggregate.order, *((aggregate.operand,) if aggregate.operand is not None else ()))
-        return to.dialect.sort_key([sql.column(column, "e") for column in columns])
-
     column = aggregate.operand
+
+    def operand() -> Sql:
+        return sql.column(column or "", "e")
+
+    def order() -> list[Sql]:
+        return [sql.column(each, "e") for each in aggregate.order]
+
+    def key() -> Sql:
+        return to.dialect.sort_key([*order(), operand()])
+
     type_ = None if column is None else node.events.schema[column]
-    return to.dialect.windowed(aggregate, Windowed(lambda: sql.column(column or "", "e"), type_, within, key))
+    return to.dialect.windowed(aggregate, Windowed(operand, type_, within, key, order, aggregate.parameter))
 
 
 def _bucket(value: Operand, width: int) -> Sql:

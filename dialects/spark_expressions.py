@@ -120,6 +120,7 @@ class SparkExpressions(ExpressionCompiler):
         "date": "DATE",
         "timestamp": "TIMESTAMP_NTZ",
     }
+    list_name = "ARRAY<{}>"
 
     def instant_of_micros(self, micros: Sql) -> Sql:
         return _instant(micros)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Sequence
 from typing import Literal
 
@@ -26,6 +27,13 @@ def number(value: int) -> Sql:
     return exp.Neg(this=literal) if value < 0 else literal
 
 
+def double(value: float) -> Sql:
+    """A literal of 64 bits, which is that number exactly; it is finite."""
+    digits = repr(abs(value))
+    literal = exp.Literal(this=digits if "e" in digits else f"{digits}e0", is_string=False)
+    return exp.Neg(this=literal) if math.copysign(1.0, value) < 0 else literal
+
+
 def text(value: str) -> exp.Literal:
     """A string literal."""
     return exp.Literal(this=value, is_string=True)
@@ -34,6 +42,11 @@ def text(value: str) -> exp.Literal:
 def function(called: str, *args: Sql) -> exp.Anonymous:
     """A call of a function by the engine's own name; sqlglot does not interpret it."""
     return exp.Anonymous(this=called, expressions=list(args))
+
+
+def lambda_function(parameters: Sequence[str], body: Sql) -> exp.Lambda:
+    """A function without a name, for what is done with every element of a list."""
+    return exp.Lambda(this=body, expressions=[name(parameter) for parameter in parameters], colon=True)
 
 
 def cast(value: Sql, sql_type: str) -> exp.Cast:

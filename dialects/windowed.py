@@ -2,25 +2,65 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 from sqlglot import exp
 
 from ..planner.types import DataType
+from . import syntax as sql
 from .expressions import Operand
 from .syntax import Sql
 
 
 @dataclass(frozen=True)
 class Windowed:
-    """The operand and its type (None for whole rows), the condition of the window, and the key of the events' order."""
+    """The operand and its type (None for whole rows), the condition of the window, and the function's parameter.
+
+    ``order`` are the columns by which events are ordered before the operand decides; ``key`` is one value of all.
+    """
 
     operand: Operand
     type: DataType | None
     within: Operand
     key: Operand
+    order: Callable[[], list[Sql]]
+    parameter: int | float | None = None
+
+    def number(self) -> Sql:
+        """The operand to compute with: an unsigned value beyond 64 signed bits is an error."""
+        is_wide = self.type is not None and self.type.kind == "uint64"
+        return sql.cast(self.operand(), "BIGINT") if is_wide else self.operand()
+
+    def folded(self) -> Sql:
+        """The operand, where -0.0 is 0.0: equal values are one."""
+        if self.type is None or not self.type.is_float:
+            return self.operand()
+        zero = sql.double(0.0)
+        return sql.binary(exp.Add, self.operand(), zero if self.type.kind == "float64" else sql.cast(zero, "FLOAT"))
+
+    def place(self, count: Sql) -> Sql:
+        """Where among so many ordered values the percentile is, from 0; without a parameter, the median."""
+        last = exp.Paren(this=sql.binary(exp.Sub, count, sql.number(1)))
+        return exp.Mul(this=sql.double(0.5 if self.parameter is None else self.parameter), expression=last)
+
+    def limit(self) -> Sql:
+        """How many values a list has at most."""
+        assert isinstance(self.parameter, int)
+        return sql.number(self.parameter)
 
     def valued(self) -> Sql:
         """Within the window, and not null."""
         present = exp.Is(this=self.operand(), expression=exp.Not(this=exp.Null()))
         return exp.And(this=self.within(), expression=present)
+
+
+def interpolated(value: Callable[[str], Sql], place: Operand) -> Sql:
+    """``lo + (hi - lo) * f``: the values at the place rounded down and up, and the fraction between; lo where equal."""
+
+    def low() -> Sql:
+        return value("floor")
+
+    fraction = exp.Paren(this=sql.binary(exp.Sub, place(), sql.function("floor", place())))
+    step = exp.Mul(this=exp.Paren(this=sql.binary(exp.Sub, value("ceil"), low())), expression=fraction)
+    return sql.case([(exp.EQ(this=low(), expression=value("ceil")), low())], exp.Add(this=low(), expression=step))

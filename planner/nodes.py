@@ -202,6 +202,7 @@ class AggregationNode(_PointInTimeNode):
             (
                 item.operand, item.where, item.definition.function, item.definition.time_window,
                 item.definition.offset, item.definition.slide_interval, item.definition.closed,
+                item.definition.parameter,
             )
             for item in self.view.aggregations
         )  # fmt: skip
@@ -231,9 +232,10 @@ class AggregationNode(_PointInTimeNode):
             ordered = AGGREGATES[definition.function].is_ordered
             aggregates.append(
                 WindowedAggregate(
-                    name, definition.function, item.operand, item.where, interval, order if ordered else (), item.type
+                    name, definition.function, item.operand, item.where, interval, order if ordered else (), item.type,
+                    definition.parameter,
                 )
-            )
+            )  # fmt: skip
         spine, row, time = inputs[1], self.names.row, self.names.time
         return WindowAggregate(
             spine, events, keys, row, time, self.names.event_time, tuple(aggregates),
@@ -241,7 +243,9 @@ class AggregationNode(_PointInTimeNode):
         )  # fmt: skip
 
     def describe(self) -> str:
-        return f"AggregationNode {self.view.name}, {len(self.aggregate_names)} aggregates, {self.view.view.bound}"
+        given = [item.definition.call for item in self.view.aggregations if item.definition.params]
+        aggregates = ", ".join([f"{len(self.aggregate_names)} aggregates", *dict.fromkeys(given)])
+        return f"AggregationNode {self.view.name}, {aggregates}, {self.view.view.bound}"
 
 
 class JoinNode(RelationalNode):

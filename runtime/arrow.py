@@ -87,9 +87,24 @@ def as_planned(column: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
     wanted = arrow_type(type_)
     if column.type == wanted:
         return column
+    if type_.kind == "list" and type_.element is not None:
+        return _list_as_planned(column, type_.element)
     if type_.kind == "timestamp" and type_.zone is not None:
         return pc.cast(pc.cast(column, pa.timestamp("us")), pa.int64()).cast(wanted)
     return pc.cast(column, wanted)
+
+
+def _list_as_planned(column: pa.Array[Any], element: DataType) -> pa.Array[Any]:
+    """Lists whose elements are as planned; the array may be a slice of a longer one."""
+    counts: Any = pc.list_value_length(column)
+    ends: Any = pc.cumulative_sum(pc.cast(counts.fill_null(0), pa.int32()))
+    offsets: Any = pa.concat_arrays([pa.array([0], pa.int32()), ends])
+    elements = as_planned(_elements(column), element)
+    return pa.ListArray.from_arrays(offsets, elements, type=pa.list_(elements.type), mask=column.is_null())
+
+
+def _elements(column: pa.Array[Any]) -> pa.Array[Any]:
+    return cast("pa.ListArray[Any]", column).flatten()
 
 
 def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBatchReader:
@@ -100,7 +115,8 @@ def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBat
         for batch in reader:
             columns = [as_planned(batch.column(field.name), field.type) for field in schema]
             for field, column in zip(schema, columns, strict=True):
-                if field.type.kind == "uint64" and (pc.max(column).as_py() or 0) >= 2**63:
+                values = _elements(column) if field.type.kind == "list" else column
+                if values.type == pa.uint64() and (pc.max(values).as_py() or 0) >= 2**63:
                     raise EngineError(f"column {field.name!r} holds an unsigned value beyond 64 signed bits")
             yield pa.RecordBatch.from_arrays(columns, schema=wanted)
 

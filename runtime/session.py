@@ -11,7 +11,17 @@ from typing import TYPE_CHECKING
 from ..planner.compiler import lower_alone, lower_plan
 from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionPlan
 from ..planner.errors import EngineError
-from ..planner.ir.logical import ArrowData, EngineTable, NumberRows, Relation, Scan, Table, TableData, topological
+from ..planner.ir.logical import (
+    ArrowData,
+    EngineTable,
+    NumberRows,
+    Relation,
+    Scan,
+    Table,
+    TableData,
+    WindowAggregate,
+    topological,
+)
 from ..planner.ir.physical import Materialize
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
@@ -24,6 +34,8 @@ if TYPE_CHECKING:
 
     from .engine import SqlComputeEngine
 
+# What DuckDB, Spark's casts and Spark's decimals say.
+_OVERFLOWS = ("out of range", "overflow", "cannot be represented")
 RESERVED_NAMES = frozenset({"spine"})
 
 
@@ -221,12 +233,18 @@ def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
 
 def _overflow_hint(relations: list[Relation], message: str) -> str:
     """Which aggregates can have overflowed, where the engine says only that something did."""
-    if "out of range" not in message.lower():
+    if not any(mark in message.lower() for mark in _OVERFLOWS):
         return ""
-    sums = [
+    names = [
         aggregate.name
         for each in relations
-        for aggregate in getattr(each, "aggregates", ())
-        if aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal")
+        if isinstance(each, WindowAggregate)
+        for aggregate in each.aggregates
+        if aggregate.operand is not None
+        and (
+            (aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal"))
+            or each.events.schema[aggregate.operand].kind == "uint64"
+        )
     ]
-    return f"\n  the sum does not fit its type; among the aggregates {', '.join(sums)}" if sums else ""
+    what = "the sum does not fit its type, or an unsigned value 64 signed bits"
+    return f"\n  {what}; among the aggregates {', '.join(names)}" if names else ""

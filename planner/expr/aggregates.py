@@ -8,18 +8,33 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
+from operator import index
+from typing import SupportsIndex
 
-from ..types import FLOAT64, INT64, STRING, DataType
+from ..types import BOOL, FLOAT64, INT64, STRING, DataType
 from .functions import TypeRuleError
 
 Value = int | float | str | None
-AggregateCase = tuple[DataType, tuple[Value, ...], Value]
+AggregateCase = tuple[DataType, tuple[Value, ...], Value | tuple[Value, ...]]
 _NAN = math.nan
+# DuckDB takes no longer heap.
+_MOST = 999_999
+
+
+@dataclass(frozen=True, slots=True)
+class Parameter:
+    """A number that an aggregate needs beside its column: ``wanted`` says which; the cases are run with ``example``."""
+
+    name: str
+    wanted: str
+    example: int | float
+    accept: Callable[[object], int | float | None]
+    """The number as it is planned with, or None where it is not a wanted one."""
 
 
 @dataclass(frozen=True, slots=True)
 class Aggregate:
-    """One entry of the table. ``empty`` is the value of a window without events.
+    """One entry of the table. ``empty`` is the value of a window without events, where () stands for an empty list.
 
     ``cases`` pairs values of a type, in the order of their events, with the aggregate of them on every engine.
     ``is_ordered`` aggregates depend on the order of the events: (ts, created, sequence columns, value).
@@ -28,8 +43,9 @@ class Aggregate:
     name: str
     type_rule: Callable[[DataType], DataType]
     cases: tuple[AggregateCase, ...]
-    empty: int | None = None
+    empty: int | tuple[()] | None = None
     is_ordered: bool = False
+    parameter: Parameter | None = None
 
 
 def _any(type_: DataType) -> DataType:
@@ -61,6 +77,33 @@ def _count_distinct(type_: DataType) -> DataType:
     return INT64
 
 
+def _list(type_: DataType) -> DataType:
+    return DataType("list", element=_scalar(type_))
+
+
+def _condition(type_: DataType) -> DataType:
+    if type_.kind != "bool":
+        raise TypeRuleError(f"takes conditions, not {type_}")
+    return BOOL
+
+
+def _fraction(value: object) -> float | None:
+    if isinstance(value, bool) or not isinstance(value, int | float) or not 0 <= value <= 1:
+        return None
+    return float(value) + 0.0
+
+
+def _count(value: object) -> int | None:
+    if isinstance(value, bool) or not isinstance(value, SupportsIndex):
+        return None
+    number = index(value)
+    return number if 1 <= number <= _MOST else None
+
+
+_P = Parameter("p", "a number from 0 to 1", 0.25, _fraction)
+_N = Parameter("n", f"a whole number from 1 to {_MOST}", 2, _count)
+_K = Parameter("k", f"a whole number from 1 to {_MOST}", 2, _count)
+
 _ENTRIES = (
     Aggregate("count", _any, ((INT64, (7, None, 7), 2), (STRING, (None,), 0)), empty=0),
     Aggregate("sum", _sum, ((INT64, (2, None, 5), 7), (FLOAT64, (0.5, _NAN), _NAN), (INT64, (None,), None))),
@@ -77,6 +120,34 @@ _ENTRIES = (
     ), empty=0),
     Aggregate("first", _scalar, ((INT64, (None, 7, 8), 7), (FLOAT64, (_NAN, 1.0), _NAN)), is_ordered=True),
     Aggregate("last", _scalar, ((INT64, (7, 8, None), 8), (STRING, ("b", ""), "")), is_ordered=True),
+    Aggregate("median", _numeric, ((INT64, (4, 1, None, 2, 8), 3.0), (FLOAT64, (-math.inf, 2.5), _NAN))),
+    Aggregate("percentile", _numeric, (
+        (INT64, (4, 1, None, 2, 8), 1.75),
+        (FLOAT64, (math.inf, math.inf), math.inf),
+    ), parameter=_P),
+    Aggregate("first_n", _list, (
+        (INT64, (None, 9, 7, 8), (9, 7)),
+        (STRING, ("b",), ("b",)),
+    ), empty=(), is_ordered=True, parameter=_N),
+    Aggregate("last_n", _list, (
+        (INT64, (9, 7, 8, None), (7, 8)),
+        (STRING, (None,), ()),
+    ), empty=(), is_ordered=True, parameter=_N),
+    Aggregate("first_distinct_n", _list, (
+        (INT64, (9, 9, 7, 9, 8), (9, 7)),
+        (FLOAT64, (0.0, -0.0, _NAN, _NAN), (0.0, _NAN)),
+    ), empty=(), is_ordered=True, parameter=_N),
+    Aggregate("last_distinct_n", _list, (
+        (INT64, (8, 7, 9, 7, 7), (9, 7)),
+        (FLOAT64, (_NAN, 0.0, -0.0), (_NAN, 0.0)),
+    ), empty=(), is_ordered=True, parameter=_N),
+    Aggregate("mode", _scalar, ((INT64, (8, 7, None, None, None, 7, 8), 7), (STRING, ("b", "a", "b"), "b"))),
+    Aggregate("top_k", _list, (
+        (INT64, (8, 9, 7, None, 7, 8), (7, 8)),
+        (STRING, ("b", "a", "b", "c"), ("b", "a")),
+    ), empty=(), parameter=_K),
+    Aggregate("bool_and", _condition, ((BOOL, (True, None, False), False), (BOOL, (True, None), True))),
+    Aggregate("bool_or", _condition, ((BOOL, (True, None, False), True), (BOOL, (False, None), False))),
 )  # fmt: skip
 
 AGGREGATES: Mapping[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ENTRIES}

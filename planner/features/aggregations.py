@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from ..durations import Duration, format_duration
@@ -20,10 +21,13 @@ class Aggregation(Definition):
     ``slide_interval`` moves its end back to a multiple of that duration since 1970. ``closed`` says which ends belong
     to it: "left" [t-w, t), "right" (t-w, t], "both", "neither". ``where`` is an SQL predicate that keeps only some
     events, for this aggregation alone. Nulls in the column are ignored; ``count`` of ``"*"`` counts rows. Where no
-    event is left, counts are 0 and everything else is null.
+    event is left, counts are 0, lists are empty and everything else is null. ``params`` are what some functions need:
+    ``p`` of ``percentile``, ``k`` of ``top_k``, and ``n`` of ``first_n``, ``last_n`` and their distinct forms.
 
     >>> Aggregation("usd", "sum", "7d")
     Aggregation('usd', 'sum', [t-7d, t)) -> sum_usd_7d
+    >>> Aggregation("usd", "percentile", "30d", p=0.9, name="p90_usd_30d")
+    Aggregation('usd', 'percentile', [t-30d, t), p=0.9) -> p90_usd_30d
     """
 
     column: str
@@ -33,6 +37,7 @@ class Aggregation(Definition):
     slide_interval: int | None
     closed: Closed
     where: str | None
+    params: Mapping[str, int | float]
     name: str
 
     def __init__(
@@ -68,8 +73,7 @@ class Aggregation(Definition):
             problems.add(unknown_name(f"{where_it_is}: no aggregate", function, AGGREGATES, listed_as="aggregates"))
         elif column == "*" and function != "count":
             problems.add(f"{where_it_is}: only count takes '*'; name a column")
-        for parameter in params:
-            problems.add(f"{where_it_is}: {function} takes no parameter {parameter!r}")
+        checked = _check_params(where_it_is, function, params, problems) if function in AGGREGATES else {}
         if not isinstance(closed, str) or closed not in get_args(Closed):
             problems.add(f"{where_it_is}: closed={shown(closed)} is none of {', '.join(map(repr, get_args(Closed)))}")
         if name is not None:
@@ -83,6 +87,7 @@ class Aggregation(Definition):
             slide_interval=slide,
             closed=closed,
             where=where,
+            params=MappingProxyType(checked),
             name=name or _default_name(column, function, window, shift or 0),
         )
 
@@ -97,8 +102,11 @@ class Aggregation(Definition):
         slide_interval: Duration | None = None,
         closed: Closed = "left",
         where: str | None = None,
+        **params: object,
     ) -> list[Aggregation]:
         """Every function of every column over every window, columns outermost, with default names.
+
+        Every function has to take the ``params``.
 
         >>> [a.name for a in Aggregation.cross(["usd"], ["mean", "max"], ["1d", "7d"])]
         ['mean_usd_1d', 'mean_usd_7d', 'max_usd_1d', 'max_usd_7d']
@@ -108,11 +116,24 @@ class Aggregation(Definition):
             check_list(values, f"Aggregation.cross: {role}", problems)
         problems.raise_if_any()
         return [
-            cls(column, function, window, offset=offset, slide_interval=slide_interval, closed=closed, where=where)
+            cls(
+                column, function, window,
+                offset=offset, slide_interval=slide_interval, closed=closed, where=where, name=None, **params,
+            )
             for column in columns
             for function in functions
             for window in time_windows
-        ]
+        ]  # fmt: skip
+
+    @property
+    def parameter(self) -> int | float | None:
+        """The value of the function's parameter; None where it takes none."""
+        return next(iter(self.params.values()), None)
+
+    @property
+    def call(self) -> str:
+        """The function with its parameter: ``percentile(p=0.9)``."""
+        return f"{self.function}({', '.join(f'{name}={value!r}' for name, value in self.params.items())})"
 
     @property
     def bound(self) -> str:
@@ -130,7 +151,30 @@ class Aggregation(Definition):
 
     def __repr__(self) -> str:
         where = f", where={self.where!r}" if self.where else ""
-        return f"Aggregation({self.column!r}, {self.function!r}, {self.bound}{where}) -> {self.name}"
+        params = "".join(f", {name}={value!r}" for name, value in self.params.items())
+        return f"Aggregation({self.column!r}, {self.function!r}, {self.bound}{params}{where}) -> {self.name}"
+
+
+def _check_params(
+    where: str, function: str, params: Mapping[str, object], problems: Problems
+) -> dict[str, int | float]:
+    """The function's parameter with its value; one that is missing, unknown or not a wanted value is noted."""
+    wanted = AGGREGATES[function].parameter
+    for name in params:
+        if wanted is None:
+            problems.add(f"{where}: {function} takes no parameter {name!r}")
+        elif name != wanted.name:
+            problems.add(f"{where}: {function} takes no parameter {name!r}, but {wanted.name}, {wanted.wanted}")
+    if wanted is None:
+        return {}
+    if wanted.name not in params:
+        problems.add(f"{where}: {function} needs {wanted.name}=, {wanted.wanted}")
+        return {}
+    value = wanted.accept(params[wanted.name])
+    if value is None:
+        problems.add(f"{where}: {wanted.name}={params[wanted.name]!r}; give {wanted.wanted}")
+        return {}
+    return {wanted.name: value}
 
 
 def _default_name(column: str, function: str, window: int | None, offset: int) -> str:

@@ -294,6 +294,7 @@ class WindowedAggregate(Node):
     """An aggregate over the events of one interval for which ``where`` is true.
 
     ``operand`` is an event column, or None for whole rows. ``order`` is the order of events for first and last.
+    ``parameter`` is the p, n or k of the functions that have one.
     """
 
     name: str
@@ -303,6 +304,7 @@ class WindowedAggregate(Node):
     interval: Interval
     order: tuple[str, ...]
     type: DataType
+    parameter: int | float | None = None
 
 
 @node

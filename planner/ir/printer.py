@@ -6,6 +6,7 @@ from collections.abc import Callable, Sequence
 from typing import TypeVar
 
 from ..durations import format_duration, format_instant
+from ..expr.aggregates import AGGREGATES
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
 from .logical import (
     Aggregate,
@@ -21,6 +22,7 @@ from .logical import (
     Union,
     Values,
     WindowAggregate,
+    WindowedAggregate,
     topological,
 )
 from .physical import BucketedRangeJoinAggregate, Materialize
@@ -128,7 +130,8 @@ def describe(relation: Relation) -> str:
             return f"{name} {_label(relation.label)}  {_match(relation)}, {bounds}, {_count(features, 'feature')}"
         case WindowAggregate():
             windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
-            count = _count(relation.aggregates, "aggregate")
+            given = [_with_parameter(each) for each in relation.aggregates if each.parameter is not None]
+            count = ", ".join([_count(relation.aggregates, "aggregate"), *dict.fromkeys(given)])
             text = f"{name} {_label(relation.label)}  {_match(relation)}, {', '.join(windows)}, {count}"
             if isinstance(relation, BucketedRangeJoinAggregate):
                 bucket = "no bucket" if relation.bucket is None else f"bucket {format_duration(relation.bucket)}"
@@ -165,6 +168,11 @@ def draw(root: T, line: Callable[[T], tuple[str, Sequence[T]]]) -> list[str]:
         lines.append(("└─ " if is_last else "├─ ") + first)
         lines.extend(("   " if is_last else "│  ") + other for other in rest)
     return lines
+
+
+def _with_parameter(aggregate: WindowedAggregate) -> str:
+    parameter = AGGREGATES[aggregate.function].parameter
+    return f"{aggregate.function}({parameter.name if parameter else ''}={aggregate.parameter!r})"
 
 
 def _conditions(predicate: Expr) -> str:

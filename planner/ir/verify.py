@@ -81,6 +81,8 @@ def _problems(relation: Relation) -> Iterator[str]:
                 yield from _interval(aggregate.interval, relation.spine.schema)
                 if aggregate.function not in AGGREGATES:
                     yield f"no aggregate {aggregate.function!r}"
+                elif (aggregate.parameter is None) != (AGGREGATES[aggregate.function].parameter is None):
+                    yield f"{aggregate.function} with the parameter {aggregate.parameter!r}"
                 operand = [aggregate.operand] if aggregate.operand is not None else []
                 yield from _present([*operand, *aggregate.order], relation.events.schema)
                 if aggregate.where is not None:

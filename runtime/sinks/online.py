@@ -60,6 +60,7 @@ class OnlineStore(ABC):
         """
 
 
+_LIST = "list<item: "
 _KEY_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "instant": (date,),
@@ -117,6 +118,8 @@ def decode_row(text: str, types: Sequence[str]) -> tuple[Any, ...]:
 
 
 def _plain(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain(item) for item in value]
     if isinstance(value, date):
         return value.toordinal()
     if isinstance(value, bytes):
@@ -129,6 +132,9 @@ def _plain(value: Any) -> Any:
 def _typed(value: Any, type_: str) -> Any:
     if value is None:
         return None
+    if type_.startswith(_LIST):
+        element = type_.removeprefix(_LIST).removesuffix(">")
+        return [_typed(item, element) for item in value]
     if type_.startswith("timestamp"):
         moment = to_datetime(value)
         _, _, zone = type_.removesuffix("]").partition("tz=")

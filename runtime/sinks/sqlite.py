@@ -144,4 +144,7 @@ def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
     """Timestamps as microseconds: Python's own end at the year 9999."""
     import pyarrow as pa
 
-    return column.cast(pa.int64()) if pa.types.is_timestamp(column.type) else column
+    if pa.types.is_timestamp(column.type):
+        return column.cast(pa.int64())
+    is_list = pa.types.is_list(column.type) and pa.types.is_timestamp(column.type.value_type)
+    return column.cast(pa.list_(pa.int64())) if is_list else column

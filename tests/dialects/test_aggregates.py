@@ -69,24 +69,41 @@ Case = tuple[str, Sequence[Any], Mapping[str, Any]]
 """A type, its values a microsecond apart, and aggregates of them; a list of values is one of ties."""
 
 
+LISTS = ("first_n", "last_n", "first_distinct_n", "last_distinct_n", "top_k")
+EXACT = ("median", "percentile")
+
+
 def general(name: str) -> list[Case]:
     """Repeated values and nulls, a full tie, a lone value, nulls alone, and nothing; stated for every aggregate."""
     low, mid, high = TYPES[name].low, TYPES[name].mid, TYPES[name].high
     several = {
         "count": 4, "sum": 10, "mean": 2.5, "min": low, "max": high, "var_samp": 3.0, "var_pop": 2.25,
-        "stddev_samp": math.sqrt(3), "stddev_pop": 1.5, "count_distinct": 2 if mid == high else 3,
+        "stddev_samp": math.sqrt(3), "stddev_pop": 1.5, "count_distinct": 2 if mid == high else 3, "median": 2.0,
+        "percentile": 1.75, "mode": mid, "top_k": [mid, low], "bool_and": False, "bool_or": True,
+    }  # fmt: skip
+    in_turn = {
+        "first": mid, "last": mid, "first_n": [mid, low], "last_n": [high, mid], "first_distinct_n": [mid, low],
+        "last_distinct_n": [low, mid] if mid == high else [high, mid],
+    }  # fmt: skip
+    tied = {
+        "first": low, "last": high, "first_n": [low, mid], "last_n": [mid, high], "first_distinct_n": [low, mid],
+        "last_distinct_n": [low, high] if mid == high else [mid, high],
     }  # fmt: skip
     lone = {
         "count": 1, "sum": 5, "mean": 5.0, "min": high, "max": high, "var_samp": None, "var_pop": 0.0,
         "stddev_samp": None, "stddev_pop": 0.0, "count_distinct": 1, "first": high, "last": high,
+        "median": 5.0, "percentile": 5.0, "mode": high, "bool_and": True, "bool_or": True,
+        **{function: [high] for function in LISTS},
     }  # fmt: skip
     nothing = {
         "count": 0, "sum": None, "mean": None, "min": None, "max": None, "var_samp": None, "var_pop": None,
         "stddev_samp": None, "stddev_pop": None, "count_distinct": 0, "first": None, "last": None,
+        "median": None, "percentile": None, "mode": None, "bool_and": None, "bool_or": None,
+        **{function: [] for function in LISTS},
     }  # fmt: skip
     return [
-        (name, [None, mid, None, low, high, mid, None], several | {"first": mid, "last": mid}),
-        (name, [[mid, None, high, low, mid]], several | {"first": low, "last": high}),
+        (name, [None, mid, None, low, high, mid, None], several | in_turn),
+        (name, [[mid, None, high, low, mid]], several | tied),
         (name, [None, high], lone),
         (name, [None, None], nothing),
         (name, [], nothing),
@@ -133,6 +150,36 @@ EDGES: tuple[Case, ...] = (
     ("binary", [b"a", b"", b"a\x00", b"\x80"], {"min": b"", "max": b"\x80", "count_distinct": 4}),
     ("bool", [[True, False, None]], {"first": False, "last": True}),
     ("date", [[date(1970, 1, 1), date(1969, 12, 31)]], {"first": date(1969, 12, 31), "last": date(1970, 1, 1)}),
+    ("int64", [MOST, LEAST, MOST - 1], {
+        "mode": LEAST, "top_k": [LEAST, MOST - 1], "median": 2.0**63, "first_n": [MOST, LEAST],
+    }),
+    ("int64", [3, 1, 2, 3, 1], {"last_distinct_n": [3, 1], "first_distinct_n": [3, 1], "mode": 1, "top_k": [1, 3]}),
+    ("int64", [7, [3, 1], 1, [2, 7]], {
+        "first_n": [7, 1], "last_n": [2, 7], "first_distinct_n": [7, 1], "last_distinct_n": [2, 7], "median": 2.5,
+    }),
+    ("uint64", [MOST, 0], {"last_n": [MOST, 0], "mode": 0, "top_k": [0, MOST], "median": 2.0**62}),
+    ("float64", [NAN, -0.0, 0.0, INF, NAN, -NAN], {
+        "mode": NAN, "top_k": [NAN, 0.0], "first_distinct_n": [NAN, 0.0], "last_distinct_n": [INF, NAN],
+        "first_n": [NAN, 0.0], "last_n": [NAN, NAN], "median": NAN, "percentile": INF,
+    }),
+    ("float64", [NAN, 1.0], {"mode": 1.0, "top_k": [1.0, NAN], "median": NAN, "percentile": NAN}),
+    ("float64", [INF, INF], {"median": INF, "percentile": INF}),
+    ("float64", [2.5, -INF], {"median": NAN, "percentile": NAN}),
+    ("float64", [1e308, -1e308], {"median": INF, "percentile": INF}),
+    ("float64", [0.7, 0.1, 0.3], {"median": 0.3, "percentile": 0.1 + (0.3 - 0.1) * 0.5}),
+    ("float64", [0.1, 1.0, -7.25, 1e-3, 3.0, 2.5], {
+        "median": 0.1 + (1.0 - 0.1) * 0.5, "percentile": 1e-3 + (0.1 - 1e-3) * 0.25,
+    }),
+    ("float32", [0.5, NAN, 0.5, NAN, -0.0], {"top_k": [0.5, NAN], "mode": 0.5, "last_distinct_n": [NAN, 0.0]}),
+    ("decimal", [Decimal("0.20"), Decimal("0.10")], {"median": 0.1 + (0.2 - 0.1) * 0.5, "mode": Decimal("0.10")}),
+    ("wide_decimal", [Decimal("12345678901234567890.1234567891")], {"median": 12345678901234567890.1234567891}),
+    ("string", ["z", "é", "Z", ""], {"mode": "", "top_k": ["", "Z"], "first_n": ["z", "é"], "last_n": ["Z", ""]}),
+    ("string", [["z", "é", "Z"]], {"first_n": ["Z", "z"], "last_n": ["z", "é"]}),
+    ("binary", [b"b", b"", b"b", b"", b"\x80"], {
+        "mode": b"", "top_k": [b"", b"b"], "first_distinct_n": [b"b", b""], "last_distinct_n": [b"", b"\x80"],
+    }),
+    ("bool", [True, True, None], {"bool_and": True, "bool_or": True, "first_distinct_n": [True], "last_n": [True] * 2}),
+    ("bool", [False, None], {"bool_and": False, "bool_or": False, "top_k": [False]}),
     ("timestamp", [datetime(1970, 1, 1), datetime(1969, 12, 31, 23, 59, 59, 999999)], {
         "count_distinct": 2, "min": datetime(1969, 12, 31, 23, 59, 59, 999999), "max": datetime(1970, 1, 1),
     }),
@@ -148,6 +195,13 @@ OVERFLOWS: tuple[tuple[str, list[Any]], ...] = (
     ("uint64", [MOST, MOST]),
     ("wide_decimal", [Decimal(10) ** 28 - 1, Decimal(1)]),
 )
+
+
+def aggregation(column: str, function: str, **options: Any) -> ht.Aggregation:
+    """An aggregate over an hour, with the parameter that the table's cases are stated for."""
+    parameter = AGGREGATES[function].parameter
+    given = {} if parameter is None else {parameter.name: parameter.example}
+    return ht.Aggregation(column, function, "1h", **given, **options)
 
 
 def takes(function: str, name: str) -> bool:
@@ -184,16 +238,18 @@ GRID = [(function, name) for name in TYPES for function in AGGREGATES if takes(f
 @pytest.fixture(scope="module")
 def answers(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> list[pa.Table]:
     """Every aggregate of every case, by engine."""
-    aggregations = [ht.Aggregation(name, function, "1h", name=f"{function}_{name}") for function, name in GRID]
+    aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
     asked = question(CASES, aggregations, tmp_path_factory.mktemp("cases") / "events.parquet")
     return [retrieved(engine, *asked) for engine in both(spark)]
 
 
-def same(found: object, expected: object) -> bool:
+def same(found: object, expected: object, *, exact: bool = False) -> bool:
+    if isinstance(found, list) and isinstance(expected, list | tuple):
+        return len(found) == len(expected) and all(map(same, found, expected))
     if isinstance(found, float) and isinstance(expected, int | float):
         if math.isnan(expected) or math.isnan(found):
             return math.isnan(expected) and math.isnan(found)
-        return found == expected or math.isclose(found, expected, rel_tol=1e-9)
+        return found == expected or (not exact and math.isclose(found, expected, rel_tol=1e-9))
     return found == expected and (isinstance(found, bool) == isinstance(expected, bool))
 
 
@@ -218,7 +274,7 @@ def test_an_aggregate_has_its_values_on_both_engines(function: str, answers: lis
         for answer, engine in zip(answers, ("duckdb", "spark"), strict=True)
         for number, (name, values, expected) in enumerate(CASES)
         if function in expected and takes(function, name)
-        if not same(found := answer[f"{function}_{name}"][number].as_py(), expected[function])
+        if not same(found := answer[f"{function}_{name}"][number].as_py(), expected[function], exact=function in EXACT)
     ]
     assert wrong == []
 
@@ -233,23 +289,20 @@ def test_a_condition_keeps_the_events_of_its_aggregate_alone(spark: Any, tmp_pat
     general_values = [2, None, 1, 5, 2, -90, 70, None]
     expected = {
         "count": 4, "sum": 10, "mean": 2.5, "min": 1, "max": 5, "var_samp": 3.0, "var_pop": 2.25,
-        "stddev_samp": math.sqrt(3), "stddev_pop": 1.5, "count_distinct": 3, "first": 2, "last": 2,
+        "stddev_samp": math.sqrt(3), "stddev_pop": 1.5, "count_distinct": 3, "first": 2, "last": 2, "median": 2.0,
+        "percentile": 1.75, "first_n": [2, 1], "last_n": [5, 2], "first_distinct_n": [2, 1], "last_distinct_n": [5, 2],
+        "mode": 2, "top_k": [2, 1],
     }  # fmt: skip
-    assert set(expected) == set(AGGREGATES)
-    kept = [
-        ht.Aggregation("int64", function, "1h", where="int64 between 0 and 9", name=function) for function in expected
-    ]
-    none = [
-        ht.Aggregation("int64", function, "1h", where="int64 > 99 or null", name=f"no_{function}")
-        for function in expected
-    ]
+    assert set(expected) == set(AGGREGATES) - {"bool_and", "bool_or"}
+    kept = [aggregation("int64", function, where="int64 between 0 and 9", name=function) for function in expected]
+    none = [aggregation("int64", function, where="int64 > 99 or null", name=f"no_{function}") for function in expected]
     whole = ht.Aggregation("*", "count", "1h", name="rows")
     asked = question([("int64", general_values, {})], [*kept, *none, whole], tmp_path / "events.parquet")
     for engine in both(spark):
         (row,) = retrieved(engine, *asked).to_pylist()
         assert {function: row[function] for function in expected if not same(row[function], expected[function])} == {}
         assert {function: row[f"no_{function}"] for function in expected} == {
-            function: AGGREGATES[function].empty for function in expected
+            function: [] if function in LISTS else AGGREGATES[function].empty for function in expected
         }
         assert row["rows"] == 8
 
@@ -260,5 +313,27 @@ def test_a_sum_that_does_not_fit_is_an_error_on_both_engines(
 ) -> None:
     asked = question([(name, values, {})], [ht.Aggregation(name, "sum", "1h")], tmp_path / "events.parquet")
     for engine in both(spark):
-        with pytest.raises(ht.EngineError, match=r"(?i)feature view 'view'.*(overflow|out of range|cast)"):
+        with pytest.raises(ht.EngineError, match=r"(?s)feature view 'view'.*among the aggregates sum_") as caught:
             retrieved(engine, *asked)
+        assert caught.value.view == "view"
+
+
+@pytest.mark.parametrize("function", ["sum", "mean", "var_samp", "median", "max", "mode", "first", "last_n", "top_k"])
+def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_both_engines(
+    spark: Any, tmp_path: Path, function: str
+) -> None:
+    asked = question(
+        [("uint64", [2**63, 2**63], {})], [aggregation("uint64", function, name="x")], tmp_path / "e.parquet"
+    )
+    for engine in both(spark):
+        with pytest.raises(ht.EngineError, match=r"(?s)(feature view 'view'.*among the aggregates x|column 'x' holds)"):
+            retrieved(engine, *asked)
+
+
+def test_an_aggregate_has_its_planned_type_without_rows_too(spark: Any, tmp_path: Path) -> None:
+    aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
+    views, spine = question([], aggregations, tmp_path / "events.parquet")
+    planned = [arrow_type(AGGREGATES[function].type_rule(data_type(TYPES[name].type))) for function, name in GRID]
+    for engine in both(spark):
+        answer = retrieved(engine, views, spine.schema.empty_table())
+        assert (answer.num_rows, answer.schema.types) == (0, planned)

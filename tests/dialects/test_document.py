@@ -49,6 +49,8 @@ def code(text: str) -> str:
 
 
 def shown(value: Any) -> str:
+    if isinstance(value, tuple):
+        return f"[{', '.join(map(shown, value))}]"
     return "null" if value is None else str(value).lower() if isinstance(value, bool) else repr(value)
 
 
@@ -79,9 +81,12 @@ def aggregates() -> str:
     rows: list[list[str]] = []
     for aggregate in AGGREGATES.values():
         type_, values, result = aggregate.cases[0]
+        given = aggregate.parameter
+        parameter = None if given is None else given.example
+        with_parameter = "" if given is None else f"{given.name}={given.example} "
         interval = window_interval("t", window=1, offset=0, slide=None, closed="left", data_delay=0)
         planned = WindowedAggregate(
-            "a", aggregate.name, "x", None, interval, ("ts", "x"), aggregate.type_rule(type_)
+            "a", aggregate.name, "x", None, interval, ("ts", "x"), aggregate.type_rule(type_), parameter
         )  # fmt: skip
         forms = []
         for dialect in DIALECTS:
@@ -90,9 +95,11 @@ def aggregates() -> str:
                 type_,
                 lambda: exp.Column(this=exp.Identifier(this="in_window", quoted=False)),
                 lambda dialect=dialect: dialect.sort_key([syntax.column("ts"), syntax.column("x")]),
+                lambda: [syntax.column("ts")],
+                parameter,
             )
             forms.append(dialect.windowed(planned, window).sql(dialect.name))
-        example = f"of {', '.join(map(shown, values))}: {shown(result)}"
+        example = f"{with_parameter}of {', '.join(map(shown, values))}: {shown(result)}"
         empty = shown(aggregate.empty)
         rows.append([code(aggregate.name), taken(aggregate.type_rule), example, empty, *map(code, forms)])
     return table(["aggregate", "types", "example", "empty window", "DuckDB", "Spark"], rows)

@@ -23,7 +23,8 @@ from tests.relations import expression, run, scan, table
 
 NAN, INF = math.nan, math.inf
 SPINE = table("spine_table", pa.table({"row_id": [0], "k": [1], "t": [100]}))
-FUNCTIONS = tuple(AGGREGATES)
+FUNCTIONS = tuple(name for name in AGGREGATES if name not in ("bool_and", "bool_or"))
+LISTS = ("first_n", "last_n", "first_distinct_n", "last_distinct_n", "top_k")
 
 
 def windows(
@@ -32,8 +33,12 @@ def windows(
     ts: list[int] | None = None,
     where: str | None = None,
     order: tuple[str, ...] = (),
+    parameter: float | None = None,
 ) -> WindowAggregate:
-    """Aggregates at t = 100 over the window [0, 100) of the values, one a microsecond unless ``ts`` says when."""
+    """Aggregates at t = 100 over the window [0, 100) of the values, one a microsecond unless ``ts`` says when.
+
+    A parameter is the one that the table's cases are stated for, where it is not given.
+    """
     times = ts if ts is not None else list(range(len(values)))
     rows = {"k": pa.array([1] * len(values), pa.int64()), "ts": pa.array(times, pa.int64()), "x": values}
     events = scan(table("events", pa.table({**rows, "position": pa.array(range(len(values)), pa.int64())})))
@@ -47,12 +52,18 @@ def windows(
             interval,
             ("ts", *order) if AGGREGATES[function].is_ordered else (),
             AGGREGATES[function].type_rule(data_type(values.type)),
+            _parameter(function, parameter),
         )
         for function in functions
     )
     return WindowAggregate(
         scan(SPINE), events, (("k", "k"),), "row_id", "t", "ts", aggregates, label="spend"
     )  # fmt: skip
+
+
+def _parameter(function: str, given: float | None) -> float | None:
+    parameter = AGGREGATES[function].parameter
+    return None if parameter is None else parameter.example if given is None else given
 
 
 def aggregated(function: str, values: pa.Array[Any], **options: object) -> object:
@@ -71,6 +82,8 @@ def integers(*values: int | None) -> pa.Array[Any]:
 
 def same(actual: object, expected: object) -> bool:
     """Equal and of one type; NaN equals NaN, and the last bits of a float may differ."""
+    if isinstance(actual, list) and isinstance(expected, list):
+        return len(actual) == len(expected) and all(map(same, actual, expected))
     if isinstance(actual, float) and isinstance(expected, float):
         if math.isnan(expected) or math.isinf(expected):
             return actual == expected or (math.isnan(actual) and math.isnan(expected))
@@ -86,38 +99,55 @@ FINITE = floats(2.0, None, -1.0, 2.0, 5.0)
 OF_FINITE = {
     "count": 4, "sum": 8.0, "mean": 2.0, "min": -1.0, "max": 5.0, "var_samp": 6.0, "var_pop": 4.5,
     "stddev_samp": math.sqrt(6.0), "stddev_pop": math.sqrt(4.5), "count_distinct": 3, "first": 2.0, "last": 5.0,
+    "median": 2.0, "percentile": 1.25, "first_n": [2.0, -1.0], "last_n": [2.0, 5.0], "first_distinct_n": [2.0, -1.0],
+    "last_distinct_n": [2.0, 5.0], "mode": 2.0, "top_k": [2.0, -1.0],
 }  # fmt: skip
 WITH_NAN = floats(1.0, NAN, None, INF, NAN)
 OF_NAN = {
     "count": 4, "sum": NAN, "mean": NAN, "min": 1.0, "max": NAN, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
     "stddev_pop": NAN, "count_distinct": 3, "first": 1.0, "last": NAN,
+    "median": NAN, "percentile": INF, "first_n": [1.0, NAN], "last_n": [INF, NAN], "first_distinct_n": [1.0, NAN],
+    "last_distinct_n": [INF, NAN], "mode": NAN, "top_k": [NAN, 1.0],
 }  # fmt: skip
 WITH_INFINITY = floats(INF, 1.0, None)
 OF_INFINITY = {
     "count": 2, "sum": INF, "mean": INF, "min": 1.0, "max": INF, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
     "stddev_pop": NAN, "count_distinct": 2, "first": INF, "last": 1.0,
+    "median": INF, "percentile": INF, "first_n": [INF, 1.0], "last_n": [INF, 1.0], "first_distinct_n": [INF, 1.0],
+    "last_distinct_n": [INF, 1.0], "mode": 1.0, "top_k": [1.0, INF],
 }  # fmt: skip
 BOTH_INFINITIES = floats(INF, -INF)
 OF_BOTH = {
     "count": 2, "sum": NAN, "mean": NAN, "min": -INF, "max": INF, "var_samp": NAN, "var_pop": NAN, "stddev_samp": NAN,
     "stddev_pop": NAN, "count_distinct": 2, "first": INF, "last": -INF,
+    "median": NAN, "percentile": NAN, "first_n": [INF, -INF], "last_n": [INF, -INF], "first_distinct_n": [INF, -INF],
+    "last_distinct_n": [INF, -INF], "mode": -INF, "top_k": [-INF, INF],
 }  # fmt: skip
 LONE_INFINITY = floats(None, -INF)
 OF_LONE = {
     "count": 1, "sum": -INF, "mean": -INF, "min": -INF, "max": -INF, "var_samp": None, "var_pop": NAN,
     "stddev_samp": None, "stddev_pop": NAN, "count_distinct": 1, "first": -INF, "last": -INF,
+    "median": -INF, "percentile": -INF, "first_n": [-INF], "last_n": [-INF], "first_distinct_n": [-INF],
+    "last_distinct_n": [-INF], "mode": -INF, "top_k": [-INF],
 }  # fmt: skip
 LONE_NAN = floats(NAN)
 OF_LONE_NAN = {
     "count": 1, "sum": NAN, "mean": NAN, "min": NAN, "max": NAN, "var_samp": None, "var_pop": NAN, "stddev_samp": None,
     "stddev_pop": NAN, "count_distinct": 1, "first": NAN, "last": NAN,
+    "median": NAN, "percentile": NAN, "first_n": [NAN], "last_n": [NAN], "first_distinct_n": [NAN],
+    "last_distinct_n": [NAN], "mode": NAN, "top_k": [NAN],
 }  # fmt: skip
 LONE_VALUE = floats(3.0)
 OF_LONE_VALUE = {
     "count": 1, "sum": 3.0, "mean": 3.0, "min": 3.0, "max": 3.0, "var_samp": None, "var_pop": 0.0, "stddev_samp": None,
     "stddev_pop": 0.0, "count_distinct": 1, "first": 3.0, "last": 3.0,
+    "median": 3.0, "percentile": 3.0, "first_n": [3.0], "last_n": [3.0], "first_distinct_n": [3.0],
+    "last_distinct_n": [3.0], "mode": 3.0, "top_k": [3.0],
 }  # fmt: skip
-EMPTY = {function: 0 if function in ("count", "count_distinct") else None for function in FUNCTIONS}
+EMPTY: dict[str, object] = {
+    function: 0 if function in ("count", "count_distinct") else [] if function in LISTS else None
+    for function in FUNCTIONS
+}
 WINDOWS: dict[str, tuple[pa.Array[Any], Mapping[str, object]]] = {
     "finite": (FINITE, OF_FINITE),
     "NaN": (WITH_NAN, OF_NAN),
@@ -147,6 +177,8 @@ def test_all_aggregates_of_one_window_agree_with_each_alone() -> None:
 OF_INTEGERS = {
     "count": 4, "sum": 8, "mean": 2.0, "min": -1, "max": 5, "var_samp": 6.0, "var_pop": 4.5,
     "stddev_samp": math.sqrt(6.0), "stddev_pop": math.sqrt(4.5), "count_distinct": 3, "first": 2, "last": 5,
+    "median": 2.0, "percentile": 1.25, "first_n": [2, -1], "last_n": [2, 5], "first_distinct_n": [2, -1],
+    "last_distinct_n": [2, 5], "mode": 2, "top_k": [2, -1],
 }  # fmt: skip
 
 
@@ -232,7 +264,9 @@ def test_a_sum_of_decimals_beyond_38_digits_is_an_error() -> None:
         run(windows(most, "sum"))
 
 
-@pytest.mark.parametrize("function", ["sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop"])
+@pytest.mark.parametrize(
+    "function", ["sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "median", "percentile"]
+)
 @pytest.mark.parametrize("kind", ["string", "bool", "date", "timestamp", "binary"])
 def test_numbers_are_not_made_of_other_types(function: str, kind: str) -> None:
     type_ = DataType("timestamp", unit="us") if kind == "timestamp" else DataType(kind)  # type: ignore[arg-type]
@@ -240,10 +274,70 @@ def test_numbers_are_not_made_of_other_types(function: str, kind: str) -> None:
         AGGREGATES[function].type_rule(type_)
 
 
-@pytest.mark.parametrize("function", ["min", "max", "first", "last", "count_distinct"])
+@pytest.mark.parametrize("function", ["min", "max", "first", "last", "count_distinct", "mode", *LISTS])
 def test_lists_are_no_scalars(function: str) -> None:
     with pytest.raises(TypeRuleError, match="takes scalars, not list<string>"):
         AGGREGATES[function].type_rule(DataType("list", element=STRING))
+
+
+@pytest.mark.parametrize("function", ["bool_and", "bool_or"])
+def test_conditions_are_not_made_of_numbers(function: str) -> None:
+    with pytest.raises(TypeRuleError, match="takes conditions, not int64"):
+        AGGREGATES[function].type_rule(INT64)
+
+
+def test_conditions_are_joined_without_nulls() -> None:
+    mixed = pa.array([True, None, False])
+    assert (aggregated("bool_and", mixed), aggregated("bool_or", mixed)) == (False, True)
+    nothing = pa.array([None, None], pa.bool_())
+    assert (aggregated("bool_and", nothing), aggregated("bool_or", nothing)) == (None, None)
+
+
+@pytest.mark.parametrize("p", [0.0, 0.1, 0.25, 1 / 3, 0.5, 0.9, 0.99, 1.0])
+def test_a_percentile_is_interpolated_to_the_last_bit(p: float) -> None:
+    values = sorted([0.1, 1.0, -7.25, 1e-3, 3.0, 2.5])
+    place = p * (len(values) - 1)
+    low, high = values[math.floor(place)], values[math.ceil(place)]
+    actual = aggregated("percentile", floats(0.1, 1.0, -7.25, None, 1e-3, 3.0, 2.5), parameter=p)
+    assert actual == (low if low == high else low + (high - low) * (place - math.floor(place)))
+
+
+def test_lists_have_at_most_n_values() -> None:
+    values = integers(5, 1, 4, None, 1)
+    assert aggregated("first_n", values, parameter=3) == [5, 1, 4]
+    assert aggregated("last_n", values, parameter=999_999) == [5, 1, 4, 1]
+    assert aggregated("first_distinct_n", values, parameter=9) == [5, 1, 4]
+    assert aggregated("last_distinct_n", values, parameter=9) == [5, 4, 1]
+    assert aggregated("top_k", values, parameter=1) == [1]
+
+
+def test_lists_of_ties_are_in_the_order_of_the_values() -> None:
+    tied = integers(5, None, 9, 7, 9)
+    assert aggregated("first_n", tied, ts=[3] * 5, parameter=9) == [5, 7, 9, 9]
+    assert aggregated("last_n", tied, ts=[3] * 5) == [9, 9]
+    assert aggregated("first_distinct_n", tied, ts=[3] * 5, parameter=9) == [5, 7, 9]
+    assert aggregated("last_distinct_n", tied, ts=[3] * 5) == [7, 9]
+
+
+def test_lists_follow_the_declared_order_before_the_value() -> None:
+    assert aggregated("first_n", integers(9, 5, 7), ts=[3, 3, 2], order=("position",), parameter=3) == [7, 9, 5]
+    assert aggregated("last_distinct_n", integers(9, 5, 9), ts=[3] * 3, order=("position",)) == [5, 9]
+
+
+def test_ties_of_frequency_go_to_the_smaller_value() -> None:
+    assert aggregated("mode", pa.array(["z", "é", "Z", "z", "é"])) == "z"
+    assert aggregated("top_k", pa.array(["z", "é", "Z", "z", "é"]), parameter=9) == ["z", "é", "Z"]
+
+
+def test_long_lists_have_their_values() -> None:
+    values = [number * 7919 % 5_000 // 2 for number in range(5_000)]
+    options: dict[str, Any] = {"ts": [number % 100 for number in range(5_000)], "order": ("position",)}
+    in_order = [value for _, value in sorted(enumerate(values), key=lambda each: (each[0] % 100, each[0]))]
+    last = list(dict.fromkeys(reversed(in_order)))
+    first = list(dict.fromkeys(in_order))
+    assert aggregated("first_distinct_n", integers(*values), parameter=50, **options) == first[:50]
+    assert aggregated("last_distinct_n", integers(*values), parameter=50, **options) == last[:50][::-1]
+    assert aggregated("top_k", integers(*values), parameter=3, **options) == [0, 1, 2]
 
 
 def test_anything_can_be_counted() -> None:

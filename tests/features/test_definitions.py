@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import pickle
 from collections.abc import Callable
 from datetime import timedelta
 from pathlib import Path
@@ -107,6 +108,23 @@ def test_equal_durations_in_other_words_are_equal() -> None:
 
 def test_a_ttl_of_zero_is_no_ttl() -> None:
     assert view(ttl="0s") == view()
+
+
+def test_a_parameter_belongs_to_an_aggregation_and_not_to_its_name() -> None:
+    half, most = ht.Aggregation("a", "percentile", "1d", p=0.5), ht.Aggregation("a", "percentile", "1d", p=0.9)
+    assert half.name == most.name == "percentile_a_1d"
+    assert half != most
+    assert ht.Aggregation("a", "percentile", "1d", p=1) == ht.Aggregation("a", "percentile", "1d", p=1.0)
+    assert repr(most) == "Aggregation('a', 'percentile', [t-1d, t), p=0.9) -> percentile_a_1d"
+    assert dict(most.params) == {"p": 0.9}
+    assert pickle.loads(pickle.dumps(most)) == most
+
+
+def test_a_cross_gives_its_parameter_to_every_function() -> None:
+    made = ht.Aggregation.cross(["a"], ["first_n", "last_n"], ["1d"], n=3)
+    assert [(each.function, each.parameter) for each in made] == [("first_n", 3), ("last_n", 3)]
+    with pytest.raises(ht.DefinitionError, match="sum takes no parameter 'n'"):
+        ht.Aggregation.cross(["a"], ["first_n", "sum"], ["1d"], n=3)
 
 
 @pytest.mark.parametrize(
@@ -292,7 +310,8 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
         lambda: ht.Aggregation("a", "smu", "1d"),
         ht.DefinitionError,
         "aggregation smu('a'): no aggregate 'smu'\n  aggregates: count, sum, mean, min, max, var_samp, var_pop, "
-        "stddev_samp, stddev_pop, count_distinct, first, last\n  did you mean 'sum'?",
+        "stddev_samp, stddev_pop, count_distinct, first, last, median, percentile, first_n, last_n, first_distinct_n, "
+        "last_distinct_n, mode, top_k, bool_and, bool_or\n  did you mean 'sum'?",
     ),
     "sum of *": (
         lambda: ht.Aggregation("*", "sum"),
@@ -303,6 +322,46 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
         lambda: ht.Aggregation("a", "sum", p=0.5),
         ht.DefinitionError,
         "aggregation sum('a'): sum takes no parameter 'p'",
+    ),
+    "parameter of another function": (
+        lambda: ht.Aggregation("a", "percentile", p=0.5, n=2),
+        ht.DefinitionError,
+        "aggregation percentile('a'): percentile takes no parameter 'n', but p, a number from 0 to 1",
+    ),
+    "parameter that is missing": (
+        lambda: ht.Aggregation("a", "top_k"),
+        ht.DefinitionError,
+        "aggregation top_k('a'): top_k needs k=, a whole number from 1 to 999999",
+    ),
+    "percentile out of range": (
+        lambda: ht.Aggregation("a", "percentile", p=95),
+        ht.DefinitionError,
+        "aggregation percentile('a'): p=95; give a number from 0 to 1",
+    ),
+    "percentile that is NaN": (
+        lambda: ht.Aggregation("a", "percentile", p=float("nan")),
+        ht.DefinitionError,
+        "aggregation percentile('a'): p=nan; give a number from 0 to 1",
+    ),
+    "percentile of another type": (
+        lambda: ht.Aggregation("a", "percentile", p="0.5"),
+        ht.DefinitionError,
+        "aggregation percentile('a'): p='0.5'; give a number from 0 to 1",
+    ),
+    "length that is not positive": (
+        lambda: ht.Aggregation("a", "last_n", n=0),
+        ht.DefinitionError,
+        "aggregation last_n('a'): n=0; give a whole number from 1 to 999999",
+    ),
+    "length that is not whole": (
+        lambda: ht.Aggregation("a", "last_n", n=2.0),
+        ht.DefinitionError,
+        "aggregation last_n('a'): n=2.0; give a whole number from 1 to 999999",
+    ),
+    "length that is a condition": (
+        lambda: ht.Aggregation("a", "first_distinct_n", n=True),
+        ht.DefinitionError,
+        "aggregation first_distinct_n('a'): n=True; give a whole number from 1 to 999999",
     ),
     "closed that does not exist": (
         lambda: ht.Aggregation("a", "sum", "1d", closed="lft"),  # type: ignore[arg-type]

@@ -168,4 +168,10 @@ def test_a_call_of_a_function_that_is_not_in_the_table_is_an_invalid_plan() -> N
 
 def test_a_windowed_aggregate_that_is_not_in_the_table_is_an_invalid_plan() -> None:
     with pytest.raises(InvalidPlanError):
-        verify(aggregate(function="median"))
+        verify(aggregate(function="midrange"))
+
+
+@pytest.mark.parametrize(("function", "parameter"), [("count", 3), ("percentile", None)])
+def test_a_parameter_that_is_not_the_functions_is_an_invalid_plan(function: str, parameter: int | None) -> None:
+    with pytest.raises(InvalidPlanError, match=f"{function} with the parameter {parameter}"):
+        verify(aggregate(function=function, parameter=parameter))
