@@ -56,6 +56,8 @@ def _plain(row: Row) -> dict[str, Any]:
 
 
 def _plain_value(value: Any) -> Any:
+    if isinstance(value, list):
+        return [_plain_value(item) for item in value]
     if not isinstance(value, datetime):
         return value
     return (value.replace(tzinfo=value.tzinfo or UTC) - EPOCH.replace(tzinfo=UTC)) // timedelta(microseconds=1)

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import itertools
 import math
+from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
@@ -19,6 +20,7 @@ from hitherto.planner.features.definitions import Aggregation, Feature, FeatureV
 Row = Mapping[str, Any]
 Evaluate = Callable[[Row], Any]
 EPSILON = 2.0**-52
+LISTS = ("first_n", "last_n", "first_distinct_n", "last_distinct_n", "top_k")
 
 
 @dataclass(frozen=True, slots=True)
@@ -201,12 +203,55 @@ class Reference:
         if item.function == "count_distinct":
             return len({value_order(value) for value in values})
         if not values:
-            return None
+            return [] if item.function in LISTS else None
+        if item.function in ("median", "percentile"):
+            return self.percentile(sorted(map(float, values), key=value_order), item.params.get("p", 0.5))
+        if item.function == "mode":
+            return self.by_frequency(values)[0]
+        if item.function == "top_k":
+            return self.by_frequency(values)[: int(item.params["k"])]
+        if item.function in LISTS:
+            ordered = sorted(taken, key=lambda row: (*self.age_order(source, row), value_order(row[item.column])))
+            return self.listed(item.function, [row[item.column] for row in ordered], int(item.params["n"]))
         if item.function in ("first", "last"):
             choose = min if item.function == "first" else max
             chosen = choose(taken, key=lambda row: (*self.age_order(source, row), value_order(row[item.column])))
             return chosen[item.column]
         return _AGGREGATES[item.function](values)
+
+    def percentile(self, ordered: Sequence[float], p: float) -> float:
+        """Between the two values around the place; where they are equal, that value, also if it is infinite."""
+        place = p * (len(ordered) - 1)
+        low, high = ordered[math.floor(place)], ordered[math.ceil(place)]
+        if value_order(low) == value_order(high):
+            return low
+        return low + (high - low) * (place - math.floor(place))
+
+    def by_frequency(self, values: Sequence[Any]) -> list[Any]:
+        """Each distinct value once, the most frequent first."""
+        counts = Counter(map(value_order, values))
+        distinct = _distinct(values)
+        return sorted(distinct, key=lambda value: (-counts[value_order(value)], self.frequency_tie(value)))
+
+    def frequency_tie(self, value: Any) -> Any:
+        """The order of equally frequent values: the smaller one first."""
+        return value_order(value)
+
+    def listed(self, function: str, ordered: Sequence[Any], n: int) -> list[Any]:
+        """The first or last n values of the ordered ones; a distinct one is where it came first, or last."""
+        match function:
+            case "first_n":
+                return list(ordered[:n])
+            case "last_n":
+                return self.oldest_first(list(ordered[::-1][:n]))
+            case "first_distinct_n":
+                return _distinct(ordered)[:n]
+            case _:
+                return self.oldest_first(_distinct(ordered[::-1])[:n])
+
+    def oldest_first(self, newest_first: list[Any]) -> list[Any]:
+        """A list of the last values is in the order of time too."""
+        return newest_first[::-1]
 
     def _evaluate(self, text: str, row: Row) -> Any:
         return self._expressions[text](row)
@@ -228,6 +273,14 @@ class Reference:
             return value if all(_is_same(value, shifted) for shifted in shifts) else Approximate(math.nan, math.inf)
         rounding = 4 * EPSILON * abs(value)
         return Approximate(value, max((abs(shifted - value) for shifted in shifts), default=0.0) * 1.01 + rounding)
+
+
+def _distinct(values: Sequence[Any]) -> list[Any]:
+    """Each value once, where it comes first."""
+    seen: dict[tuple[Any, ...], Any] = {}
+    for value in values:
+        seen.setdefault(value_order(value), value)
+    return list(seen.values())
 
 
 def value_order(value: Any) -> tuple[Any, ...]:
@@ -293,6 +346,8 @@ def _use(view: FeatureView | FeatureViewProjection) -> FeatureViewProjection:
 
 
 def _is_same(first: Any, second: Any) -> bool:
+    if isinstance(first, list) and isinstance(second, list):
+        return len(first) == len(second) and all(map(_is_same, first, second))
     return type(first) is type(second) and value_order(first) == value_order(second)
 
 
@@ -343,6 +398,8 @@ _AGGREGATES: Mapping[str, Callable[[Sequence[Any]], Any]] = {
     "mean": _mean,
     "min": lambda values: min(values, key=value_order),
     "max": lambda values: max(values, key=value_order),
+    "bool_and": all,
+    "bool_or": any,
     "var_samp": lambda values: _variance(values, 1),
     "var_pop": lambda values: _variance(values, 0),
     "stddev_samp": lambda values: _deviation(values, 1),

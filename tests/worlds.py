@@ -23,10 +23,11 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
+from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
 from hypothesis import strategies as st
 
-from tests.reference import Evaluate, Output, Reference, Relation, Row, agrees, selected, value_order
+from tests.reference import LISTS, Evaluate, Output, Reference, Relation, Row, agrees, selected, value_order
 
 _FILES = tempfile.TemporaryDirectory(prefix="hitherto-worlds-")
 atexit.register(_FILES.cleanup)
@@ -44,6 +45,8 @@ NAMES = (
     "a.b", "x--y", "Mixed", "{}", "%s", "group", "1st", "spine", "rank", "日本", "?", "$1", "*/",
 )  # fmt: skip
 VIEW_NAMES = ("v", "w", 'vi"ew', "select from", "ü", "spine", "row_id", "a__b")
+# Aggregates whose result is a number whatever they are of.
+_NUMERIC = ("count", "sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "median", "percentile")
 SPINE_FORMS = ("arrow", "arrow", "chunked", "pandas", "polars")
 
 
@@ -295,6 +298,8 @@ def plain_rows(table: pa.Table, up: Sequence[str | None] = ()) -> list[dict[str,
 
 
 def _plain_column(column: pa.ChunkedArray, *, up: bool) -> list[Any]:
+    if pa.types.is_list(column.type) and pa.types.is_timestamp(column.type.value_type):
+        return list(column.cast(pa.list_(pa.int64())).to_pylist())  # an answer: in microseconds
     if not pa.types.is_timestamp(column.type):
         return list(column.to_pylist())
     ticks = column.cast(pa.int64()).to_pylist()
@@ -559,13 +564,14 @@ class _WorldBuilder:
                 slide_interval=self._span() if self._chance(4) else None,
                 closed=self._pick(("left", "right", "both", "neither")),
                 where=self._condition(columns) if self._chance(4) else None,
+                **self._parameter(function),
                 name=self._pick((None, f"f{number}", f"{NAMES[-number - 1]} {number}")),
             )
             if item.name.lower() in taken:
                 continue
             taken[item.name.lower()] = item
             self._types[name, item.name] = _result_type(function, column.type)
-            if function not in ("min", "max", "first", "last", "count_distinct") and column.is_summable:
+            if function in _NUMERIC and column.is_summable:
                 numbers.append(item.name)
         after: dict[str, str] = {}
         if numbers and self._chance(3):
@@ -574,6 +580,14 @@ class _WorldBuilder:
             after["after"] = self._meaning(text, evaluate)
             self._types[name, "after"] = type_
         return ht.FeatureView(name, aggregations=list(taken.values()), post_aggregation=after, **common)
+
+    def _parameter(self, function: str) -> dict[str, Any]:
+        parameter = AGGREGATES[function].parameter
+        if parameter is None:
+            return {}
+        return {
+            parameter.name: self._pick((0.5, 0.0, 1.0, 0.9, 0.25, 1 / 3) if parameter.name == "p" else (2, 1, 3, 100))
+        }
 
     def _condition(self, columns: Sequence[Column]) -> str:
         column = self._pick(columns)
@@ -682,18 +696,22 @@ def _answered(type_: pa.DataType) -> pa.DataType:
 
 
 def _functions(column: Column) -> tuple[str, ...]:
-    scalar = ("count", "last", "min", "max", "first", "count_distinct")
+    scalar = ("count", "last", "min", "max", "first", "count_distinct", "mode", *LISTS)
+    if column.type == pa.bool_():
+        return (*scalar, "bool_and", "bool_or")
     if not column.is_number:
         return scalar
-    statistics = ("mean", "var_samp", "stddev_pop", "var_pop", "stddev_samp")
+    statistics = ("mean", "var_samp", "stddev_pop", "var_pop", "stddev_samp", "median", "percentile", "percentile")
     return (*(("sum", "sum", "sum") if column.is_summable else ()), *scalar, *statistics)
 
 
 def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
     if function in ("count", "count_distinct"):
         return pa.int64()
-    if function in ("min", "max", "first", "last"):
+    if function in ("min", "max", "first", "last", "mode", "bool_and", "bool_or"):
         return _answered(type_)
+    if function in LISTS:
+        return pa.list_(_answered(type_))
     return pa.int64() if function == "sum" and pa.types.is_integer(type_) else pa.float64()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from random import Random
 from typing import Any
@@ -35,6 +36,21 @@ class NullsEqualNulls(Reference):
         return True
 
 
+class TiesOfFrequencyGoToTheGreatestValue(Reference):
+    def frequency_tie(self, value: Any) -> Any:
+        return _Reversed(value_order(value))
+
+
+class ListsOfTheLastValuesAreNewestFirst(Reference):
+    def oldest_first(self, newest_first: list[Any]) -> list[Any]:
+        return newest_first
+
+
+class PercentilesAreTheLowerValue(Reference):
+    def percentile(self, ordered: Sequence[float], p: float) -> float:
+        return ordered[math.floor(p * (len(ordered) - 1))]
+
+
 class _Reversed:
     def __init__(self, value: Any) -> None:
         self._value = value
@@ -49,7 +65,15 @@ class _Reversed:
         return hash(self._value)
 
 
-BROKEN = (WindowsReachAMicrosecondTooFar, TiesGoToTheLeastFeatures, NullCreatedTimesAreTheGreatest, NullsEqualNulls)
+BROKEN = (
+    WindowsReachAMicrosecondTooFar,
+    TiesGoToTheLeastFeatures,
+    NullCreatedTimesAreTheGreatest,
+    NullsEqualNulls,
+    TiesOfFrequencyGoToTheGreatestValue,
+    ListsOfTheLastValuesAreNewestFirst,
+    PercentilesAreTheLowerValue,
+)
 
 
 @pytest.mark.parametrize("broken", BROKEN)
