@@ -17,6 +17,7 @@ from ..planner.ir.logical import (
     ArrowData,
     CatalogTable,
     EngineData,
+    EngineQuery,
     EngineTable,
     NumberRows,
     ParquetFiles,
@@ -76,7 +77,7 @@ class SparkDialect(Dialect):
     def define_table(self, table: Table) -> Sql | None:
         """Files are read by name, and the name is a view of them; all of them are one path with alternatives."""
         if not isinstance(table.data, ParquetFiles):
-            return None
+            return super().define_table(table)
         paths = [literal_path(path) for path in table.data.paths]
         one = paths[0] if len(paths) == 1 else "/{" + ",".join(path.removeprefix("/") for path in paths) + "}"
         path = sql.text(f"file://{one}")
@@ -111,7 +112,7 @@ class SparkDialect(Dialect):
         A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest number.
         """
         type_, data, value = scan.table.schema[column], scan.table.data, sql.column(column)
-        if type_.is_float and isinstance(data, ParquetFiles | CatalogTable):
+        if type_.is_float and isinstance(data, ParquetFiles | CatalogTable | EngineQuery):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"

@@ -24,6 +24,7 @@ if TYPE_CHECKING:
 
     from .engine import SqlComputeEngine
 
+_LONGEST_MESSAGE = 600
 RESERVED_NAMES = frozenset({"spine"})
 
 
@@ -217,6 +218,12 @@ def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
             sql=sql or error.sql,
             transient=error.transient,
         ) from None
+
+
+def shortened(error: EngineError) -> str:
+    """What an engine says, without the lines of the statement that it shows."""
+    text = str(error).split("\n\nLINE ", 1)[0].split("; line ", 1)[0].strip()
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
 def _overflow_hint(relations: list[Relation], message: str) -> str:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,14 +13,14 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import SpineError, UnsupportedError
+from ..planner.errors import SpineError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
-from .rows import EntityRows, check_names, time_column
+from .rows import EntityRows, check_names, is_query, time_column
 
 _BEYOND_TIME = 2**62
 _MICROSECONDS = {
@@ -41,9 +41,12 @@ class Spine(EntityRows):
     timestamp: str
 
     @classmethod
-    def take(cls, entity_df: Any, entity_timestamp: str | None) -> Spine:
-        """Take in pandas, Polars, Arrow data or a path to parquet. Raises a SpineError where there is no time."""
-        rows = _rows(entity_df)
+    def take(cls, entity_df: Any, entity_timestamp: str | None, run: Callable[[str], pa.Table] | None = None) -> Spine:
+        """Take in pandas, Polars, Arrow data, a DuckDB relation, a path to parquet or a query, which ``run`` runs.
+
+        Raises a SpineError where there is no time.
+        """
+        rows = run(entity_df) if run and isinstance(entity_df, str) and is_query(entity_df) else _rows(entity_df)
         try:
             schema = planner_schema(rows.schema)
         except ValueError as error:
@@ -156,8 +159,6 @@ def _rows(entity_df: Any) -> pa.Table:
 def _read_path(path: str) -> pa.Table:
     import pyarrow.parquet as pq
 
-    if path.split(None, 1)[:1] and path.split(None, 1)[0].upper() in ("SELECT", "WITH", "FROM"):
-        raise UnsupportedError("entity rows as SQL are not supported yet; give a table or a parquet path")
     if not os.path.exists(path):
         raise SpineError(f"entity rows: there is no file {os.path.abspath(path)}")
     try:

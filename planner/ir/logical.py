@@ -94,9 +94,20 @@ class EngineData:
 
 @dataclasses.dataclass(frozen=True)
 class CatalogTable:
-    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it."""
+    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it.
+
+    ``is_plain`` where its columns are known to be of the schema's types, and of none that only the engine has.
+    """
 
     parts: tuple[str, ...]
+    is_plain: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineQuery:
+    """Data of a table: a query of the user's in the engine's own SQL, passed on as it is."""
+
+    sql: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +117,7 @@ class EngineTable:
     name: str
 
 
-TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineTable
+TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineQuery | EngineTable
 
 
 @node

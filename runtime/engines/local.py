@@ -14,7 +14,7 @@ from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
 from ...planner.errors import DefinitionError, EngineError
-from ...planner.ir.logical import ArrowData, CatalogTable, TableData
+from ...planner.ir.logical import ArrowData, CatalogTable, EngineQuery, TableData
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
 
@@ -29,6 +29,7 @@ SELECT DISTINCT own.function_name AS name FROM duckdb_functions() AS own
 JOIN duckdb_functions() AS built_in ON own.function_name = built_in.function_name
 WHERE NOT own.internal AND built_in.internal ORDER BY name
 """
+_DIALECT = DuckDBDialect()
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -42,7 +43,7 @@ class LocalComputeEngine(SqlComputeEngine):
     Raises a DefinitionError where those are given together with ``connection``.
     """
 
-    compiler = SqlCompiler(DuckDBDialect())
+    compiler = SqlCompiler(_DIALECT)
 
     def __init__(
         self,
@@ -136,11 +137,21 @@ class LocalConnection(SqlConnection):
         if isinstance(data, ArrowData):
             with _translated(""):
                 self._cursor.register(name, data.value)
+        elif isinstance(data, EngineQuery):
+            self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
 
     def describe(self, data: TableData) -> pa.Schema:
-        if not isinstance(data, CatalogTable):
-            raise EngineError(f"DuckDB reads no {type(data).__name__}")
-        return self.read(f"SELECT * FROM {qualified(data.parts).sql('duckdb')} LIMIT 0").schema
+        match data:
+            case CatalogTable(parts=parts):
+                table = qualified(parts).sql("duckdb")
+            case EngineQuery(text):
+                with _translated(text):
+                    if len(self._cursor.extract_statements(text)) != 1:
+                        raise EngineError("the query is more than one statement")
+                table = f"(\n{text}\n)"
+            case _:
+                raise EngineError(f"DuckDB reads no {type(data).__name__}")
+        return self.read(f"SELECT * FROM {table} LIMIT 0").schema
 
     def close(self) -> None:
         self._worker.shutdown()

@@ -15,7 +15,15 @@ import pyarrow as pa
 
 from ...dialects.spark import POSITION, SESSION, literal_path
 from ...planner.errors import EngineError, SpineError, UnsupportedError
-from ...planner.ir.logical import ArrowData, CatalogTable, EngineData, ParquetFiles, TableData, feature_type
+from ...planner.ir.logical import (
+    ArrowData,
+    CatalogTable,
+    EngineData,
+    EngineQuery,
+    ParquetFiles,
+    TableData,
+    feature_type,
+)
 from ...planner.types import DataType, Kind
 from ..arrow import arrow_type, data_type, floor_to_micros
 from ..session import RESERVED_NAMES, SqlConnection
@@ -98,8 +106,10 @@ class SparkConnection(SqlConnection):
                 return self._session.read.parquet(*map(_as_uri, paths))
             case ArrowData(value):
                 return self._session.createDataFrame(_shipped(value, numbered=numbered, as_values=as_values))
-            case CatalogTable(parts):
+            case CatalogTable(parts=parts):
                 return self._borrowed(self._user.table(".".join(map(_quoted, parts))))
+            case EngineQuery(text):
+                return self._borrowed(self._user.sql(text))
             case EngineData(value):
                 return self._borrowed(value)
             case _:

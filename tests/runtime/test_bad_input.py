@@ -213,21 +213,17 @@ def test_a_pandas_series_is_no_table() -> None:
         ht.ArrowSource(series, timestamp_field="t")
 
 
-def test_a_polars_lazy_frame_is_not_tabular_yet() -> None:
-    with pytest.raises(ht.SpineError, match="LazyFrame is not tabular"):
-        job(pl.from_arrow(SPINE).lazy())  # type: ignore[union-attr]
+def test_a_lazy_frame_of_polars_is_collected_and_its_error_is_ours() -> None:
+    lazy = pl.from_arrow(SPINE).lazy()  # type: ignore[union-attr]
+    assert job(lazy).to_arrow().num_rows == SPINE.num_rows
+    with pytest.raises(ht.SpineError, match=r"entity rows: cannot be read as a table: ColumnNotFoundError: .*nowhere"):
+        job(lazy.select("nowhere"))
 
 
 def test_a_column_that_the_engine_cannot_read_is_told_as_ours() -> None:
     wide = DATA.append_column("wide", pa.array([1, 2, 3]).cast(pa.decimal256(50, 2)))
     with pytest.raises(ht.HithertoError, match=r"spend(.|\n)*wide|Decimal"):
         job(SPINE, view(source=ht.ArrowSource(wide, timestamp_field="ts"), features=["wide"])).to_arrow()
-
-
-def test_sql_as_entity_rows_is_not_supported_yet() -> None:
-    for text in ("SELECT 1", " with x as (select 1) select * from x", "from x"):
-        with pytest.raises(ht.UnsupportedError, match="entity rows as SQL are not supported yet; give a table"):
-            job(text)
 
 
 def test_an_entity_file_that_is_not_parquet_says_so(tmp_path: Path) -> None:
