@@ -37,6 +37,10 @@ def _as_glob(path: str) -> str:
     return re.sub(r"[*?\[]", lambda wildcard: f"[{wildcard[0]}]", path)
 
 
+def _option(name: str, value: Sql) -> Sql:
+    return exp.EQ(this=exp.Var(this=name), expression=value)
+
+
 class DuckDBDialect(Dialect):
     """Relations in DuckDB."""
 
@@ -64,16 +68,27 @@ class DuckDBDialect(Dialect):
 
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
-            case ParquetFiles(paths):
-                files: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in paths])
-                no_hive = exp.EQ(this=exp.Var(this="hive_partitioning"), expression=exp.Boolean(this=False))
-                return exp.Table(this=sql.function("read_parquet", files, no_hive))
+            case ParquetFiles() as files:
+                return exp.Table(this=self._read_parquet(files))
             case CatalogTable(parts=parts):
                 return sql.qualified(parts)
             case ArrowData() | EngineData() | EngineQuery():
                 return sql.table(scan.table.name)
             case EngineTable(name):
                 return sql.table(name)
+
+    def _read_parquet(self, files: ParquetFiles) -> Sql:
+        """Columns are found by name and read as their common type; values of folders have types of their own."""
+        paths: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in files.paths])
+        options = [_option("hive_partitioning", exp.Boolean(this=bool(files.partitions)))]
+        if files.schema is not None:
+            options.append(_option("union_by_name", exp.Boolean(this=True)))
+        if files.schema is not None and files.partitions:
+            types = {name: self.expressions.type_name(files.schema[name]) for name in files.partitions}
+            options.append(
+                _option("hive_types", self.struct([(name, sql.text(type_)) for name, type_ in types.items()]))
+            )
+        return sql.function("read_parquet", paths, *options)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
         """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.

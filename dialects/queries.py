@@ -13,7 +13,7 @@ from ..planner.errors import DefinitionError
 _FIRST_WORDS = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", re.DOTALL)
 _WORD = re.compile(r"\s*\(*\s*(\w*)")
-_WRITING = (exp.DML, exp.DDL, exp.Command, exp.Into, exp.Drop, exp.Set)
+_WRITING = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Copy, exp.Drop, exp.Command, exp.Into)
 
 
 def check_query(text: str, dialect: str, where: str) -> str:
@@ -34,12 +34,14 @@ def check_query(text: str, dialect: str, where: str) -> str:
             f"{where}: a query begins with SELECT, WITH or FROM, and this with {first!r}: {_brief(text)}"
         )
     try:
-        trees = [tree for tree in sqlglot.parse(text, dialect=dialect) if tree is not None]
+        parsed = sqlglot.parse(text, dialect=dialect)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n", 1)[0].rstrip(".")
         raise DefinitionError(f"{where}: {_brief(text)} is not a query in {dialect}'s SQL: {reason}") from None
     except RecursionError:
         raise DefinitionError(f"{where}: the query is nested too deeply") from None
+    # A comment behind the last semicolon is a statement of its own to sqlglot.
+    trees = [tree for tree in parsed if tree is not None and not isinstance(tree, exp.Semicolon)]
     if len(trees) != 1:
         raise DefinitionError(f"{where}: {len(trees)} statements; give one query")
     tree = trees[0]

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import pyarrow as pa
@@ -101,6 +101,14 @@ def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBat
             yield pa.RecordBatch.from_arrays(columns, schema=wanted)
 
     return pa.RecordBatchReader.from_batches(wanted, batches())
+
+
+def narrowed(data: Any, columns: Collection[str]) -> Any:
+    """Arrow data with some of its columns, in their order, and at least one: a table without columns has no rows."""
+    if not hasattr(data, "select"):
+        return data
+    names = [name for name in data.schema.names if name in columns]
+    return data.select(names or data.schema.names[:1])
 
 
 def is_tabular(data: Any) -> bool:

@@ -13,7 +13,7 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import SpineError
+from ..planner.errors import SourceError, SpineError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
@@ -21,6 +21,8 @@ from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, is_query, time_column
+from .sources.columns import text_files
+from .sources.paths import Files, format_of
 
 _BEYOND_TIME = 2**62
 _MICROSECONDS = {
@@ -156,11 +158,22 @@ def _rows(entity_df: Any) -> pa.Table:
         raise SpineError(f"entity rows: cannot be read as a table: {error}") from None
 
 
+def _read_text(path: str) -> pa.Table:
+    """A csv or json file, with the types that its values have. Raises a SpineError where it can't be read."""
+    try:
+        whole = os.path.abspath(path)
+        return text_files("entity rows", format_of(path), Files(whole, {}), [whole], {}).to_table()
+    except SourceError as error:
+        raise SpineError(f"entity rows: {str(error).removeprefix('source: ')}") from None
+
+
 def _read_path(path: str) -> pa.Table:
     import pyarrow.parquet as pq
 
     if not os.path.exists(path):
         raise SpineError(f"entity rows: there is no file {os.path.abspath(path)}")
+    if format_of(path) != "parquet":
+        return _read_text(path)
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

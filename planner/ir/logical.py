@@ -73,9 +73,15 @@ def _relations_in(value: object) -> tuple[Relation, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class ParquetFiles:
-    """Data of a table: parquet files of one schema."""
+    """Data of a table: parquet files.
+
+    ``schema`` is given where a file has other columns or narrower types than the table, or where a folder's name gives
+    values, ``/year=2024/``: those columns are ``partitions``.
+    """
 
     paths: tuple[str, ...]
+    schema: Schema | None = None
+    partitions: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -183,4 +183,6 @@ def _translated(sql: str) -> Generator[None]:
         is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
         if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
             raise KeyboardInterrupt from None
+        # What Python says in a stream that DuckDB reads comes with Arrow's trace of it.
+        text = text.split(" Detail: Python exception:", 1)[0]
         raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None
