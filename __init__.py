@@ -33,6 +33,7 @@ if TYPE_CHECKING:
     from .runtime.sinks.sqlite import SqliteOnlineStore
     from .runtime.sources.arrow import ArrowSource
     from .runtime.sources.files import FileSource
+    from .runtime.sources.query import QuerySource
     from .runtime.sources.table import TableSource
     from .runtime.store import FeatureStore
 
@@ -54,6 +55,7 @@ _HOMES = {
     "runtime.sinks.sqlite": "SqliteOnlineStore",
     "runtime.sources.arrow": "ArrowSource",
     "runtime.sources.files": "FileSource",
+    "runtime.sources.query": "QuerySource",
     "runtime.sources.table": "TableSource",
     "runtime.store": "FeatureStore",
 }
@@ -82,6 +84,7 @@ __all__ = [
     "OnlineStore",
     "PlanTypeError",
     "PlannerOptions",
+    "QuerySource",
     "RelationalNode",
     "RetrievalJob",
     "Source",

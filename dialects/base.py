@@ -9,7 +9,7 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
-from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowedAggregate
+from ..planner.ir.logical import EngineQuery, NumberRows, Relation, Scan, Table, WindowedAggregate
 from . import syntax as sql
 from .block import Block
 from .expressions import ExpressionCompiler
@@ -37,7 +37,13 @@ class Dialect(ABC):
 
     def define_table(self, table: Table) -> Sql | None:
         """A statement that a script needs before it can read a table by name; None where it can already."""
-        return None
+        return self.define_view(table.name, table.data.sql) if isinstance(table.data, EngineQuery) else None
+
+    def define_view(self, name: str, query: str) -> Sql:
+        """A statement that gives a query of the user's own a name, for as long as the session lasts."""
+        # The line's end keeps a comment at the end of the query from what follows it.
+        made = f"TEMPORARY VIEW {sql.table(name).sql(self.name)} AS (\n{query}\n)"
+        return exp.Command(this="CREATE OR REPLACE", expression=made)
 
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """A statement that fills a temporary table: at once, or with ``is_lazy`` when it is read, as the engine can."""

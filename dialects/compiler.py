@@ -9,6 +9,7 @@ from sqlglot import exp
 from ..planner.ir.logical import Relation, Scan, topological
 from . import syntax as sql
 from .base import Dialect
+from .queries import check_query
 from .statement import Statement
 from .syntax import Sql
 
@@ -42,6 +43,10 @@ class SqlCompiler:
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said."""
         return self.dialect.create_table(name, query, is_lazy=is_lazy)
+
+    def query(self, text: str, where: str) -> str:
+        """A query of the user's own. Raises a DefinitionError where the text is anything else, or more than one."""
+        return check_query(text, self.dialect.name, where)
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""

@@ -13,6 +13,7 @@ from ..planner.ir.logical import (
     ArrowData,
     CatalogTable,
     EngineData,
+    EngineQuery,
     EngineTable,
     NumberRows,
     ParquetFiles,
@@ -35,6 +36,10 @@ from .windowed import Windowed
 def _as_glob(path: str) -> str:
     """A path whose own wildcards are taken literally: read_parquet reads every path as a glob."""
     return re.sub(r"[*?\[]", lambda wildcard: f"[{wildcard[0]}]", path)
+
+
+def _option(name: str, value: Sql) -> Sql:
+    return exp.EQ(this=exp.Var(this=name), expression=value)
 
 
 class DuckDBDialect(Dialect):
@@ -65,26 +70,41 @@ class DuckDBDialect(Dialect):
 
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
-            case ParquetFiles(paths):
-                files: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in paths])
-                no_hive = exp.EQ(this=exp.Var(this="hive_partitioning"), expression=exp.Boolean(this=False))
-                return exp.Table(this=sql.function("read_parquet", files, no_hive))
-            case CatalogTable(parts):
+            case ParquetFiles() as files:
+                return exp.Table(this=self._read_parquet(files))
+            case CatalogTable(parts=parts):
                 return sql.qualified(parts)
-            case ArrowData() | EngineData():
+            case ArrowData() | EngineData() | EngineQuery():
                 return sql.table(scan.table.name)
             case EngineTable(name):
                 return sql.table(name)
+
+    def _read_parquet(self, files: ParquetFiles) -> Sql:
+        """Columns are found by name and read as their common type; values of folders have types of their own."""
+        paths: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in files.paths])
+        options = [_option("hive_partitioning", exp.Boolean(this=bool(files.partitions)))]
+        if files.schema is not None:
+            options.append(_option("union_by_name", exp.Boolean(this=True)))
+        if files.schema is not None and files.partitions:
+            types = {name: self.expressions.type_name(files.schema[name]) for name in files.partitions}
+            options.append(
+                _option("hive_types", self.struct([(name, sql.text(type_)) for name, type_ in types.items()]))
+            )
+        return sql.function("read_parquet", paths, *options)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
         """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.
 
         A float of a file is hidden from the file's statistics, which leave NaN out: with values 0 and NaN the maximum
-        is 0, and DuckDB would take ``x > 1`` to be false for every row, though NaN is the greatest number.
+        is 0, and DuckDB would take ``x > 1`` to be false for every row, though NaN is the greatest number. Texts and
+        decimals of a table or query of the user's may be of a type that only DuckDB has, such as ENUM or HUGEINT.
         """
         type_ = scan.table.schema[column]
         value = sql.column(column)
-        if type_.is_float and isinstance(scan.table.data, ParquetFiles | CatalogTable):
+        is_users = isinstance(scan.table.data, CatalogTable | EngineQuery)
+        if type_.kind in ("string", "decimal") and is_users and not getattr(scan.table.data, "is_plain", False):
+            return sql.cast(value, self.expressions.type_name(type_))
+        if type_.is_float and (is_users or isinstance(scan.table.data, ParquetFiles)):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         ours = isinstance(scan.table.data, EngineTable)

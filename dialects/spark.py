@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Mapping, Sequence
+from pathlib import Path
 from typing import Any
 
 from sqlglot import exp
@@ -17,6 +18,7 @@ from ..planner.ir.logical import (
     ArrowData,
     CatalogTable,
     EngineData,
+    EngineQuery,
     EngineTable,
     NumberRows,
     ParquetFiles,
@@ -27,6 +29,7 @@ from ..planner.ir.logical import (
     WindowedAggregate,
 )
 from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, RunningMaximum, UnionLastValue
+from ..planner.types import DataType, Schema
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
@@ -51,6 +54,8 @@ SESSION: Mapping[str, str] = {
     "spark.sql.legacy.parquet.nanosAsLong": "true",
     "spark.sql.parquet.outputTimestampType": "TIMESTAMP_MICROS",
 }
+
+_UNSIGNED = {"uint8": "SMALLINT", "uint16": "INT", "uint32": "BIGINT", "uint64": "DECIMAL(20, 0)"}
 
 POSITION = "hitherto_position"
 """The column with which in-memory rows are numbered before they are handed over."""
@@ -78,12 +83,16 @@ class SparkDialect(Dialect):
     def define_table(self, table: Table) -> Sql | None:
         """Files are read by name, and the name is a view of them; all of them are one path with alternatives."""
         if not isinstance(table.data, ParquetFiles):
-            return None
+            return super().define_table(table)
         paths = [literal_path(path) for path in table.data.paths]
         one = paths[0] if len(paths) == 1 else "/{" + ",".join(path.removeprefix("/") for path in paths) + "}"
-        path = sql.text(f"file://{one}")
-        options = f"USING parquet OPTIONS (path {path.sql(self.name)})"
-        return exp.Command(this="CREATE", expression=f"TEMPORARY VIEW {sql.table(table.name).sql(self.name)} {options}")
+        options = {"path": f"file://{one}", **read_options(table.data)}
+        listed = ", ".join(f"{name} {sql.text(value).sql(self.name)}" for name, value in options.items())
+        columns = "" if table.data.schema is None else f" ({file_columns(table.data.schema)})"
+        named = sql.table(table.name).sql(self.name)
+        return exp.Command(
+            this="CREATE", expression=f"TEMPORARY VIEW {named}{columns} USING parquet OPTIONS ({listed})"
+        )
 
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """Spark has no temporary tables; a cached view is run once."""
@@ -113,7 +122,7 @@ class SparkDialect(Dialect):
         A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest number.
         """
         type_, data, value = scan.table.schema[column], scan.table.data, sql.column(column)
-        if type_.is_float and isinstance(data, ParquetFiles | CatalogTable):
+        if type_.is_float and isinstance(data, ParquetFiles | CatalogTable | EngineQuery):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"
@@ -158,6 +167,35 @@ class SparkDialect(Dialect):
 
     def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
         return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
+
+
+def file_columns(schema: Schema) -> str:
+    """Columns of files as Spark declares them; one of a type that it does not have is left out."""
+    typed = [(field.name, _file_type(field.type)) for field in schema]
+    return ", ".join(f"{sql.name(name).sql('spark')} {type_}" for name, type_ in typed if type_)
+
+
+def _file_type(type_: DataType) -> str:
+    """Spark's type of a column of a parquet file: unsigned ones are wider, nanoseconds integers."""
+    if type_.kind == "list" and type_.element is not None:
+        element = _file_type(type_.element)
+        return f"ARRAY<{element}>" if element else ""
+    if type_.kind == "struct":
+        fields = [(sql.name(field.name).sql("spark"), _file_type(field.type)) for field in type_.fields]
+        return f"STRUCT<{', '.join(f'{name}: {each}' for name, each in fields)}>" if all(e for _, e in fields) else ""
+    if type_.kind == "timestamp":
+        return "BIGINT" if type_.unit == "ns" else "TIMESTAMP_NTZ" if type_.zone is None else "TIMESTAMP_LTZ"
+    if type_.kind in ("other", "null"):
+        return ""
+    return _UNSIGNED.get(type_.kind) or SparkExpressions().type_name(type_)
+
+
+def read_options(files: ParquetFiles) -> dict[str, str]:
+    """From which folder on names of folders are columns."""
+    if not files.partitions:
+        return {}
+    first = next(index for index, part in enumerate(Path(files.paths[0]).parts) if "=" in part)
+    return {"basePath": Path(*Path(files.paths[0]).parts[:first]).as_uri()}
 
 
 def literal_path(path: str) -> str:

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from typing import Literal
+from typing import Literal, cast, get_args
 
 Kind = Literal[
     "null", "bool",
@@ -88,6 +89,68 @@ class Field:
 
     name: str
     type: DataType
+
+
+_NAMED = re.compile(r"(?P<name>[a-z0-9]+)\s*(?:[\[(<]\s*(?P<inside>.*?)\s*[\])>])?")
+_PLAIN_NAMES = frozenset(get_args(Kind)) - {"null", "decimal", "timestamp", "list", "struct", "other"}
+
+
+def parse_type(text: str) -> DataType:
+    """The type of a name: the text of a ``DataType``. Raises ValueError for any other text.
+
+    >>> parse_type("timestamp[ms, UTC]").zone, parse_type("decimal(10, 2)").scale, parse_type("int64").kind
+    ('UTC', 2, 'int64')
+    """
+    found = _NAMED.fullmatch(text.strip())
+    name, inside = (found["name"], found["inside"]) if found else ("", None)
+    parts = [part.strip() for part in (inside or "").split(",")]
+    if name in _PLAIN_NAMES and inside is None:
+        return DataType(cast("Kind", name))
+    if name == "timestamp" and (inside is None or parts[0] in get_args(TimeUnit)) and len(parts) <= 2:
+        return DataType("timestamp", unit=cast("TimeUnit", parts[0] or "us"), zone=parts[1] if parts[1:] else None)
+    if name == "decimal" and len(parts) == 2 and all(part.isdecimal() for part in parts):
+        precision, scale = map(int, parts)
+        if 1 <= precision <= 38 and scale <= precision:
+            return DataType("decimal", precision=precision, scale=scale)
+    raise ValueError(f"{text!r} is no type; give one such as int64, float64, string, bool, date, timestamp[us, UTC]")
+
+
+def common_type(one: DataType, other: DataType) -> DataType | None:
+    """The type that holds every value of both as it is, of the same family; None where there is none.
+
+    An integer and a float have none: a float of 64 bits does not hold every integer.
+
+    >>> str(common_type(DataType("int32"), DataType("int64"))), common_type(INT64, FLOAT64)
+    ('int64', None)
+    """
+    if one == other or other.kind == "null":
+        return one
+    if one.kind == "null":
+        return other
+    if one.is_integer and other.is_integer:
+        return _common_integer(one, other)
+    if one.is_float and other.is_float:
+        return FLOAT64
+    if one.kind == other.kind == "decimal":
+        scale = max(one.scale, other.scale)
+        precision = max(one.precision - one.scale, other.precision - other.scale) + scale
+        return DataType("decimal", precision=precision, scale=scale) if precision <= 38 else None
+    is_fine = "ns" in (one.unit, other.unit) and one.unit != other.unit
+    if one.kind == other.kind == "timestamp" and (one.zone is None) == (other.zone is None) and not is_fine:
+        unit = one.unit if one.unit == other.unit else "us"
+        return DataType("timestamp", unit=unit, zone=one.zone if one.zone == other.zone else "UTC")
+    return None
+
+
+def _common_integer(one: DataType, other: DataType) -> DataType | None:
+    """The wider; of a signed and an unsigned one the signed integer that holds both."""
+    ones, others = one.kind.removeprefix("u"), other.kind.removeprefix("u")
+    width = max(int(ones[3:]), int(others[3:]))
+    if one.kind.startswith("u") == other.kind.startswith("u"):
+        return DataType(cast("Kind", f"{'u' if one.kind.startswith('u') else ''}int{width}"))
+    unsigned = int((ones if one.kind.startswith("u") else others)[3:])
+    needed = max(width, 2 * unsigned)
+    return DataType(cast("Kind", f"int{needed}")) if needed <= 64 else None
 
 
 NULL = DataType("null")

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Collection, Iterator
 from typing import Any, cast
 
 import pyarrow as pa
@@ -123,17 +123,28 @@ def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBat
     return pa.RecordBatchReader.from_batches(wanted, batches())
 
 
+def narrowed(data: Any, columns: Collection[str]) -> Any:
+    """Arrow data with some of its columns, in their order, and at least one: a table without columns has no rows."""
+    if not hasattr(data, "select"):
+        return data
+    names = [name for name in data.schema.names if name in columns]
+    return data.select(names or data.schema.names[:1])
+
+
 def is_tabular(data: Any) -> bool:
     """Whether ``to_table`` takes it."""
     if type(data).__name__ == "Series":
         return False
-    return isinstance(data, pa.Table | pa.RecordBatch) or hasattr(data, "__arrow_c_stream__") or _is_pandas(data)
+    if isinstance(data, pa.Table | pa.RecordBatch) or hasattr(data, "__arrow_c_stream__"):
+        return True
+    return _is_pandas(data) or _is_of("polars", "LazyFrame", data)
 
 
 def to_table(data: Any) -> pa.Table:
     """An Arrow table of pandas, Polars, Arrow data or anything with ``__arrow_c_stream__``, without a pandas index.
 
-    A pandas frame is copied, since it can be changed later. Raises ValueError where it has a column of mixed types.
+    A pandas frame is copied, since it can be changed later; a lazy frame of Polars is collected. Raises ValueError
+    where a pandas frame has a column of mixed types, or what gives the stream fails.
     """
     if isinstance(data, pa.Table):
         return data
@@ -141,9 +152,17 @@ def to_table(data: Any) -> pa.Table:
         return pa.Table.from_batches([data])
     if _is_pandas(data):
         return pa.Table.from_pandas(data.copy(), preserve_index=False)
-    return pa.RecordBatchReader.from_stream(data).read_all()
+    try:
+        whole = data.collect() if _is_of("polars", "LazyFrame", data) else data
+        return pa.RecordBatchReader.from_stream(whole).read_all()
+    except Exception as error:  # Whatever the library that gives the stream raises, such as DuckDB for a relation.
+        raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
 def _is_pandas(data: Any) -> bool:
-    """By name, so that pandas is not imported to find out."""
-    return type(data).__module__.split(".", 1)[0] == "pandas" and type(data).__name__ == "DataFrame"
+    return _is_of("pandas", "DataFrame", data)
+
+
+def _is_of(library: str, name: str, data: Any) -> bool:
+    """By name, so that no library is imported to find out."""
+    return type(data).__module__.split(".", 1)[0] == library and type(data).__name__ == name

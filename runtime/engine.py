@@ -12,11 +12,20 @@ from ..dialects.compiler import SqlCompiler
 from ..planner.append import Append
 from ..planner.compiler import CompiledPlan, compile_plan
 from ..planner.dag import ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
-from ..planner.errors import EngineError, HithertoError, SourceError, UnsupportedError, shown
+from ..planner.errors import (
+    DefinitionError,
+    EngineError,
+    HithertoError,
+    SourceError,
+    SpineError,
+    UnsupportedError,
+    shown,
+)
 from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from ..planner.ir.logical import (
     CatalogTable,
+    EngineQuery,
     Relation,
     TableData,
 )
@@ -26,7 +35,7 @@ from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .arrow import planner_schema
 from .rows import EntityRows
-from .session import RESERVED_NAMES, SqlConnection, SqlSession
+from .session import RESERVED_NAMES, SqlConnection, SqlSession, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -61,6 +70,14 @@ class ComputeEngine(ABC):
     def columns(self, data: TableData) -> Schema:
         """The columns of a table that only the engine can read. Raises a SourceError where there is none."""
         raise UnsupportedError(f"{type(self).__name__} has no tables of its own; give a FileSource or an ArrowSource")
+
+    def query(self, text: str) -> str:
+        """A query in the engine's own SQL. Raises a DefinitionError where the text is anything else."""
+        raise UnsupportedError(f"{type(self).__name__} runs no SQL of yours; give a FileSource or an ArrowSource")
+
+    def entity_query(self, text: str) -> pa.Table:
+        """The rows of a query in the engine's own SQL, run now. Raises a SpineError where that fails."""
+        raise UnsupportedError(f"{type(self).__name__} runs no SQL of yours; give entity rows as a table")
 
     def entity_rows(self, entity_df: object, entity_timestamp: str | None) -> EntityRows | None:
         """Entity rows that are an object of the engine's own, to be left there; None for everything else."""
@@ -168,6 +185,22 @@ class SqlComputeEngine(ComputeEngine):
     def columns(self, data: TableData) -> Schema:
         return planner_schema(self.arrow_columns(data))
 
+    def query(self, text: str) -> str:
+        return self.compiler.query(text, "QuerySource")
+
+    def entity_query(self, text: str) -> pa.Table:
+        try:
+            query = self.compiler.query(text, "entity rows")
+        except DefinitionError as error:
+            raise SpineError(str(error)) from None
+        connection = self.connect()
+        try:
+            return connection.read(query).read_all()
+        except EngineError as error:
+            raise SpineError(f"entity rows: {self.description} cannot run the query: {shortened(error)}") from None
+        finally:
+            connection.close()
+
     def arrow_columns(self, data: TableData) -> pa.Schema:
         """The columns of a table that only the engine can read, as it gives them. Raises a SourceError."""
         connection = self.connect()
@@ -175,7 +208,8 @@ class SqlComputeEngine(ComputeEngine):
             return connection.describe(data)
         except EngineError as error:
             name = ".".join(data.parts) if isinstance(data, CatalogTable) else "data"
-            raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {error}") from None
+            name = "query" if isinstance(data, EngineQuery) else name
+            raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {shortened(error)}") from None
         finally:
             connection.close()
 

@@ -145,7 +145,7 @@ class RetrievalJob:
         """
         engine = self._sql_engine("to_sql")
         whole = self._rows.whole()
-        spine = Table(whole.token, whole.schema, CatalogTable((whole.name,)), name=whole.name)
+        spine = Table(whole.token, whole.schema, CatalogTable((whole.name,), is_plain=True), name=whole.name)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         return script(self._compile(task).plan, engine.compiler)
 

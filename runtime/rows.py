@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import AbstractContextManager, contextmanager
@@ -21,6 +22,11 @@ from .arrow import planner_schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+
+_QUERY = re.compile(
+    r"""(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:SELECT|WITH|FROM)(?=\s|$|["'(*]|--|/\*)""", re.IGNORECASE | re.DOTALL
+)
 
 
 class EntityRows(ABC):
@@ -171,6 +177,15 @@ class EngineRows(EntityRows):
 def _engine_data(task: HistoricalRetrievalTask) -> EngineData:
     assert isinstance(task.spine.data, EngineData)
     return task.spine.data
+
+
+def is_query(text: str) -> bool:
+    """Whether a text is a query and not a path: its first word, behind comments, is SELECT, WITH or FROM.
+
+    >>> is_query("/* of today */ select * from t"), is_query("from/rows.parquet")
+    (True, False)
+    """
+    return _QUERY.match(text) is not None
 
 
 def check_names(schema: Schema) -> None:

@@ -11,6 +11,7 @@ from typing import TYPE_CHECKING
 from ..planner.compiler import lower_alone, lower_plan
 from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionPlan
 from ..planner.errors import EngineError
+from ..planner.expr.nodes import columns_of
 from ..planner.ir.logical import (
     ArrowData,
     EngineTable,
@@ -26,7 +27,7 @@ from ..planner.ir.physical import Materialize
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, free_name
-from .arrow import planned_reader
+from .arrow import narrowed, planned_reader
 from .explain import Explanation, script
 
 if TYPE_CHECKING:
@@ -36,6 +37,7 @@ if TYPE_CHECKING:
 
 # What DuckDB, Spark's casts and Spark's decimals say.
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
+_LONGEST_MESSAGE = 600
 RESERVED_NAMES = frozenset({"spine"})
 
 
@@ -82,7 +84,7 @@ class SqlSession:
         self._statistics = statistics
         self._is_lazy = is_lazy
         self._tables: set[str] = set()
-        self._registered: dict[str, TableData] = {}
+        self._registered: dict[str, tuple[TableData, frozenset[str]]] = {}
         self._reserved = set(RESERVED_NAMES)
         self._ended = False
 
@@ -142,21 +144,31 @@ class SqlSession:
     def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
         """Register the value's rows under the name."""
         data = ArrowData(value.to_reader().read_all())
-        self._register(name, data)
+        self._register(name, data, frozenset(value.schema.names))
         table = Table(f"{name} {id(data.value)}", value.schema, EngineTable(name), name=name)
         return SqlValue(self, Scan(table, value.schema.names))
 
     def register_data(self, relation: Relation) -> None:
-        """Make the tables that a relation scans readable."""
+        """Make the tables that a relation scans readable, in memory with the columns that it reads and no others."""
+        needed: dict[str, tuple[TableData, frozenset[str]]] = {}
         for scan in topological(relation):
             if isinstance(scan, Scan) and not isinstance(scan.table.data, EngineTable):
-                self._register(scan.table.name, scan.table.data)
+                name, read = scan.table.name, frozenset(scan.columns)
+                read |= frozenset(() if scan.predicate is None else columns_of(scan.predicate))
+                needed[name] = (scan.table.data, needed[name][1] | read if name in needed else read)
+        for name, (data, columns) in needed.items():
+            self._register(name, data, columns)
 
-    def _register(self, name: str, data: TableData) -> None:
-        if self._registered.get(name) != data:
-            with located(name, None, ""):
-                self.connection.register(name, data)
-            self._registered[name] = data
+    def _register(self, name: str, data: TableData, columns: frozenset[str]) -> None:
+        known, before = self._registered.get(name, (None, frozenset[str]()))
+        if known == data and columns <= before:
+            return
+        whole = columns | before if known == data else columns
+        with located(name, None, ""):
+            self.connection.register(
+                name, ArrowData(narrowed(data.value, whole)) if isinstance(data, ArrowData) else data
+            )
+        self._registered[name] = (data, whole)
 
     def statement(self, relation: Relation) -> str:
         """The query of a relation whose data is registered."""
@@ -229,6 +241,12 @@ def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
             sql=sql or error.sql,
             transient=error.transient,
         ) from None
+
+
+def shortened(error: EngineError) -> str:
+    """What an engine says, without the lines of the statement that it shows."""
+    text = str(error).split("\n\nLINE ", 1)[0].split("; line ", 1)[0].strip()
+    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
 
 
 def _overflow_hint(relations: list[Relation], message: str) -> str:

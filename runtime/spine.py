@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator
+from collections.abc import Callable, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,14 +13,16 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import SpineError, UnsupportedError, shown
+from ..planner.errors import SourceError, SpineError, shown
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
 from ..planner.types import BEYOND_TIME, Schema, unusable_name
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
-from .rows import EntityRows, check_names, time_column
+from .rows import EntityRows, check_names, is_query, time_column
+from .sources.columns import text_files
+from .sources.paths import Files, format_of
 
 _MICROSECONDS = {
     "d": Fraction(86_400_000_000),
@@ -40,9 +42,12 @@ class Spine(EntityRows):
     timestamp: str
 
     @classmethod
-    def take(cls, entity_df: Any, entity_timestamp: str | None) -> Spine:
-        """Take in pandas, Polars, Arrow data or a path to parquet. Raises a SpineError where there is no time."""
-        rows = _rows(entity_df)
+    def take(cls, entity_df: Any, entity_timestamp: str | None, run: Callable[[str], pa.Table] | None = None) -> Spine:
+        """Take in pandas, Polars, Arrow data, a DuckDB relation, a path to parquet or a query, which ``run`` runs.
+
+        Raises a SpineError where there is no time.
+        """
+        rows = run(entity_df) if run and isinstance(entity_df, str) and is_query(entity_df) else _rows(entity_df)
         try:
             schema = planner_schema(rows.schema)
         except ValueError as error:
@@ -157,14 +162,23 @@ def _rows(entity_df: Any) -> pa.Table:
         raise SpineError(f"entity rows: cannot be read as a table: {error}") from None
 
 
+def _read_text(path: str) -> pa.Table:
+    """A csv or json file, with the types that its values have. Raises a SpineError where it can't be read."""
+    try:
+        whole = os.path.abspath(path)
+        return text_files("entity rows", format_of(path), Files(whole, {}), [whole], {}).to_table()
+    except SourceError as error:
+        raise SpineError(f"entity rows: {str(error).removeprefix('source: ')}") from None
+
+
 def _read_path(path: str) -> pa.Table:
     import pyarrow.parquet as pq
 
-    if path.split(None, 1)[:1] and path.split(None, 1)[0].upper() in ("SELECT", "WITH", "FROM"):
-        raise UnsupportedError("entity rows as SQL are not supported yet; give a table or a parquet path")
     if not os.path.exists(path):
         given = os.path.abspath(path)
         raise SpineError(f"entity rows: there is no file {given if len(given) < 1_000 else shown(given)}")
+    if format_of(path) != "parquet":
+        return _read_text(path)
     try:
         return pq.read_table(path)
     except (OSError, pa.ArrowException) as error:

@@ -97,8 +97,9 @@ class FeatureStore:
     ) -> RetrievalJob:
         """A lazy job for point-in-time-correct features of every row of ``entity_df``.
 
-        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data or a path to parquet,
-        which is taken in now; or on Spark a DataFrame, which every run evaluates and none collects. ``features`` takes
+        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data, a DuckDB relation, a path
+        to parquet or csv, or SQL in the engine's dialect (a text that begins with SELECT, WITH or FROM), which is taken
+        in now; or on Spark a DataFrame or SQL, which every run evaluates and none collects. ``features`` takes
         views, projections, services and "view:feature" texts, in a list or alone. The timestamp is
         ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With ``full_feature_names`` a
         feature is called ``view__feature``. With ``filter_by_created_timestamp`` a row counts only where its created
@@ -115,7 +116,8 @@ class FeatureStore:
         chosen = self._resolver.select(features)
         tables = _Tables(self._engine)
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
-        given = self._engine.entity_rows(entity_df, entity_timestamp) or Spine.take(entity_df, entity_timestamp)
+        left = self._engine.entity_rows(entity_df, entity_timestamp)
+        given = left or Spine.take(entity_df, entity_timestamp, self._engine.entity_query)
         spine = given.checked(views, outputs)
         task = HistoricalRetrievalTask(
             views=views,

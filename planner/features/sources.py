@@ -62,6 +62,10 @@ class Catalog(Protocol):
         """The columns of a table that only the engine can read. Raises a SourceError where there is none."""
         ...
 
+    def query(self, text: str) -> str:
+        """A query in the engine's own SQL. Raises a DefinitionError where the text is anything else."""
+        ...
+
 
 class Source(Definition, ABC):
     """Where a view's rows come from. Subclass it to bring a source of your own: ``open`` and ``identity`` are enough.

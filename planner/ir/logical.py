@@ -73,9 +73,15 @@ def _relations_in(value: object) -> tuple[Relation, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class ParquetFiles:
-    """Data of a table: parquet files of one schema."""
+    """Data of a table: parquet files.
+
+    ``schema`` is given where a file has other columns or narrower types than the table, or where a folder's name gives
+    values, ``/year=2024/``: those columns are ``partitions``.
+    """
 
     paths: tuple[str, ...]
+    schema: Schema | None = None
+    partitions: tuple[str, ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)
@@ -94,9 +100,20 @@ class EngineData:
 
 @dataclasses.dataclass(frozen=True)
 class CatalogTable:
-    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it."""
+    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it.
+
+    ``is_plain`` where its columns are known to be of the schema's types, and of none that only the engine has.
+    """
 
     parts: tuple[str, ...]
+    is_plain: bool = False
+
+
+@dataclasses.dataclass(frozen=True)
+class EngineQuery:
+    """Data of a table: a query of the user's in the engine's own SQL, passed on as it is."""
+
+    sql: str
 
 
 @dataclasses.dataclass(frozen=True)
@@ -106,7 +123,7 @@ class EngineTable:
     name: str
 
 
-TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineTable
+TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineQuery | EngineTable
 
 
 @node

@@ -14,7 +14,7 @@ from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
 from ...planner.errors import DefinitionError, EngineError, shown
-from ...planner.ir.logical import ArrowData, CatalogTable, TableData
+from ...planner.ir.logical import ArrowData, CatalogTable, EngineQuery, TableData
 from ...planner.types import unusable_name
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
@@ -31,6 +31,7 @@ JOIN duckdb_functions() AS built_in ON own.function_name = built_in.function_nam
 WHERE NOT own.internal AND built_in.internal ORDER BY name
 """
 _LONGEST_TEXT = 4_000
+_DIALECT = DuckDBDialect()
 _TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
@@ -44,7 +45,7 @@ class LocalComputeEngine(SqlComputeEngine):
     Raises a DefinitionError where those are given together with ``connection``.
     """
 
-    compiler = SqlCompiler(DuckDBDialect())
+    compiler = SqlCompiler(_DIALECT)
 
     def __init__(
         self,
@@ -148,11 +149,21 @@ class LocalConnection(SqlConnection):
         if isinstance(data, ArrowData):
             with _translated(""):
                 self._cursor.register(name, data.value)
+        elif isinstance(data, EngineQuery):
+            self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
 
     def describe(self, data: TableData) -> pa.Schema:
-        if not isinstance(data, CatalogTable):
-            raise EngineError(f"DuckDB reads no {type(data).__name__}")
-        return self.read(f"SELECT * FROM {qualified(data.parts).sql('duckdb')} LIMIT 0").schema
+        match data:
+            case CatalogTable(parts=parts):
+                table = qualified(parts).sql("duckdb")
+            case EngineQuery(text):
+                with _translated(text):
+                    if len(self._cursor.extract_statements(text)) != 1:
+                        raise EngineError("the query is more than one statement")
+                table = f"(\n{text}\n)"
+            case _:
+                raise EngineError(f"DuckDB reads no {type(data).__name__}")
+        return self.read(f"SELECT * FROM {table} LIMIT 0").schema
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -184,5 +195,7 @@ def _translated(sql: str) -> Generator[None]:
         is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
         if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
             raise KeyboardInterrupt from None
+        # What Python says in a stream that DuckDB reads comes with Arrow's trace of it.
+        text = text.split(" Detail: Python exception:", 1)[0]
         text = text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
         raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None

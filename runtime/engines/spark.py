@@ -15,13 +15,13 @@ from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
 from ...planner.append import Append
 from ...planner.dag import ExecutionPlan
-from ...planner.errors import DefinitionError, EngineError, HithertoError, UnsupportedError, shown
+from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
 from ...planner.ir.logical import EngineData, TableData
 from ..arrow import arrow_type
 from ..distributed import DistributedEngine
-from ..rows import EngineRows
-from ..session import SqlSession, SqlValue
+from ..rows import EngineRows, is_query
+from ..session import SqlSession, SqlValue, shortened
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
 if TYPE_CHECKING:
@@ -62,12 +62,25 @@ class SparkComputeEngine(DistributedEngine):
         return SparkConnection(self._session())
 
     def entity_rows(self, entity_df: object, entity_timestamp: str | None) -> EngineRows | None:
-        """A DataFrame of the user's Spark; it is not collected."""
+        """A DataFrame of the user's Spark, or what a query gives in it; neither is collected."""
+        if isinstance(entity_df, str) and is_query(entity_df):
+            entity_df = self._frame_of(entity_df)
         kind = type(entity_df)
         if kind.__name__ != "DataFrame" or not kind.__module__.startswith("pyspark.sql."):
             return None
         check_numbered(entity_df.columns)  # type: ignore[attr-defined]
         return EngineRows(self, EngineData(entity_df), entity_timestamp)
+
+    def _frame_of(self, text: str) -> Any:
+        """The frame of a query in the user's session. Raises a SpineError where it has none."""
+        try:
+            query = self.compiler.query(text, "entity rows")
+            with translated(query):
+                return self._session().sql(query)
+        except DefinitionError as error:
+            raise SpineError(str(error)) from None
+        except EngineError as error:
+            raise SpineError(f"entity rows: {self.description} cannot run the query: {shortened(error)}") from None
 
     @contextmanager
     def fixed(self, data: EngineData) -> Generator[EngineData]:

@@ -13,12 +13,21 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
-from ...dialects.spark import POSITION, SESSION, literal_path
+from ...dialects.spark import POSITION, SESSION, file_columns, literal_path, read_options
 from ...planner.errors import EngineError, SpineError, UnsupportedError
-from ...planner.ir.logical import ArrowData, CatalogTable, EngineData, ParquetFiles, TableData, feature_type
+from ...planner.ir.logical import (
+    ArrowData,
+    CatalogTable,
+    EngineData,
+    EngineQuery,
+    ParquetFiles,
+    TableData,
+    feature_type,
+)
 from ...planner.types import DataType, Kind
-from ..arrow import arrow_type, data_type, floor_to_micros
+from ..arrow import arrow_type, data_type, floor_to_micros, to_table
 from ..session import RESERVED_NAMES, SqlConnection
+from ..sources.stream import RowStream
 
 T = TypeVar("T")
 
@@ -94,12 +103,16 @@ class SparkConnection(SqlConnection):
     def _frame(self, data: TableData, *, numbered: bool = False, as_values: bool = False) -> Any:
         """The data as a frame of this session; in-memory data as ``_shipped`` says."""
         match data:
-            case ParquetFiles(paths):
-                return self._session.read.parquet(*map(_as_uri, paths))
+            case ParquetFiles():
+                reader = self._session.read.options(**read_options(data))
+                reader = reader if data.schema is None else reader.schema(file_columns(data.schema))
+                return reader.parquet(*map(_as_uri, data.paths))
             case ArrowData(value):
                 return self._session.createDataFrame(_shipped(value, numbered=numbered, as_values=as_values))
-            case CatalogTable(parts):
+            case CatalogTable(parts=parts):
                 return self._borrowed(self._user.table(".".join(map(_quoted, parts))))
+            case EngineQuery(text):
+                return self._borrowed(self._user.sql(text))
             case EngineData(value):
                 return self._borrowed(value)
             case _:
@@ -149,6 +162,7 @@ def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
     microseconds, rounded down.
     """
     columns: dict[str, Any] = {}
+    data = data.to_table() if isinstance(data, RowStream) else to_table(data)
     for field, column in zip(data.schema, data.columns, strict=True):
         type_ = data_type(field.type)
         if type_.kind == "timestamp" and type_.unit == "ns":

@@ -2,33 +2,42 @@
 
 from __future__ import annotations
 
-import glob
-import os
 from collections.abc import Hashable, Mapping, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING
+from types import MappingProxyType
+from typing import TYPE_CHECKING, Any
 
 from ...planner.durations import Duration
-from ...planner.errors import DefinitionError, SourceError, UnsupportedError, shown
+from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import ParquetFiles, Table
-from ...planner.types import unusable_name
+from ...planner.ir.logical import ArrowData, ParquetFiles, Table
+from ...planner.types import DataType, Schema, parse_type, unusable_name
+from .paths import Files, absolute, format_of, is_url, stem
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-_WILDCARDS = "*?["
-
 
 class FileSource(Source):
-    """Parquet files: a path, a glob or a list of either. All files have the same columns.
+    """Parquet, csv or json files, by their suffix: a path, a glob or a list of either, on this machine or behind a URL.
 
     A relative path is resolved against the working directory when the source is made, and globs are expanded once per
-    job. Timestamps may have any unit; one without a zone is UTC. Other parameters are those of every ``Source``.
+    job. Columns are found by name; files may differ by columns that others don't have, which are null there, and by the
+    width of integers, floats and decimals. The names of folders such as ``year=2024`` are columns too, unless the files
+    have them themselves. Timestamps may have any unit; one without a zone is UTC.
+
+    The types of csv, json and folders are inferred from all of their values, once per job (``runtime/sources/text.py``,
+    ``json.py`` and ``csv.py`` say how: "007" is a string), or given: ``schema={"id": "int64", "paid":
+    "decimal(10, 2)"}``, with names of types or Arrow types. Both engines get the values that are read here.
+
+    A URL is opened by fsspec, with its ``storage_options``: ``FileSource("s3://bucket/*.parquet", timestamp_field="ts",
+    storage_options={"anon": True})``. Other parameters are those of every ``Source``.
     """
 
     paths: tuple[str, ...]
+    schema: Mapping[str, DataType]
+    storage_options: Mapping[str, Any]
 
     def __init__(
         self,
@@ -40,6 +49,8 @@ class FileSource(Source):
         field_mapping: Mapping[str, str] | None = None,
         data_delay: Duration = "0s",
         unique: bool = False,
+        schema: Mapping[str, str | pa.DataType] | None = None,
+        storage_options: Mapping[str, Any] | None = None,
     ) -> None:
         given = [path] if isinstance(path, str | Path) else list(path) if isinstance(path, Sequence) else [path]
         if not all(isinstance(item, str | Path) for item in given):
@@ -50,12 +61,15 @@ class FileSource(Source):
             wrong = unusable_name(item)
             if wrong:
                 raise DefinitionError(f"FileSource: the path {shown(item)} {wrong}")
-        paths = tuple(os.path.abspath(item) for item in given)
-        for item in paths:
-            if Path(item).suffix.lower() in (".csv", ".json", ".jsonl", ".ndjson"):
-                raise UnsupportedError(f"FileSource: {item} is not parquet; csv and json are not supported yet")
+        paths = tuple(absolute(item) for item in given)
+        for what, found in (
+            ("formats", {format_of(item) for item in paths}),
+            ("file systems", set(map(_system, paths))),
+        ):
+            if len(found) > 1:
+                raise DefinitionError(f"FileSource: several {what}, {', '.join(sorted(found))}; make a source of each")
         super().__init__(
-            _name(paths[0]),
+            stem(paths[0]),
             timestamp_field=timestamp_field,
             created_timestamp_column=created_timestamp_column,
             sequence_columns=sequence_columns,
@@ -63,27 +77,55 @@ class FileSource(Source):
             data_delay=data_delay,
             unique=unique,
             paths=paths,
+            schema=MappingProxyType(_types(schema)),
+            storage_options=MappingProxyType(dict(storage_options or {})),
         )
 
     def identity(self) -> Hashable:
-        """The paths and globs."""
-        return ("files", self.paths)
+        """The paths and globs, the types that are given, and how the files are reached."""
+        return ("files", self.paths, tuple(self.schema.items()), repr(sorted(self.storage_options.items())))
 
     def open(self, catalog: Catalog | None = None) -> Table:
-        """The files there are now and their columns, from their footers. Raises a SourceError where they differ."""
+        """The files there are now, and their columns. Raises a SourceError where they can't be one table."""
+        system = Files(self.paths[0], self.storage_options)
+        files = [file for path in self.paths for file in system.expand(path)]
+        token = repr(("files", tuple(files), tuple(self.schema.items())))
+        format_ = format_of(self.paths[0])
+        if format_ == "parquet":
+            return self._open_parquet(system, files, token)
         from ..arrow import planner_schema
+        from .columns import text_files
 
-        files = [file for path in self.paths for file in _expand(path)]
-        schemas = [_read_schema(file) for file in files]
-        try:
-            schema = planner_schema(schemas[0])
-        except ValueError as error:
-            raise SourceError(f"source {self.name!r}: {files[0]}: {error}") from None
-        for file, other in zip(files[1:], schemas[1:], strict=True):
-            if planner_schema(other) != schema:
-                difference = _difference(schemas[0], other) or "the same columns in another order"
-                raise SourceError(f"source {self.name!r}: {file} has other columns than {files[0]}:\n  {difference}")
-        return Table(repr(("files", tuple(files))), schema, ParquetFiles(tuple(files)), name=self.name)
+        rows = text_files(self.name, format_, system, files, self.schema)
+        return Table(token, planner_schema(rows.schema), ArrowData(rows), name=self.name)
+
+    def _open_parquet(self, system: Files, files: list[str], token: str) -> Table:
+        from ..arrow import planner_schema
+        from .columns import common_schema, parquet_rows, partition_fields
+
+        stored, schemas = [], []
+        for file in files:
+            stored.append(_read_schema(system, file))
+            try:
+                schemas.append(planner_schema(stored[-1]))
+            except ValueError as error:
+                raise SourceError(f"source {self.name!r}: {file}: {error}") from None
+        own = common_schema(self.name, files, schemas)
+        folders = partition_fields(self.name, files, [schema.names for schema in schemas], self.schema)
+        keys = tuple(field.name for field in folders)
+        unknown = [name for name in self.schema if name not in keys]
+        if unknown:
+            raise SourceError(
+                f"source {self.name!r}: schema= names {', '.join(map(repr, unknown))}; parquet has its own types, and "
+                f"the folders give {', '.join(keys) or 'no column'}"
+            )
+        schema = Schema([*own, *folders])
+        if not system.is_local:
+            rows = parquet_rows(system, files, stored, schema, keys)
+            return Table(token, schema, ArrowData(rows), name=self.name)
+        is_one = not folders and all(each == own for each in schemas)
+        data = ParquetFiles(tuple(files)) if is_one else ParquetFiles(tuple(files), schema, keys)
+        return Table(token, schema, data, name=self.name)
 
     def __repr__(self) -> str:
         return f"FileSource({', '.join(self.paths)}; by {self.timestamp_field})"
@@ -93,42 +135,35 @@ def _shown(path: object) -> str:
     return ", ".join(map(shown, path)) if isinstance(path, list | tuple) else shown(path)
 
 
-def _name(path: str) -> str:
-    """The file's stem; of a glob, the folder it is in."""
-    parts = Path(path).parts
-    fixed = [part for part in parts if not any(wildcard in part for wildcard in _WILDCARDS)]
-    if len(fixed) == len(parts):
-        return Path(path).stem
-    first = next(index for index, part in enumerate(parts) if any(wildcard in part for wildcard in _WILDCARDS))
-    return parts[first - 1].strip(os.sep) if first and parts[first - 1].strip(os.sep) else "files"
+def _types(schema: Mapping[str, str | pa.DataType] | None) -> dict[str, DataType]:
+    """The types that a user gives. Raises a DefinitionError for every one that is none."""
+    problems = Problems()
+    types: dict[str, DataType] = {}
+    for name, given in dict(schema or {}).items():
+        try:
+            if isinstance(given, str):
+                types[name] = parse_type(given)
+                continue
+            from ..arrow import arrow_type, data_type
+
+            types[name] = data_type(given)
+            arrow_type(types[name])
+        except (ValueError, KeyError, AttributeError, TypeError) as error:
+            why = error if isinstance(error, ValueError) else f"{given!r} is no type that a column can have"
+            problems.add(f"FileSource: schema of column {name!r}: {why}")
+    problems.raise_if_any()
+    return types
 
 
-def _expand(path: str) -> list[str]:
-    if os.path.exists(path):
-        if os.path.isdir(path):
-            raise SourceError(f"source: {path} is a folder; give a glob such as {path}/*.parquet")
-        return [path]
-    if not any(wildcard in path for wildcard in _WILDCARDS):
-        raise SourceError(f"source: there is no file {path if len(path) < 1_000 else shown(path)}")
-    found = sorted(glob.glob(path, recursive=True))
-    if not found:
-        raise SourceError(f"source: no file matches {path}")
-    return found
+def _system(path: str) -> str:
+    return path.split("://", 1)[0] if is_url(path) else "this machine"
 
 
-def _read_schema(file: str) -> pa.Schema:
+def _read_schema(system: Files, file: str) -> pa.Schema:
     import pyarrow as pa
     import pyarrow.parquet as pq
 
     try:
-        return pq.read_schema(file)
+        return pq.read_schema(system.within(file), filesystem=system.arrow)
     except (OSError, pa.ArrowException) as error:
         raise SourceError(f"source: {file} cannot be read as parquet: {error}") from None
-
-
-def _difference(first: pa.Schema, other: pa.Schema) -> str:
-    ours = {f"{field.name} {field.type}" for field in first}
-    theirs = {f"{field.name} {field.type}" for field in other}
-    if ours == theirs:
-        return ""
-    return f"only in the first: {sorted(ours - theirs)}; only in the other: {sorted(theirs - ours)}"

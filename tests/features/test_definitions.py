@@ -536,12 +536,6 @@ def test_an_unknown_rule_is_told_with_the_nearest_name() -> None:
         ht.PlannerOptions(disabled_rules=("merge_filter",))
 
 
-@pytest.mark.parametrize("name", ["tx.csv", "tx.CSV", "tx.json", "tx.jsonl", "tx.ndjson"])
-def test_a_file_that_is_not_parquet_is_not_supported_yet(name: str) -> None:
-    with pytest.raises(ht.UnsupportedError, match=rf"FileSource: .*{name} is not parquet; csv and json"):
-        files(name)
-
-
 def test_all_problems_of_a_definition_come_at_once() -> None:
     with pytest.raises(ht.DefinitionError) as raised:
         ht.Aggregation("a", "sum", "1mo", slide_interval="0s", closed="lft", name="a:b", p=1)  # type: ignore[arg-type]

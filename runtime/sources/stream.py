@@ -1,0 +1,32 @@
+"""Rows that are read anew, through Arrow, each time an engine asks for them."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+
+import pyarrow as pa
+
+Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
+
+
+@dataclass(frozen=True, eq=False)
+class RowStream:
+    """Batches of a known schema. ``read`` gives those of the named columns, from the beginning."""
+
+    schema: pa.Schema
+    read: Read
+
+    def select(self, names: Sequence[str]) -> RowStream:
+        """The same rows with fewer columns; the others are not even parsed into values."""
+        return RowStream(pa.schema([self.schema.field(name) for name in names]), self.read)
+
+    def to_table(self) -> pa.Table:
+        """All rows in memory; an error comes as it was raised."""
+        return pa.Table.from_batches(list(self.read(self.schema.names)), schema=self.schema)
+
+    def __arrow_c_stream__(self, requested_schema: object | None = None) -> object:
+        """One pass over the rows, for any library that reads Arrow's C stream interface."""
+        reader = pa.RecordBatchReader.from_batches(self.schema, self.read(self.schema.names))
+        stream: object = reader.__arrow_c_stream__(requested_schema)  # type: ignore[no-untyped-call]
+        return stream
