@@ -368,7 +368,7 @@ def test_a_folder_that_does_not_get_its_name_leaves_the_old_one(
     for _ in range(2):
         with monkeypatch.context() as patched:
             patched.setattr(os, "replace", fails_for_new_data)
-            with pytest.raises(OSError, match="no space left"):
+            with pytest.raises(ht.HithertoError, match="no space left"):
                 job.to_parquet(tmp_path / "answer.parquet")
     assert as_set(pq.read_table(tmp_path / "answer.parquet")) == as_set(answer(None, ROWS))
     assert [path.name for path in tmp_path.iterdir()] == ["answer.parquet"]
