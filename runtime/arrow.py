@@ -45,7 +45,7 @@ def data_type(type_: pa.DataType) -> DataType:
         return DataType("date")
     if pa.types.is_timestamp(type_):
         return DataType("timestamp", unit=type_.unit, zone=type_.tz)
-    if pa.types.is_decimal(type_) and type_.precision <= 38:
+    if pa.types.is_decimal(type_) and not pa.types.is_decimal256(type_):
         return DataType("decimal", precision=type_.precision, scale=type_.scale)
     if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
         return DataType("list", element=data_type(type_.value_type))

@@ -197,9 +197,15 @@ class SqlComputeEngine(ComputeEngine):
         try:
             return connection.read(query).read_all()
         except EngineError as error:
-            raise SpineError(f"entity rows: {self.description} cannot run the query: {shortened(error)}") from None
+            said = shortened(error) + self.hint(error)
+            raise SpineError(f"entity rows: {self.description} cannot run the query: {said}") from None
         finally:
             connection.close()
+
+    def hint(self, error: EngineError) -> str:
+        """What else there is to say where the engine can't read something."""
+        del error
+        return ""
 
     def arrow_columns(self, data: TableData) -> pa.Schema:
         """The columns of a table that only the engine can read, as it gives them. Raises a SourceError."""
@@ -209,7 +215,8 @@ class SqlComputeEngine(ComputeEngine):
         except EngineError as error:
             name = ".".join(data.parts) if isinstance(data, CatalogTable) else "data"
             name = "query" if isinstance(data, EngineQuery) else name
-            raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {shortened(error)}") from None
+            said = shortened(error) + self.hint(error)
+            raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {said}") from None
         finally:
             connection.close()
 

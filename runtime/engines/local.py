@@ -87,6 +87,15 @@ class LocalComputeEngine(SqlComputeEngine):
 
         return f"duckdb {duckdb.__version__}"
 
+    def hint(self, error: EngineError) -> str:
+        """A table that the user sees, and a cursor does not."""
+        if not self._is_given or "does not exist" not in str(error):
+            return ""
+        return (
+            "\n  it is read on a cursor of the connection, which sees neither temporary tables nor what is not "
+            "committed; commit a table of the database"
+        )
+
     def connect(self) -> LocalConnection:
         """A cursor with the session's settings. The database is opened at the first use."""
         import duckdb

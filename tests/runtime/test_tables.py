@@ -100,3 +100,24 @@ def test_a_frame_of_spark_needs_spark() -> None:
     view = latest(ht.ArrowSource(EVENTS, timestamp_field="ts"))
     with pytest.raises(ht.UnsupportedError, match="to_spark needs a SparkComputeEngine"):
         ht.FeatureStore([view]).get_historical_features(ROWS, view).to_spark()
+
+
+@pytest.mark.parametrize("made", ["CREATE TEMP TABLE hidden", "BEGIN; CREATE TABLE hidden"])
+def test_a_table_that_a_cursor_does_not_see_is_told(made: str) -> None:
+    with duckdb.connect() as connection:
+        connection.execute(f"{made} AS SELECT 1 AS k, TIMESTAMP '2024-01-01' AS ts, 7 AS v")
+        engine = ht.LocalComputeEngine(connection=connection)
+        message = (
+            r"does not exist(.|\n)*a cursor of the connection, which sees neither temporary tables nor what is not"
+        )
+        for source in (
+            ht.TableSource("hidden", timestamp_field="ts"),
+            ht.QuerySource("SELECT * FROM hidden", timestamp_field="ts"),
+        ):
+            view = ht.FeatureView("v", entities=["k"], source=source)
+            with pytest.raises(ht.SourceError, match=message):
+                ht.FeatureStore([view], engine=engine).features()
+        rows = ht.ArrowSource(pa.table({"k": [1], "ts": pa.array([0], pa.timestamp("us"))}), timestamp_field="ts")
+        view = ht.FeatureView("v", entities=["k"], source=rows, columns={"one": "1"}, features=["one"])
+        with pytest.raises(ht.SpineError, match=message):
+            ht.FeatureStore([view], engine=engine).get_historical_features("SELECT k, ts FROM hidden", view)
