@@ -18,6 +18,11 @@ def _like(call: Call, args: list[Operand]) -> Sql:
     return exp.Like(this=sql.wrapped(args[0]()), expression=args[1]())
 
 
+def _trim(function: str) -> Form:
+    """Of spaces: without a character, DuckDB takes all that Unicode calls one."""
+    return lambda call, args: sql.function(function, args[0](), sql.text(" "))
+
+
 def _date_part(call: Call, args: list[Operand]) -> Sql:
     part = sql.function("date_part", args[0](), args[1]())
     is_null = isinstance(call.args[1], Literal) and call.args[1].value is None
@@ -58,6 +63,17 @@ class DuckDBExpressions(ExpressionCompiler):
         "lower": ascii_case("lower"),
         "upper": ascii_case("upper"),
         "like": _like,
+        "concat": named("concat"),
+        "trim": _trim("trim"),
+        "ltrim": _trim("ltrim"),
+        "rtrim": _trim("rtrim"),
+        "starts_with": named("starts_with"),
+        "ends_with": named("ends_with"),
+        "regexp_matches": named("regexp_matches"),
+        "regexp_extract": named("regexp_extract"),
+        "list_length": named("len"),
+        "list_contains": named("list_contains"),
+        "list_extract": named("list_extract"),
         "date_trunc": named("date_trunc"),
         "extract": _date_part,
         "shift": _shift,
@@ -85,31 +101,34 @@ class DuckDBExpressions(ExpressionCompiler):
     def instant_of_micros(self, micros: Sql) -> Sql:
         return sql.function("make_timestamp", micros)
 
-    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
-        name = self.type_name(target)
+    def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
+        name, made = self.type_name(target), sql.try_cast if is_try else sql.cast
         if source.kind == "string":
-            return self._from_text(value, target, name)
+            return self._from_text(value, target, name, is_try=is_try)
         if target.is_integer and (source.is_float or source.kind == "decimal"):
-            return sql.cast(sql.function("trunc", value()), name)
+            return made(sql.function("trunc", value()), name)
         if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
             micros = Call("micros_down", (Column("", source),), target)
             return self.instant_of_micros(self.forms["micros_down"](micros, [value]))
         if source.kind == "timestamp" and target.kind == "timestamp" and source.unit == "us":
             return value()
-        return sql.cast(value(), name)
+        return made(value(), name)
 
-    def _from_text(self, value: Operand, target: DataType, name: str) -> Sql:
+    def _from_text(self, value: Operand, target: DataType, name: str, *, is_try: bool) -> Sql:
         """Text that has another form than the canonical one is an error, and not what DuckDB would make of it."""
         if target.kind == "timestamp":
             valid = sql.function("regexp_full_match", value(), sql.text(TIMESTAMP))
-            return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ"), name)
+            return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ", is_try=is_try), name)
         if target.kind == "bool":
             lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name)
+            return self._guarded(lowered, value, name, is_try=is_try)
         pattern = INTEGER if target.is_integer else DATE if target.kind == "date" else FLOAT
-        return self._guarded(sql.function("regexp_full_match", value(), sql.text(pattern)), value, name)
+        valid = sql.function("regexp_full_match", value(), sql.text(pattern))
+        return self._guarded(valid, value, name, is_try=is_try)
 
-    def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:
+    def _guarded(self, valid: Sql, value: Operand, name: str, *, is_try: bool) -> Sql:
+        if is_try:
+            return sql.case([(valid, sql.try_cast(value(), name))])
         message = exp.DPipe(
             this=exp.DPipe(this=sql.text("cast: not a " + name + ": '"), expression=value()), expression=sql.text("'")
         )

@@ -42,6 +42,8 @@ _BARE_NUMBERS = frozenset(
         "coalesce",
     }
 )
+# Their numbers are parameters of the function, which are written there.
+_PARAMETERS = frozenset({"substr", "left", "right", "split_part", "regexp_extract", "list_extract"})
 
 
 def operator(kind: type[exp.Binary]) -> Form:
@@ -153,7 +155,24 @@ FORMS: Mapping[str, Form] = {
     "case": _case,
     "coalesce": named("coalesce"),
     "nullif": named("nullif"),
-    "length": named("length"),
+    "text_length": named("length"),
+    "is_distinct_from": operator(exp.NullSafeNEQ),
+    "is_not_distinct_from": operator(exp.NullSafeEQ),
+    "greatest": named("greatest"),
+    "least": named("least"),
+    "plain_sqrt": named("sqrt"),
+    "plain_ln": named("ln"),
+    "plain_log10": named("log10"),
+    "exp": named("exp"),
+    "power": named("power"),
+    "concatenate": operator(exp.DPipe),
+    "substr": named("substr"),
+    "left": named("left"),
+    "right": named("right"),
+    "replace": named("replace"),
+    "contains": named("contains"),
+    "split_part": named("split_part"),
+    "md5": named("md5"),
     "floor_to": _floor_to,
 }
 
@@ -173,7 +192,8 @@ class ExpressionCompiler:
             case Literal():
                 return self.literal(expr)
             case Cast():
-                return self.cast(lambda: self.compile(expr.operand, column), expr.operand.type, expr.type)
+                value = lambda: self.compile(expr.operand, column)  # noqa: E731  # an operand, as of a call
+                return self.cast(value, expr.operand.type, expr.type, is_try=expr.is_try)
             case Call():
                 return self.forms[expr.function](expr, self._operands(expr, column))
             case _:
@@ -181,7 +201,8 @@ class ExpressionCompiler:
 
     def _operands(self, call: Call, column: Lookup) -> list[Operand]:
         """Integer literals stay bare beside an operand that has a type of its own; alone they are typed."""
-        bare = call.function in _BARE_NUMBERS and not all(isinstance(arg, Literal) for arg in call.args)
+        is_alone = all(isinstance(arg, Literal) for arg in call.args)
+        bare = call.function in _PARAMETERS or (call.function in _BARE_NUMBERS and not is_alone)
 
         def operand(arg: Expr) -> Operand:
             if bare and isinstance(arg, Literal) and arg.type.is_integer and isinstance(arg.value, int):
@@ -230,8 +251,8 @@ class ExpressionCompiler:
             return self.list_name.format(self.type_name(type_.element))
         return self.type_names[type_.kind]
 
-    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
-        """A conversion with its canonical meaning."""
+    def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
+        """A conversion with its canonical meaning; with ``is_try``, null where there is no value of the type."""
         raise TypeError(f"{type(self).__name__} has no casts")
 
     def instant_of_micros(self, micros: Sql) -> Sql:

@@ -11,9 +11,10 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Literal
+from ..planner.expr.regex import java
 from ..planner.types import FLOAT64, INT64, DataType
 from . import syntax as sql
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case
+from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
 from .patterns import DATE, FLOAT, TIMESTAMP
 from .syntax import Sql
 
@@ -43,6 +44,31 @@ def _like(call: Call, args: list[Operand]) -> Sql:
     else:
         doubled = sql.function("replace", args[1](), sql.text("$"), sql.text("$$"))
     return exp.Escape(this=exp.Like(this=sql.wrapped(args[0]()), expression=doubled), expression=sql.text("$"))
+
+
+def _concat(call: Call, args: list[Operand]) -> Sql:
+    """Nulls are left out: Spark's concat of one is null."""
+    return sql.function("concat", *(sql.function("coalesce", arg(), sql.text("")) for arg in args))
+
+
+def _with_pattern(function: str) -> Form:
+    """A function of a pattern, in Java's notation."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        pattern = call.args[1]
+        assert isinstance(pattern, Literal)
+        group = args[2]() if len(args) > 2 else sql.number(0)
+        rest = [group] if function == "regexp_extract" else []
+        return sql.function(function, args[0](), sql.text(java(str(pattern.value))), *rest)
+
+    return form
+
+
+def _list_contains(call: Call, args: list[Operand]) -> Sql:
+    """A null in the list is no reason not to know: Spark's answer would be null."""
+    known = exp.And(this=sql.is_present(args[0]()), expression=sql.is_present(args[1]()))
+    found = sql.function("array_contains", args[0](), args[1]())
+    return sql.case([(known, sql.function("coalesce", found, exp.Boolean(this=False)))])
 
 
 def _date_trunc(call: Call, args: list[Operand]) -> Sql:
@@ -96,6 +122,17 @@ class SparkExpressions(ExpressionCompiler):
         "lower": ascii_case("lower"),
         "upper": ascii_case("upper"),
         "like": _like,
+        "concat": _concat,
+        "trim": named("trim"),
+        "ltrim": named("ltrim"),
+        "rtrim": named("rtrim"),
+        "starts_with": named("startswith"),
+        "ends_with": named("endswith"),
+        "regexp_matches": _with_pattern("regexp_like"),
+        "regexp_extract": _with_pattern("regexp_extract"),
+        "list_length": lambda call, args: sql.cast(sql.function("cardinality", args[0]()), "BIGINT"),
+        "list_contains": _list_contains,
+        "list_extract": named("try_element_at"),
         "date_trunc": _date_trunc,
         "extract": _extract,
         "shift": _shift,
@@ -125,25 +162,28 @@ class SparkExpressions(ExpressionCompiler):
     def instant_of_micros(self, micros: Sql) -> Sql:
         return _instant(micros)
 
-    def cast(self, value: Operand, source: DataType, target: DataType) -> Sql:
-        name = self.type_name(target)
+    def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
+        name, made = self.type_name(target), sql.try_cast if is_try else sql.cast
         if source.kind != "string":
             if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
                 micros = Call("micros_down", (Literal(None, source),), target)
                 return _instant(self.forms["micros_down"](micros, [value]))
             same_instant = source.kind == "timestamp" and target.kind == "timestamp"
-            cast = value() if same_instant else sql.cast(value(), name)
+            cast = value() if same_instant else made(value(), name)
             lost = self._is_lost(value, source, target)
-            failed = sql.function("raise_error", sql.text(f"cast: out of range of {name}"))
+            message = sql.text(f"cast: out of range of {name}")
+            failed: Sql = exp.Null() if is_try else sql.function("raise_error", message)
             return cast if lost is None else sql.case([(lost, failed)], cast)
         if target.is_integer:
-            return sql.cast(value(), name)
+            return made(value(), name)
         if target.kind == "bool":
             lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name)
+            return self._guarded(lowered, value, name, is_try=is_try)
         if target.kind == "timestamp":
-            return sql.cast(self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ"), name)
-        return self._guarded(self._matches(value, DATE if target.kind == "date" else FLOAT), value, name)
+            instant = self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ", is_try=is_try)
+            return sql.cast(instant, name)
+        valid = self._matches(value, DATE if target.kind == "date" else FLOAT)
+        return self._guarded(valid, value, name, is_try=is_try)
 
     def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
         """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
@@ -157,7 +197,9 @@ class SparkExpressions(ExpressionCompiler):
     def _matches(self, value: Operand, pattern: str) -> Sql:
         return sql.function("regexp_like", value(), sql.text(f"^({pattern})$"))
 
-    def _guarded(self, valid: Sql, value: Operand, name: str) -> Sql:
+    def _guarded(self, valid: Sql, value: Operand, name: str, *, is_try: bool) -> Sql:
+        if is_try:
+            return sql.case([(valid, sql.try_cast(value(), name))])
         message = sql.function("concat", sql.text(f"cast: not a {name}: '"), value(), sql.text("'"))
         present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
         return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("raise_error", message))])

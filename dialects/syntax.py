@@ -54,6 +54,12 @@ def cast(value: Sql, sql_type: str) -> exp.Cast:
     return exp.Cast(this=value, to=exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=sql_type))
 
 
+def try_cast(value: Sql, sql_type: str) -> exp.TryCast:
+    """A cast that is null for what the type does not have."""
+    type_ = exp.DataType(this=exp.DataType.Type.USERDEFINED, kind=sql_type)
+    return exp.TryCast(this=value, to=type_, safe=True)
+
+
 def binary(kind: type[exp.Binary], left: Sql, right: Sql) -> Sql:
     """A binary operator over operands that are put in parentheses where they need them."""
     return kind(this=wrapped(left), expression=wrapped(right))
@@ -63,6 +69,11 @@ def wrapped(value: Sql) -> Sql:
     """The operand, in parentheses where it is an operator itself."""
     compound = isinstance(value, exp.Binary | exp.Not | exp.Neg | exp.Is | exp.In | exp.Between)
     return exp.Paren(this=value) if compound and not isinstance(value, exp.Dot) else value
+
+
+def is_present(value: Sql) -> Sql:
+    """That a value is not null."""
+    return exp.Is(this=wrapped(value), expression=exp.Not(this=exp.Null()))
 
 
 def all_of(conditions: Iterable[Sql]) -> Sql | None:

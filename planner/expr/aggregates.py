@@ -12,7 +12,7 @@ from operator import index
 from typing import SupportsIndex
 
 from ..types import BOOL, FLOAT64, INT64, STRING, DataType
-from .functions import TypeRuleError
+from .type_rules import TypeRuleError
 
 Value = int | float | str | None
 AggregateCase = tuple[DataType, tuple[Value, ...], Value | tuple[Value, ...]]

@@ -1,52 +1,57 @@
 """The one table of functions and operators: name, type rule, and cases that every dialect must answer alike.
 
-A type rule takes the argument types and says to which types the arguments are brought and what comes out; it raises
-``TypeRuleError`` where the function is not defined for them. Each dialect has a form for every name of this table
-(``dialects.expressions``), and the cases are executed through it, so an entry without both does not exist.
+Each dialect has a form for every name of this table (``dialects.expressions``), but for those that are written with
+other functions of it (``expansion``), which have one meaning by that. The cases are executed on every engine, so an
+entry without form and cases does not exist.
 """
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from decimal import Decimal, InvalidOperation
 from typing import Literal as OneOf
 
-from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
+from ..types import BOOL, FLOAT64, INT64, STRING, DataType, Field
+from . import regex
+from . import type_rules as rules
 from .nodes import Call, Cast, Expr, Literal
+from .type_rules import Signature, TypeRuleError, Types
 
-Types = Sequence[DataType]
-_INTEGER_AS_DECIMAL = DataType("decimal", precision=19)
 Case = tuple[str, bool | int | float | str | None]
-
-
-class TypeRuleError(Exception):
-    """A function does not take arguments of these types; the text completes 'function: …'."""
-
-
-@dataclass(frozen=True, slots=True)
-class Signature:
-    """The types that the arguments are brought to, and the type of the result."""
-
-    arguments: tuple[DataType, ...]
-    result: DataType
+# The column that cases of lists read, and its value there.
+EXAMPLE = Field("tags", DataType("list", element=STRING))
+EXAMPLE_VALUE = ("a", None, "b")
 
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One entry of the table. ``cases`` pairs an expression with its canonical value on every engine."""
+    """One entry of the table. ``cases`` pairs an expression with its canonical value on every engine.
+
+    ``expansion`` writes a call with other functions of the table. ``check`` raises a TypeRuleError for arguments that
+    are of the right type and still have no meaning that all engines share. ``is_approximate`` results may differ in the
+    last digits.
+    """
 
     name: str
     type_rule: Callable[[Types], Signature]
     cases: tuple[Case, ...]
     visibility: OneOf["public", "planner"] = "public"
+    expansion: Callable[..., Expr] | None = None
+    check: Callable[[Sequence[Expr]], None] | None = None
+    is_approximate: bool = False
 
 
 def call(name: str, *args: Expr) -> Expr:
     """A typed call: arguments are cast to what the type rule asks for. Raises TypeRuleError."""
+    function = FUNCTIONS[name]
     beside_decimal = any(arg.type.kind == "decimal" for arg in args)
-    signature = FUNCTIONS[name].type_rule([_decimal_literal(arg) if beside_decimal else arg.type for arg in args])
-    return Call(name, tuple(map(coerce, args, signature.arguments)), signature.result)
+    signature = function.type_rule([_decimal_literal(arg) if beside_decimal else arg.type for arg in args])
+    if function.check is not None:
+        function.check(args)
+    coerced = tuple(map(coerce, args, signature.arguments))
+    return Call(name, coerced, signature.result) if function.expansion is None else function.expansion(*coerced)
 
 
 def coerce(expr: Expr, to: DataType) -> Expr:
@@ -65,35 +70,6 @@ def coerce(expr: Expr, to: DataType) -> Expr:
     return Cast(expr, to)
 
 
-def common_type(types: Types) -> DataType:
-    """The type that all these types are compared and computed as: integers beside floats are floats."""
-    known = [type_ for type_ in dict.fromkeys(types) if type_.kind != "null"]
-    if not known:
-        return NULL
-    first = known[0]
-    if len(known) == 1:
-        return first
-    if all(type_.is_integer for type_ in known):
-        return INT64
-    if all(type_.is_integer or type_.is_float for type_ in known):
-        return FLOAT64
-    if all(type_.is_instant for type_ in known):
-        zones = {type_.zone for type_ in known if type_.kind == "timestamp"}
-        return DataType("timestamp", unit="us", zone=zones.pop() if len(zones) == 1 else "UTC")
-    if all(type_.is_integer or type_.kind == "decimal" for type_ in known):
-        return _common_decimal([type_ if type_.kind == "decimal" else _INTEGER_AS_DECIMAL for type_ in known])
-    raise TypeRuleError(f"{' and '.join(map(str, known))} have no common type; cast one of them")
-
-
-def _common_decimal(types: Types) -> DataType:
-    """The decimal that holds every value of all of them."""
-    scale = max(type_.scale for type_ in types)
-    precision = max(type_.precision - type_.scale for type_ in types) + scale
-    if precision > 38:
-        raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
-    return DataType("decimal", precision=precision, scale=scale)
-
-
 def _decimal_literal(expr: Expr) -> DataType:
     """The type of an operand beside a decimal: a number literal is the decimal that is written there."""
     if not isinstance(expr, Literal) or isinstance(expr.value, bool) or not isinstance(expr.value, int | float):
@@ -108,168 +84,302 @@ def _decimal_literal(expr: Expr) -> DataType:
     return DataType("decimal", precision=max(len(digits) + max(0, exponent), scale, 1), scale=scale)
 
 
-def _number(type_: DataType) -> DataType:
-    if type_.kind == "null" or type_.is_integer:
-        return INT64
-    if type_.is_float:
-        return FLOAT64
-    if type_.kind == "decimal":
-        raise TypeRuleError("arithmetic on decimals is not supported yet; cast to double first")
-    raise TypeRuleError(f"takes numbers, not {type_}")
+def _at_least(least: int, *positions: int) -> Callable[[Sequence[Expr]], None]:
+    """A check: these arguments are whole numbers that are written there, and none is below."""
+
+    def check(args: Sequence[Expr]) -> None:
+        for position in positions:
+            arg = args[position] if position < len(args) else Literal(least, INT64)
+            if not isinstance(arg, Literal) or not isinstance(arg.value, int) or not least <= arg.value < 2**31:
+                raise TypeRuleError(f"argument {position + 1} has to be a whole number from {least} on, written there")
+
+    return check
 
 
-def _arithmetic(types: Types) -> Signature:
-    result = common_type([_number(type_) for type_ in types])
-    return Signature((result,) * len(types), result)
+def _split_part(args: Sequence[Expr]) -> None:
+    _at_least(1, 2)(args)
+    if not isinstance(args[1], Literal) or not args[1].value:
+        raise TypeRuleError("argument 2, the separator, has to be a text that is not empty, written there")
 
 
-def _division(types: Types) -> Signature:
-    for type_ in types:
-        _number(type_)
-    return Signature((FLOAT64, FLOAT64), FLOAT64)
+def _substr(args: Sequence[Expr]) -> None:
+    _at_least(1, 1)(args)
+    _at_least(0, 2)(args)
 
 
-def _integers(types: Types) -> Signature:
-    for type_ in types:
-        if not type_.is_integer and type_.kind != "null":
-            raise TypeRuleError(f"takes integers, not {type_}")
-    return Signature((INT64,) * len(types), INT64)
+def _pattern(args: Sequence[Expr]) -> None:
+    pattern = args[1]
+    if not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
+        raise TypeRuleError("the pattern has to be a text that is written there")
+    groups = regex.check(pattern.value)
+    if len(args) > 2:
+        _at_least(0, 2)(args)
+        assert isinstance(args[2], Literal)
+        if int(args[2].value or 0) > groups:
+            raise TypeRuleError(f"the pattern has {groups} groups, so there is no group {args[2].value!r}")
 
 
-def _comparison(types: Types) -> Signature:
-    for type_ in types:
-        if type_.is_nested:
-            raise TypeRuleError(f"does not compare {type_}")
-    common = common_type(types)
-    return Signature((common,) * len(types), BOOL)
+def _is_nan(x: Expr) -> Expr:
+    return call("eq", x, Literal(math.nan, FLOAT64))
 
 
-def _logic(types: Types) -> Signature:
-    for type_ in types:
-        if type_.kind not in ("bool", "null"):
-            raise TypeRuleError(f"takes conditions, not {type_}")
-    return Signature((BOOL,) * len(types), BOOL)
+def _size(x: Expr) -> Expr:
+    return call("abs", x)
 
 
-def _null_test(types: Types) -> Signature:
-    return Signature(tuple(types), BOOL)
+def _sign(x: Expr) -> Expr:
+    zero, one = Literal(0, INT64), Literal(1, INT64)
+    is_zero = call("or", call("eq", x, zero), _is_nan(x)) if x.type.is_float else call("eq", x, zero)
+    minus, unknown = Literal(-1, INT64), Literal(None, INT64)
+    return call("case", is_zero, zero, call("lt", x, zero), minus, call("gt", x, zero), one, unknown)
 
 
-def _case(types: Types) -> Signature:
-    """Arguments: condition, value, condition, value, …, default."""
-    conditions, values = types[:-1:2], [*types[1::2], types[-1]]
-    _logic(conditions)
-    common = common_type(values)
-    arguments = tuple(BOOL if index % 2 == 0 else common for index in range(len(types) - 1))
-    return Signature((*arguments, common), common)
+def _round(x: Expr, digits: Expr | None = None) -> Expr:
+    """Half away from zero, of the float that x times a power of ten is; beyond 2^52 every float is whole."""
+    if x.type.is_integer:
+        return x
+    value = 0 if digits is None or not isinstance(digits, Literal) else int(digits.value or 0)
+    power = Literal(10.0**value, FLOAT64)
+    scaled = x if value == 0 else call("multiply", x, power)
+    size = call("abs", scaled)
+    below = call("floor", size)
+    is_up = call("ge", call("subtract", size, below), Literal(0.5, FLOAT64))
+    near = call("add", below, call("case", is_up, Literal(1.0, FLOAT64), Literal(0.0, FLOAT64)))
+    near = near if value == 0 else call("divide", near, power)
+    signed = call("case", call("lt", x, Literal(0.0, FLOAT64)), call("negate", near), near)
+    return call("case", call("lt", size, Literal(2.0**52, FLOAT64)), signed, x)
 
 
-def _choice(types: Types) -> Signature:
-    common = common_type(types)
-    return Signature((common,) * len(types), common)
+def _where_defined(function: str, comparison: str) -> Callable[..., Expr]:
+    """The function where it has a real value, and null elsewhere."""
+
+    def expansion(x: Expr) -> Expr:
+        is_defined = call(comparison, x, Literal(0.0, FLOAT64))
+        return call("case", is_defined, call(function, x), Literal(None, FLOAT64))
+
+    return expansion
 
 
-def _text(result: DataType) -> Callable[[Types], Signature]:
-    def rule(types: Types) -> Signature:
-        for type_ in types:
-            if type_.kind not in ("string", "null"):
-                raise TypeRuleError(f"takes strings, not {type_}")
-        return Signature((STRING,) * len(types), result)
-
-    return rule
+def _ilike(text: Expr, pattern: Expr) -> Expr:
+    return call("like", call("lower", text), call("lower", pattern))
 
 
-def _instant(type_: DataType) -> DataType:
-    if not type_.is_instant and type_.kind != "null":
-        raise TypeRuleError(f"takes a timestamp or a date, not {type_}")
-    return DataType("timestamp", unit="us", zone=type_.zone) if type_.kind == "timestamp" else TIMESTAMP
+def _date_diff(unit: Expr, start: Expr, end: Expr) -> Expr:
+    """How many boundaries of the unit lie between: the difference of what both are truncated to."""
+    assert isinstance(unit, Literal)
+    name = str(unit.value)
+
+    def months(instant: Expr, each: int) -> Expr:
+        part = call("extract", Literal("month" if each == 12 else "quarter", STRING), instant)
+        year = call("extract", Literal("year", STRING), instant)
+        return call("add", call("multiply", year, Literal(each, INT64)), part)
+
+    if name in ("year", "quarter", "month"):
+        each = {"year": 0, "quarter": 4, "month": 12}[name]
+        if not each:
+            return call("subtract", call("extract", unit, end), call("extract", unit, start))
+        return call("subtract", months(end, each), months(start, each))
+
+    def micros(instant: Expr) -> Expr:
+        return call("micros_down", instant if name == "microsecond" else call("date_trunc", unit, instant))
+
+    apart = call("subtract", micros(end), micros(start))
+    return call("int_divide", apart, Literal(MICROSECONDS[name], INT64))
 
 
-def _truncation(types: Types) -> Signature:
-    instant = _instant(types[1])
-    return Signature((STRING, instant), instant)
+def _epoch(instant: Expr) -> Expr:
+    return call("divide", call("micros_down", instant), Literal(1e6, FLOAT64))
 
 
-def _part(types: Types) -> Signature:
-    return Signature((STRING, _instant(types[1])), INT64)
+def _length(value: Expr) -> Expr:
+    return call("list_length" if value.type.kind == "list" else "text_length", value)
 
 
-def _shift(types: Types) -> Signature:
-    instant = _instant(types[0])
-    return Signature((instant, INT64), instant)
-
-
-def _instant_to_micros(types: Types) -> Signature:
-    if not types[0].is_instant:
-        raise TypeRuleError(f"takes a timestamp or a date, not {types[0]}")
-    return Signature((types[0],), INT64)
-
-
+MICROSECONDS = {
+    "week": 604_800_000_000, "day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000,
+    "millisecond": 1_000, "microsecond": 1,
+}  # fmt: skip
+DIFFERENCE_UNITS = ("year", "quarter", "month", *MICROSECONDS)
 TRUNCATION_UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute", "second", "millisecond")
 PARTS = ("year", "quarter", "month", "week", "day", "doy", "isodow", "hour", "minute", "second")
 
 _ENTRIES = (
-    Function("add", _arithmetic, (("1 + 2", 3), ("1 + 2.5", 3.5), ("1 + null", None))),
-    Function("subtract", _arithmetic, (("1 - 2", -1), ("1.5 - 1", 0.5))),
-    Function("multiply", _arithmetic, (("3 * 4", 12), ("2 * 0.5", 1.0))),
-    Function("divide", _division, (("1 / 2", 0.5), ("7 / 0", None), ("0.0 / 0", None), ("-1 / 4", -0.25))),
-    Function("int_divide", _integers, (("-7 // 2", -3), ("7 // 2", 3), ("1 // 0", None))),
-    Function("modulo", _integers, (("-7 % 3", -1), ("7 % -3", 1), ("7 % 0", None))),
-    Function("negate", _arithmetic, (("-(3)", -3), ("-(1.5)", -1.5))),
-    Function("abs", _arithmetic, (("abs(-3)", 3), ("abs(-1.5)", 1.5), ("abs(null)", None))),
-    Function("floor", _arithmetic, (("floor(-1.2)", -2.0), ("floor(3)", 3))),
-    Function("ceil", _arithmetic, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
-    Function("eq", _comparison, (("1 = 1.0", True), ("'a' = 'A'", False), ("1 = null", None))),
-    Function("ne", _comparison, (("1 <> 2", True), ("'a' != 'a'", False))),
-    Function("lt", _comparison, (
+    Function("add", rules.arithmetic, (("1 + 2", 3), ("1 + 2.5", 3.5), ("1 + null", None))),
+    Function("subtract", rules.arithmetic, (("1 - 2", -1), ("1.5 - 1", 0.5))),
+    Function("multiply", rules.arithmetic, (("3 * 4", 12), ("2 * 0.5", 1.0))),
+    Function("divide", rules.division, (("1 / 2", 0.5), ("7 / 0", None), ("0.0 / 0", None), ("-1 / 4", -0.25))),
+    Function("int_divide", rules.integers, (("-7 // 2", -3), ("7 // 2", 3), ("1 // 0", None))),
+    Function("modulo", rules.integers, (("-7 % 3", -1), ("7 % -3", 1), ("7 % 0", None))),
+    Function("negate", rules.arithmetic, (("-(3)", -3), ("-(1.5)", -1.5))),
+    Function("abs", rules.arithmetic, (("abs(-3)", 3), ("abs(-1.5)", 1.5), ("abs(null)", None))),
+    Function("floor", rules.arithmetic, (("floor(-1.2)", -2.0), ("floor(3)", 3))),
+    Function("ceil", rules.arithmetic, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
+    Function("round", rules.rounding, (
+        ("round(2.5e0)", 3.0), ("round(-2.5e0)", -3.0), ("round(1.25e0, 1)", 1.3), ("round(7)", 7),
+        ("round(0.49999999999999994e0)", 0.0), ("round(1e300, 2)", 1e300),
+    ), expansion=_round, check=_at_least(0, 1)),
+    Function("sign", rules.sign, (
+        ("sign(-2.5e0)", -1), ("sign(0)", 0), ("sign(7)", 1), ("sign(cast('nan' as double))", 0), ("sign(null)", None),
+    ), expansion=_sign),
+    Function("sqrt", rules.real, (
+        ("sqrt(2.25e0)", 1.5), ("sqrt(-1)", None), ("sqrt(cast('inf' as double))", math.inf),
+    ), expansion=_where_defined("plain_sqrt", "ge")),
+    Function("plain_sqrt", rules.real, (), "planner"),
+    Function("ln", rules.real, (("ln(1)", 0.0), ("ln(0)", None), ("ln(-1)", None), ("ln(2.5)", math.log(2.5))),
+             expansion=_where_defined("plain_ln", "gt"), is_approximate=True),
+    Function("plain_ln", rules.real, (), "planner"),
+    Function("log10", rules.real, (("log10(1000)", 3.0), ("log10(0)", None)),
+             expansion=_where_defined("plain_log10", "gt"), is_approximate=True),
+    Function("plain_log10", rules.real, (), "planner"),
+    Function("exp", rules.real, (
+        ("exp(0)", 1.0), ("exp(1)", math.e), ("exp(-1e6)", 0.0), ("exp(1e6)", math.inf),
+    ), is_approximate=True),
+    Function("power", rules.division, (
+        ("power(2, 10)", 1024.0), ("pow(2, -1)", 0.5), ("2 ** 3", 8.0), ("power(0, 0)", 1.0), ("power(-8, 3)", -512.0),
+    ), is_approximate=True),
+    Function("isnan", rules.float_test, (
+        ("isnan(cast('nan' as double))", True), ("isnan(1)", False), ("isnan(null)", None),
+    ), expansion=_is_nan),
+    Function("isinf", rules.float_test, (
+        ("isinf(cast('-inf' as double))", True), ("isinf(cast('nan' as double))", False),
+    ), expansion=lambda x: call("eq", _size(x), Literal(math.inf, FLOAT64))),
+    Function("isfinite", rules.float_test, (
+        ("isfinite(1.5)", True), ("isfinite(cast('nan' as double))", False), ("isfinite(null)", None),
+    ), expansion=lambda x: call("lt", _size(x), Literal(math.inf, FLOAT64))),
+    Function("greatest", rules.extreme, (
+        ("greatest(1, null, 3)", 3), ("greatest(1, 2.5)", 2.5), ("greatest('a', 'B')", "a"),
+        ("isnan(greatest(cast('nan' as double), cast('inf' as double)))", True),
+    )),
+    Function("least", rules.extreme, (("least(3, null, 1)", 1), ("least(cast('nan' as double), 1)", 1.0))),
+    Function("eq", rules.comparison, (("1 = 1.0", True), ("'a' = 'A'", False), ("1 = null", None))),
+    Function("ne", rules.comparison, (("1 <> 2", True), ("'a' != 'a'", False))),
+    Function("lt", rules.comparison, (
         ("1 < 2", True),
         ("'Z' < 'a'", True),
         ("date '2024-01-01' < timestamp '2024-01-02'", True),
     )),
-    Function("le", _comparison, (("2 <= 2", True), ("false <= true", True))),
-    Function("gt", _comparison, (("2 > 2", False), ("cast('nan' as double) > 1e308", True))),
-    Function("ge", _comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True))),
-    Function("and", _logic, (("true and null", None), ("false and null", False), ("true and true", True))),
-    Function("or", _logic, (("true or null", True), ("false or null", None))),
-    Function("not", _logic, (("not true", False), ("not (null = 1)", None), ("not (1 is not null)", False))),
-    Function("is_null", _null_test, (("null is null", True), ("1 is null", False), ("1 is not null", True))),
-    Function("in", _comparison, (("1 in (1, 2)", True), ("3 in (1, null)", None), ("3 not in (1, 2)", True))),
-    Function("case", _case, (
+    Function("le", rules.comparison, (("2 <= 2", True), ("false <= true", True))),
+    Function("gt", rules.comparison, (("2 > 2", False), ("cast('nan' as double) > 1e308", True))),
+    Function("ge", rules.comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True))),
+    Function("and", rules.logic, (("true and null", None), ("false and null", False), ("true and true", True))),
+    Function("or", rules.logic, (("true or null", True), ("false or null", None))),
+    Function("not", rules.logic, (("not true", False), ("not (null = 1)", None), ("not (1 is not null)", False))),
+    Function("is_null", rules.null_test, (("null is null", True), ("1 is null", False), ("1 is not null", True))),
+    Function("is_distinct_from", rules.comparison, (
+        ("1 is distinct from null", True), ("null is distinct from null", False), ("1 is distinct from 1.0", False),
+    )),
+    Function("is_not_distinct_from", rules.comparison, (
+        ("1 is not distinct from null", False), ("null is not distinct from null", True),
+        ("cast('nan' as double) is not distinct from cast('nan' as double)", True),
+    )),
+    Function("in", rules.comparison, (("1 in (1, 2)", True), ("3 in (1, null)", None), ("3 not in (1, 2)", True))),
+    Function("case", rules.case, (
         ("case when 1 > 2 then 'a' else 'b' end", "b"),
         ("case when null then 1 end", None),
         ("case 2 when 1 then 10 when 2 then 20 end", 20),
     )),
-    Function("coalesce", _choice, (("coalesce(null, 2)", 2), ("coalesce(null, null, 1.5)", 1.5))),
-    Function("nullif", _choice, (("nullif(1, 1)", None), ("nullif(1, 2)", 1))),
-    Function("lower", _text(STRING), (("lower('ABC')", "abc"), ("lower('ÄB')", "Äb"))),
-    Function("upper", _text(STRING), (("upper('abc')", "ABC"), ("upper('straße')", "STRAßE"))),
-    Function("length", _text(INT64), (("length('añb')", 3), ("length('')", 0))),
-    Function("like", _text(BOOL), (
+    Function("coalesce", rules.choice, (("coalesce(null, 2)", 2), ("coalesce(null, null, 1.5)", 1.5))),
+    Function("nullif", rules.choice, (("nullif(1, 1)", None), ("nullif(1, 2)", 1))),
+    Function("lower", rules.text(STRING), (("lower('ABC')", "abc"), ("lower('ÄB')", "Äb"))),
+    Function("upper", rules.text(STRING), (("upper('abc')", "ABC"), ("upper('straße')", "STRAßE"))),
+    Function("length", rules.length, (
+        ("length('añb')", 3), ("len('')", 0), ("len(null)", None), ("len(tags)", 3),
+    ), expansion=_length),
+    Function("text_length", rules.text(INT64), (), "planner"),
+    Function("list_length", rules.list_length, (), "planner"),
+    Function("like", rules.text(BOOL), (
         ("'abc' like 'a%'", True),
         ("'abc' like '_b_'", True),
         ("'a%c' like 'a\\%c'", False),
         ("'abc' not like 'b%'", True),
     )),
-    Function("date_trunc", _truncation, (
+    Function("ilike", rules.text(BOOL), (
+        ("'ABC' ilike 'a%'", True), ("'Äb' ilike 'äB'", False), ("'a%c' not ilike 'A\\%C'", True),
+    ), expansion=_ilike),
+    Function("concat", rules.text(STRING), (
+        ("concat('a', null, 'b')", "ab"), ("concat(null, null)", ""), ("concat('ü')", "ü"),
+    )),
+    Function("concatenate", rules.text(STRING), (("'a' || 'b'", "ab"), ("'a' || null", None))),
+    Function("trim", rules.text(STRING), (("trim('  a b ')", "a b"), ("trim('\ta\u00a0 ')", "\ta\u00a0"))),
+    Function("ltrim", rules.text(STRING), (("ltrim('  a ')", "a "), ("ltrim('   ')", ""))),
+    Function("rtrim", rules.text(STRING), (("rtrim('  a ')", "  a"), ("rtrim(null)", None))),
+    Function("substr", rules.text_and_numbers(STRING, 1), (
+        ("substr('añb', 2)", "ñb"), ("substring('añb', 2, 1)", "ñ"), ("substr('abc', 9, 2)", ""),
+        ("substr('abc', 2, 0)", ""), ("substr('abc', 2, 99)", "bc"),
+    ), check=_substr),
+    Function("left", rules.text_and_numbers(STRING, 1), (
+        ("left('añb', 2)", "añ"), ("left('abc', 0)", ""), ("left('abc', 9)", "abc"),
+    ), check=_at_least(0, 1)),
+    Function("right", rules.text_and_numbers(STRING, 1), (
+        ("right('añb', 2)", "ñb"), ("right('abc', 0)", ""), ("right('abc', 9)", "abc"),
+    ), check=_at_least(0, 1)),
+    Function("replace", rules.text(STRING), (
+        ("replace('abab', 'b', '')", "aa"), ("replace('abc', '', 'x')", "abc"), ("replace('aaa', 'aa', 'b')", "ba"),
+    )),
+    Function("starts_with", rules.text(BOOL), (
+        ("starts_with('abc', 'ab')", True), ("starts_with('abc', '')", True), ("starts_with('a', 'ab')", False),
+    )),
+    Function("ends_with", rules.text(BOOL), (("ends_with('abc', 'bc')", True), ("ends_with('abc', '')", True))),
+    Function("contains", rules.text(BOOL), (
+        ("contains('abc', 'b')", True), ("contains('abc', '')", True), ("contains('a', null)", None),
+    )),
+    Function("split_part", rules.text_and_numbers(STRING, 2), (
+        ("split_part('a,b,c', ',', 2)", "b"), ("split_part('a,b', ',', 3)", ""), ("split_part('a.b', '.', 1)", "a"),
+        ("split_part('', ',', 1)", ""), ("split_part('a||b', '||', 2)", "b"),
+    ), check=_split_part),
+    Function("regexp_matches", rules.text(BOOL), (
+        ("regexp_matches('abc', 'b+')", True), ("regexp_matches('abc', '^b')", False),
+        ("regexp_matches('a\n', '^a$')", False), ("regexp_matches('a\r', 'a.')", True),
+        ("regexp_matches('٣', '\\d')", False), ("regexp_matches('a\v', '\\s')", False),
+    ), check=_pattern),
+    Function("regexp_extract", rules.text_and_numbers(STRING, 2), (
+        ("regexp_extract('ab12', '[0-9]+')", "12"), ("regexp_extract('ab12', '([a-z]+)([0-9]+)', 2)", "12"),
+        ("regexp_extract('ab', '[0-9]')", ""), ("regexp_extract('b', '(a)?b', 1)", ""),
+    ), check=_pattern),
+    Function("md5", rules.text(STRING), (
+        ("md5('')", "d41d8cd98f00b204e9800998ecf8427e"), ("md5('ü')", "c03410a5204b21cd8229ff754688d743"),
+    )),
+    Function("list_contains", rules.list_contains, (
+        ("list_contains(tags, 'b')", True), ("list_contains(tags, 'c')", False),
+        ("list_contains(tags, null)", None),
+    )),
+    Function("list_extract", rules.list_extract, (
+        ("tags[1]", "a"), ("tags[4]", None), ("list_extract(tags, 3)", "b"),
+    ), check=_at_least(1, 1)),
+    Function("date_trunc", rules.truncation, (
         ("date_trunc('week', timestamp '1969-12-31 23:59:59') = timestamp '1969-12-29'", True),
         ("date_trunc('hour', timestamp '2024-01-01 10:59:00') = timestamp '2024-01-01 10:00:00'", True),
         ("date_trunc('month', date '2024-02-29') = date '2024-02-01'", True),
     )),
-    Function("extract", _part, (
+    Function("extract", rules.part, (
         ("extract(hour from timestamp '2024-01-01 10:59:00')", 10),
         ("extract(second from timestamp '2024-01-01 10:59:07.9')", 7),
         ("extract(isodow from date '2024-01-07')", 7),
         ("extract(week from date '2021-01-03')", 53),
         ("extract(doy from date '2024-12-31')", 366),
     )),
-    Function("shift", _shift, (
+    Function("date_diff", rules.difference, (
+        ("date_diff('day', timestamp '2024-01-01 23:59:59', timestamp '2024-01-02')", 1),
+        ("date_diff('hour', timestamp '2024-01-01 10:59:00', timestamp '2024-01-01 11:01:00')", 1),
+        ("date_diff('week', date '2024-01-07', date '2024-01-08')", 1),
+        ("date_diff('month', date '2024-01-31', date '2023-12-01')", -1),
+        ("date_diff('year', timestamp '1969-12-31 23:59:59', timestamp '1970-01-01')", 1),
+        ("date_diff('second', timestamp '1969-12-31 23:59:58.5', timestamp '1970-01-01')", 2),
+    ), expansion=_date_diff),
+    Function("epoch", rules.instant_to(FLOAT64), (
+        ("epoch(timestamp '1970-01-01 00:00:01.5')", 1.5), ("epoch(date '1969-12-31')", -86400.0),
+    ), expansion=_epoch),
+    Function("epoch_us", rules.instant_to(INT64), (
+        ("epoch_us(timestamp '1969-12-31 23:59:59.999999')", -1), ("epoch_us(date '1970-01-02')", 86400000000),
+    ), expansion=lambda instant: call("micros_down", instant)),
+    Function("shift", rules.shift, (
         ("timestamp '2024-01-01' + interval '1 day' = timestamp '2024-01-02'", True),
         ("timestamp '2024-01-01' - interval 1 microsecond < timestamp '2024-01-01'", True),
         ("date '2024-01-01' + interval '90 minutes' = timestamp '2024-01-01 01:30:00'", True),
     )),
-    Function("micros_up", _instant_to_micros, (), "planner"),
-    Function("micros_down", _instant_to_micros, (), "planner"),
-    Function("floor_to", _integers, (), "planner"),
+    Function("micros_up", rules.instant_to_micros, (), "planner"),
+    Function("micros_down", rules.instant_to_micros, (), "planner"),
+    Function("floor_to", rules.integers, (), "planner"),
 )  # fmt: skip
 
 FUNCTIONS: Mapping[str, Function] = {function.name: function for function in _ENTRIES}

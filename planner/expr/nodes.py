@@ -7,6 +7,7 @@ Timestamps inside expressions are UTC; a literal holds microseconds (timestamp),
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from dataclasses import field
 
 from ..node import Node, node
 from ..types import BOOL, DataType
@@ -48,10 +49,14 @@ class Call(Expr):
 
 @node
 class Cast(Expr):
-    """A conversion: written by the user, or put in by typing where two types meet."""
+    """A conversion: written by the user, or put in by typing where two types meet.
+
+    With ``is_try`` a value that the type does not have is null, and no error.
+    """
 
     operand: Expr
     type: DataType
+    is_try: bool = field(default=False, kw_only=True)
 
 
 def children(expr: Expr) -> tuple[Expr, ...]:
@@ -80,7 +85,7 @@ def replace_columns(expr: Expr, replacement: Callable[[Column], Expr]) -> Expr:
             return replacement(expr)
         case Cast():
             operand = replace_columns(expr.operand, replacement)
-            return expr if operand is expr.operand else Cast(operand, expr.type)
+            return expr if operand is expr.operand else Cast(operand, expr.type, is_try=expr.is_try)
         case Call():
             args = tuple(replace_columns(arg, replacement) for arg in expr.args)
             unchanged = all(new is old for new, old in zip(args, expr.args, strict=True))

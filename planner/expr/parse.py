@@ -1,7 +1,7 @@
 """SQL text to typed expressions: sqlglot parses, an allow-list decides, and columns are bound and typed.
 
-This is the only module that reads sqlglot's trees. Every kind of node is named here with the arguments that it may
-have; anything else, a subquery, a command, an option of a known function, is refused with an error that names it.
+Every kind of node is named (in ``syntax``) with the arguments that it may have; anything else, a subquery, a command,
+an option of a known function, is refused with an error that names it.
 """
 
 from __future__ import annotations
@@ -19,64 +19,11 @@ from sqlglot.errors import SqlglotError
 
 from ..durations import parse_instant
 from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
-from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType, Schema, is_text, unusable_name
-from .functions import FUNCTIONS, PARTS, TRUNCATION_UNITS, TypeRuleError, call
+from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, DataType, Schema, is_text, unusable_name
+from .functions import DIFFERENCE_UNITS, FUNCTIONS, MICROSECONDS, PARTS, TRUNCATION_UNITS, call
 from .nodes import Cast, Column, Expr, Literal
-
-_OPERATORS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
-    exp.Add: ("add", ("this", "expression")),
-    exp.Sub: ("subtract", ("this", "expression")),
-    exp.Mul: ("multiply", ("this", "expression")),
-    exp.Div: ("divide", ("this", "expression")),
-    exp.IntDiv: ("int_divide", ("this", "expression")),
-    exp.Mod: ("modulo", ("this", "expression")),
-    exp.Neg: ("negate", ("this",)),
-    exp.EQ: ("eq", ("this", "expression")),
-    exp.NEQ: ("ne", ("this", "expression")),
-    exp.LT: ("lt", ("this", "expression")),
-    exp.LTE: ("le", ("this", "expression")),
-    exp.GT: ("gt", ("this", "expression")),
-    exp.GTE: ("ge", ("this", "expression")),
-    exp.And: ("and", ("this", "expression")),
-    exp.Or: ("or", ("this", "expression")),
-    exp.Not: ("not", ("this",)),
-    exp.In: ("in", ("this", "expressions")),
-    exp.Coalesce: ("coalesce", ("this", "expressions")),
-    exp.Nullif: ("nullif", ("this", "expression")),
-    exp.Abs: ("abs", ("this",)),
-    exp.Floor: ("floor", ("this",)),
-    exp.Ceil: ("ceil", ("this",)),
-    exp.Lower: ("lower", ("this",)),
-    exp.Upper: ("upper", ("this",)),
-    exp.Length: ("length", ("this",)),
-    exp.Like: ("like", ("this", "expression")),
-}
-_TYPES: dict[exp.DType, DataType] = {
-    exp.DType.BOOLEAN: BOOL,
-    exp.DType.TINYINT: DataType("int8"),
-    exp.DType.SMALLINT: DataType("int16"),
-    exp.DType.INT: DataType("int32"),
-    exp.DType.BIGINT: INT64,
-    exp.DType.FLOAT: DataType("float32"),
-    exp.DType.DOUBLE: FLOAT64,
-    exp.DType.VARCHAR: STRING,
-    exp.DType.TEXT: STRING,
-    exp.DType.DATE: DATE,
-    exp.DType.TIMESTAMP: TIMESTAMP,
-    exp.DType.TIMESTAMPNTZ: TIMESTAMP,
-    exp.DType.TIMESTAMPTZ: DataType("timestamp", unit="us", zone="UTC"),
-}
-_INTERVALS = {
-    "WEEK": 604_800_000_000,
-    "DAY": 86_400_000_000,
-    "HOUR": 3_600_000_000,
-    "MINUTE": 60_000_000,
-    "SECOND": 1_000_000,
-    "MILLISECOND": 1_000,
-    "MICROSECOND": 1,
-}
-# Options that sqlglot sets by itself and that change nothing for us.
-_HARMLESS: dict[type[exp.Expr], set[str]] = {exp.Div: {"typed", "safe"}, exp.Cast: {"_type"}}
+from .syntax import HARMLESS, NAMED, OPERATORS, PART_NODES, TRIMS, TYPES
+from .type_rules import TypeRuleError
 
 
 def parse_table_name(text: str, where: str) -> tuple[str, ...]:
@@ -113,10 +60,12 @@ def parse_expression(text: str, schema: Schema, where: str) -> Expr:
     """
     if not is_text(text):
         raise DefinitionError(f"{where}: {shown(text)} holds half of a surrogate pair, which is no text")
-    binder = _Binder(schema, where)
     try:
         with _unlogged():
             tree = sqlglot.parse_one(text, dialect="duckdb")
+            # sqlglot takes ``a ~ b``, which matches the whole text, for regexp_matches, which does not.
+            has_tilde = "~" in text and any(token.text == "~" for token in sqlglot.tokenize(text, dialect="duckdb"))
+        binder = _Binder(schema, where, has_tilde=has_tilde)
         expr = binder.bind(tree)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n", 1)[0].rstrip(".")
@@ -154,16 +103,17 @@ def _unlogged() -> Generator[None]:
 class _Binder:
     """Binds one tree. A problem is noted and stands in as a null, so that the rest is still checked."""
 
-    def __init__(self, schema: Schema, where: str) -> None:
+    def __init__(self, schema: Schema, where: str, *, has_tilde: bool) -> None:
         self._schema = schema
+        self._has_tilde = has_tilde
         self._folded = {name.lower(): name for name in schema.names}
         self._where = where
         self.problems = Problems()
 
     def bind(self, tree: exp.Expr) -> Expr:
         kind = type(tree)
-        if kind in _OPERATORS:
-            return self._operator(tree, *_OPERATORS[kind])
+        if kind in OPERATORS:
+            return self._operator(tree, *OPERATORS[kind])
         match tree:
             case exp.Paren():
                 return self._only(tree, "this") or self.bind(tree.this)
@@ -181,17 +131,34 @@ class _Binder:
                 return self._only(tree, "this", "low", "high") or self._between(tree)
             case exp.Case():
                 return self._only(tree, "this", "ifs", "default") or self._case(tree)
-            case exp.Cast() if not isinstance(tree, exp.TryCast):
+            case exp.Cast():
                 return self._only(tree, "this", "to") or self._cast(tree)
             case exp.TimestampTrunc() | exp.DateTrunc():
-                return self._only(tree, "this", "unit") or self._with_unit("date_trunc", tree, tree.args["unit"])
+                return self._only(tree, "this", "unit") or self._with_unit("date_trunc", tree.this, tree.args["unit"])
             case exp.Extract():
-                return self._only(tree, "this", "expression") or self._with_unit("extract", tree, tree.this)
+                return self._only(tree, "this", "expression") or self._with_unit("extract", tree.expression, tree.this)
+            case exp.DateDiff():
+                return self._only(tree, "this", "expression", "unit") or self._date_diff(tree)
+            case exp.Trim():
+                function = TRIMS.get(tree.args.get("position") or "")
+                refused = self._only(tree, "this", "position")
+                return refused or (self._call(function, self.bind(tree.this)) if function else self._refuse(tree))
+            case exp.Log() if tree.expression is not None and tree.this.name == "10":
+                return self._call("log10", self.bind(tree.expression))
+            case exp.Bracket() if len(tree.expressions) == 1 and not isinstance(tree.expressions[0], exp.Slice):
+                return self._only(tree, "this", "expressions") or self._element(tree)
+            case exp.Anonymous():
+                return self._named(tree)
+            case _ if kind in PART_NODES:
+                part = Literal(PART_NODES[kind], STRING)
+                return self._only(tree, "this") or self._call("extract", part, self.bind(tree.this))
             case _:
                 return self._refuse(tree)
 
     def _operator(self, tree: exp.Expr, function: str, argument_names: tuple[str, ...]) -> Expr:
-        negated = isinstance(tree, exp.Like) and bool(tree.args.get("negate"))
+        if isinstance(tree, exp.RegexpLike) and self._has_tilde:
+            return self._problem("~ is not allowed in an expression; write regexp_matches(text, '^(?:…)$')")
+        negated = isinstance(tree, exp.Like | exp.ILike) and bool(tree.args.get("negate"))
         refused = self._only(tree, *argument_names, *(("negate",) if negated else ()))
         if refused is not None:
             return refused
@@ -258,10 +225,11 @@ class _Binder:
         return self._call("case", *parts, self.bind(default) if default is not None else Literal(None, NULL))
 
     def _cast(self, tree: exp.Cast) -> Expr:
-        target = _TYPES.get(tree.to.this)
+        target = TYPES.get(tree.to.this)
         if target is None or tree.to.expressions:
             return self._problem(f"no cast to {tree.to.sql('duckdb')}; there are {_type_names()}", UnsupportedError)
-        if isinstance(tree.this, exp.Literal) and tree.this.is_string and target.is_instant:
+        is_try = isinstance(tree, exp.TryCast)
+        if isinstance(tree.this, exp.Literal) and tree.this.is_string and target.is_instant and not is_try:
             return self._instant_literal(str(tree.this.this), target)
         operand = self.bind(tree.this)
         if operand.type.kind == "null":
@@ -270,7 +238,7 @@ class _Binder:
             return operand
         if not _may_cast(operand.type, target):
             return self._problem(f"cast: {operand.type} does not become {target}", PlanTypeError)
-        return Cast(operand, target)
+        return Cast(operand, target, is_try=is_try)
 
     def _instant_literal(self, text: str, target: DataType) -> Expr:
         try:
@@ -282,13 +250,38 @@ class _Binder:
         except (DefinitionError, ValueError):
             return self._problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
 
-    def _with_unit(self, function: str, tree: exp.Expr, unit: exp.Expr) -> Expr:
-        operand = tree.expression if isinstance(tree, exp.Extract) else tree.this
+    def _with_unit(self, function: str, operand: exp.Expr, unit: exp.Expr) -> Expr:
+        name = self._unit(function, unit, PARTS if function == "extract" else TRUNCATION_UNITS)
+        return name if name.type.kind == "null" else self._call(function, name, self.bind(operand))
+
+    def _date_diff(self, tree: exp.DateDiff) -> Expr:
+        name = self._unit("date_diff", tree.args.get("unit") or exp.Var(this=""), DIFFERENCE_UNITS)
+        start, end = self.bind(tree.expression), self.bind(tree.this)
+        return name if name.type.kind == "null" else self._call("date_diff", name, start, end)
+
+    def _unit(self, function: str, unit: exp.Expr, options: tuple[str, ...]) -> Expr:
         name = unit.name.lower()
-        options = PARTS if function == "extract" else TRUNCATION_UNITS
         if name not in options:
             return self._problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
-        return self._call(function, Literal(name, STRING), self.bind(operand))
+        return Literal(name, STRING)
+
+    def _element(self, tree: exp.Bracket) -> Expr:
+        """The element at a position; sqlglot counts from 0 where the text counts from 1."""
+        index = tree.expressions[0]
+        if not isinstance(index, exp.Literal) or index.is_string:
+            return self._problem("an element is taken by a whole number from 1 on, written there, as in tags[1]")
+        return self._call("list_extract", self.bind(tree.this), Literal(int(index.this) + 1, INT64))
+
+    def _named(self, tree: exp.Anonymous) -> Expr:
+        """A function that sqlglot has no node for."""
+        name, args = tree.name.lower(), tree.expressions
+        if name in ("date_part", "datepart") and len(args) == 2:
+            return self._with_unit("extract", args[1], args[0])
+        if name == "doy" and len(args) == 1:
+            return self._call("extract", Literal(name, STRING), self.bind(args[0]))
+        if NAMED.get(name) != len(args):
+            return self._unknown_function(tree.name)
+        return self._call(name, *map(self.bind, args))
 
     def _shift(self, function: str, left: exp.Expr, right: exp.Expr) -> Expr:
         if function == "add" and isinstance(left, exp.Interval):
@@ -296,25 +289,23 @@ class _Binder:
         if not isinstance(right, exp.Interval):
             return self._problem("an interval stands on the right of '-'", PlanTypeError)
         unit = right.args.get("unit")
-        name = (unit.name if unit is not None else "").upper().removesuffix("S")
+        name = (unit.name if unit is not None else "").lower().removesuffix("s")
         amount = right.this.name if isinstance(right.this, exp.Literal) else ""
-        if name in ("MONTH", "YEAR", "QUARTER", "DECADE", "CENTURY"):
-            return self._problem(f"interval {amount} {name.lower()}: months and years have no fixed length")
-        if name not in _INTERVALS or re.fullmatch(r"-?\d+", amount) is None:
+        if name in ("month", "year", "quarter", "decade", "century"):
+            return self._problem(f"interval {amount} {name}: months and years have no fixed length")
+        if name not in MICROSECONDS or re.fullmatch(r"-?\d+", amount) is None:
             text = right.sql("duckdb")
             return self._problem(f"{text}: write an interval as a whole number and a unit, as in interval '3 hours'")
-        micros = int(amount) * _INTERVALS[name] * (1 if function == "add" else -1)
+        micros = int(amount) * MICROSECONDS[name] * (1 if function == "add" else -1)
         return self._call("shift", self.bind(left), Literal(micros, INT64))
 
     def _only(self, tree: exp.Expr, *allowed: str) -> Expr | None:
         """A problem where the node has any argument but the allowed ones; else None."""
-        harmless = _HARMLESS.get(type(tree), set())
+        harmless = HARMLESS.get(type(tree), set())
         extra = [name for name, value in tree.args.items() if value and name not in allowed and name not in harmless]
         return self._problem(f"{tree.sql('duckdb')}: {extra[0]} is not supported", UnsupportedError) if extra else None
 
     def _refuse(self, tree: exp.Expr) -> Expr:
-        if isinstance(tree, exp.Anonymous):
-            return self._unknown_function(tree.name)
         if isinstance(tree, exp.Block):
             return self._problem("holds several statements; give one expression")
         if isinstance(tree, exp.Query | exp.Subquery | exp.Exists):
@@ -347,4 +338,4 @@ def _may_cast(source: DataType, target: DataType) -> bool:
 
 
 def _type_names() -> str:
-    return ", ".join(dict.fromkeys(str(kind.name).lower() for kind in _TYPES))
+    return ", ".join(dict.fromkeys(str(kind.name).lower() for kind in TYPES))

@@ -20,9 +20,9 @@ from ..errors import (
     unknown_name,
 )
 from ..expr.aggregates import AGGREGATES
-from ..expr.functions import TypeRuleError
 from ..expr.nodes import Expr, replace_columns
 from ..expr.parse import parse_condition, parse_expression
+from ..expr.type_rules import TypeRuleError
 from ..ir.logical import Table, feature_type
 from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
 from .definitions import Aggregation, Feature, FeatureService, FeatureView, FeatureViewProjection, Source

@@ -49,7 +49,7 @@ def format_expr(expr: Expr) -> str:
         case Literal(value):
             return str(value).lower() if isinstance(value, bool) else str(value)
         case Cast():
-            return f"cast({format_expr(expr.operand)} as {expr.type})"
+            return f"{'try_' if expr.is_try else ''}cast({format_expr(expr.operand)} as {expr.type})"
         case Call("lt" | "ge" | "le" as function, (left, Literal(int() as bound))) if abs(bound) > 10**14:
             instant = left.args[0] if isinstance(left, Call) and left.function == "micros_up" else left
             return f"{format_expr(instant)} {_INFIX[function]} '{format_instant(bound)}'"

@@ -19,7 +19,7 @@ import pyarrow.parquet as pq
 import pytest
 from hitherto.dialects import duckdb_aggregates, spark_aggregates
 from hitherto.planner.expr.aggregates import AGGREGATES
-from hitherto.planner.expr.functions import TypeRuleError
+from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.types import Kind
 from hitherto.runtime.arrow import arrow_type, data_type
 

@@ -15,8 +15,9 @@ from hitherto.dialects.duckdb import DuckDBDialect
 from hitherto.dialects.spark import SparkDialect
 from hitherto.dialects.windowed import Windowed
 from hitherto.planner.expr.aggregates import AGGREGATES
-from hitherto.planner.expr.functions import FUNCTIONS, TypeRuleError
+from hitherto.planner.expr.functions import EXAMPLE, FUNCTIONS
 from hitherto.planner.expr.parse import parse_expression
+from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.intervals import window_interval
 from hitherto.planner.ir.logical import WindowedAggregate
 from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Schema
@@ -60,7 +61,7 @@ def functions() -> str:
         if function.visibility != "public":
             continue
         text, value = function.cases[0]
-        parsed = parse_expression(text, Schema(()), "example")
+        parsed = parse_expression(text, Schema((EXAMPLE,)), "example")
         forms = [dialect.expressions.compile(parsed, syntax.column).sql(dialect.name) for dialect in DIALECTS]
         rows.append([code(function.name), f"{code(text)} = {code(shown(value))}", str(parsed.type), *map(code, forms)])
     return table(["function", "example", "type", "DuckDB", "Spark"], rows)

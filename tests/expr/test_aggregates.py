@@ -13,7 +13,7 @@ import pytest
 from hitherto.dialects.duckdb_aggregates import AGGREGATE_FORMS
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.aggregates import AGGREGATES
-from hitherto.planner.expr.functions import TypeRuleError
+from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.intervals import window_interval
 from hitherto.planner.ir.logical import WindowAggregate, WindowedAggregate
 from hitherto.planner.types import FLOAT64, INT64, STRING, DataType

@@ -17,9 +17,10 @@ import pytest
 from hitherto.dialects.duckdb import DuckDBDialect
 from hitherto.planner.append import AppendedColumns
 from hitherto.planner.dag import DAGValue
-from hitherto.planner.expr.functions import TypeRuleError, call
+from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.nodes import Column
 from hitherto.planner.expr.parse import parse_expression
+from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.logical import EngineTable
 from hitherto.planner.types import FLOAT64, DataType, Field, Schema
 

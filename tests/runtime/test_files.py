@@ -239,6 +239,7 @@ def test_a_missing_package_is_named_with_its_extra(url: str, package: str, extra
 
 
 def test_an_unknown_file_system_is_a_source_error() -> None:
+    pytest.importorskip("fsspec")
     with pytest.raises(ht.SourceError, match=r"nothing://e.parquet cannot be reached: ValueError: Protocol not known"):
         answer(ht.FileSource("nothing://e.parquet", timestamp_field="ts"))
     with pytest.raises(ht.DefinitionError, match="several file systems, memory, this machine"):

@@ -1,0 +1,255 @@
+"""Which types a function takes, and what it gives: the rules of the function table.
+
+A type rule takes the argument types and says to which types the arguments are brought and what comes out; it raises
+``TypeRuleError`` where the function is not defined for them.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+
+from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
+
+Types = Sequence[DataType]
+_INTEGER_AS_DECIMAL = DataType("decimal", precision=19)
+
+
+class TypeRuleError(Exception):
+    """A function does not take arguments of these types; the text completes 'function: …'."""
+
+
+@dataclass(frozen=True, slots=True)
+class Signature:
+    """The types that the arguments are brought to, and the type of the result."""
+
+    arguments: tuple[DataType, ...]
+    result: DataType
+
+
+def common_type(types: Types) -> DataType:
+    """The type that all these types are compared and computed as: integers beside floats are floats."""
+    known = [type_ for type_ in dict.fromkeys(types) if type_.kind != "null"]
+    if not known:
+        return NULL
+    first = known[0]
+    if len(known) == 1:
+        return first
+    if all(type_.is_integer for type_ in known):
+        return INT64
+    if all(type_.is_integer or type_.is_float for type_ in known):
+        return FLOAT64
+    if all(type_.is_instant for type_ in known):
+        zones = {type_.zone for type_ in known if type_.kind == "timestamp"}
+        return DataType("timestamp", unit="us", zone=zones.pop() if len(zones) == 1 else "UTC")
+    if all(type_.is_integer or type_.kind == "decimal" for type_ in known):
+        return _common_decimal([type_ if type_.kind == "decimal" else _INTEGER_AS_DECIMAL for type_ in known])
+    raise TypeRuleError(f"{' and '.join(map(str, known))} have no common type; cast one of them")
+
+
+def _common_decimal(types: Types) -> DataType:
+    """The decimal that holds every value of all of them."""
+    scale = max(type_.scale for type_ in types)
+    precision = max(type_.precision - type_.scale for type_ in types) + scale
+    if precision > 38:
+        raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
+    return DataType("decimal", precision=precision, scale=scale)
+
+
+def _number(type_: DataType) -> DataType:
+    if type_.kind == "null" or type_.is_integer:
+        return INT64
+    if type_.is_float:
+        return FLOAT64
+    if type_.kind == "decimal":
+        raise TypeRuleError("arithmetic on decimals is not supported yet; cast to double first")
+    raise TypeRuleError(f"takes numbers, not {type_}")
+
+
+def arithmetic(types: Types) -> Signature:
+    """Numbers of one kind, and the result is of it."""
+    result = common_type([_number(type_) for type_ in types])
+    return Signature((result,) * len(types), result)
+
+
+def division(types: Types) -> Signature:
+    """Numbers, as floats."""
+    for type_ in types:
+        _number(type_)
+    return Signature((FLOAT64, FLOAT64), FLOAT64)
+
+
+def integers(types: Types) -> Signature:
+    """Integers of any width, as 64 bits."""
+    for type_ in types:
+        if not type_.is_integer and type_.kind != "null":
+            raise TypeRuleError(f"takes integers, not {type_}")
+    return Signature((INT64,) * len(types), INT64)
+
+
+def comparison(types: Types) -> Signature:
+    """Values of one kind, but for lists and structs."""
+    for type_ in types:
+        if type_.is_nested:
+            raise TypeRuleError(f"does not compare {type_}")
+    common = common_type(types)
+    return Signature((common,) * len(types), BOOL)
+
+
+def logic(types: Types) -> Signature:
+    """Conditions."""
+    for type_ in types:
+        if type_.kind not in ("bool", "null"):
+            raise TypeRuleError(f"takes conditions, not {type_}")
+    return Signature((BOOL,) * len(types), BOOL)
+
+
+def null_test(types: Types) -> Signature:
+    """Anything."""
+    return Signature(tuple(types), BOOL)
+
+
+def case(types: Types) -> Signature:
+    """Arguments: condition, value, condition, value, …, default."""
+    conditions, values = types[:-1:2], [*types[1::2], types[-1]]
+    logic(conditions)
+    common = common_type(values)
+    arguments = tuple(BOOL if index % 2 == 0 else common for index in range(len(types) - 1))
+    return Signature((*arguments, common), common)
+
+
+def choice(types: Types) -> Signature:
+    """Values of one kind, and the result is of it."""
+    common = common_type(types)
+    return Signature((common,) * len(types), common)
+
+
+def text(result: DataType) -> Callable[[Types], Signature]:
+    """Texts."""
+
+    def rule(types: Types) -> Signature:
+        for type_ in types:
+            if type_.kind not in ("string", "null"):
+                raise TypeRuleError(f"takes strings, not {type_}")
+        return Signature((STRING,) * len(types), result)
+
+    return rule
+
+
+def _instant(type_: DataType) -> DataType:
+    if not type_.is_instant and type_.kind != "null":
+        raise TypeRuleError(f"takes a timestamp or a date, not {type_}")
+    return DataType("timestamp", unit="us", zone=type_.zone) if type_.kind == "timestamp" else TIMESTAMP
+
+
+def real(types: Types) -> Signature:
+    """Numbers, as floats."""
+    for type_ in types:
+        _number(type_)
+    return Signature((FLOAT64,) * len(types), FLOAT64)
+
+
+def rounding(types: Types) -> Signature:
+    """A number and how many digits: an integer stays one."""
+    result = _number(types[0])
+    integers(types[1:])
+    return Signature((result, *(INT64 for _ in types[1:])), result)
+
+
+def sign(types: Types) -> Signature:
+    """A number gives an integer."""
+    return Signature((_number(types[0]),), INT64)
+
+
+def float_test(types: Types) -> Signature:
+    """What is asked of floats; integers are taken as such."""
+    return Signature(real(types).arguments, BOOL)
+
+
+def extreme(types: Types) -> Signature:
+    """Scalars with one order."""
+    common = comparison(types).arguments[0]
+    return Signature((common,) * len(types), common)
+
+
+def text_and_numbers(result: DataType, texts: int) -> Callable[[Types], Signature]:
+    """So many texts, then integers."""
+
+    def rule(types: Types) -> Signature:
+        text(result)(types[:texts])
+        integers(types[texts:])
+        return Signature((*(STRING for _ in types[:texts]), *(INT64 for _ in types[texts:])), result)
+
+    return rule
+
+
+def _element(type_: DataType) -> DataType:
+    """The elements' type; a null without a type says of no list."""
+    if type_.element is None:
+        raise TypeRuleError(f"takes a list, not {type_}")
+    return type_.element
+
+
+def length(types: Types) -> Signature:
+    """Of a text or a list."""
+    if types[0].kind != "list":
+        return text(INT64)(types)
+    return Signature(tuple(types), INT64)
+
+
+def list_length(types: Types) -> Signature:
+    """Of a list."""
+    _element(types[0])
+    return Signature(tuple(types), INT64)
+
+
+def list_contains(types: Types) -> Signature:
+    """A list, and a value of its elements' type."""
+    element = _element(types[0])
+    common = comparison((element, types[1])).arguments[0]
+    if common != element:
+        raise TypeRuleError(f"a list of {element} holds no {types[1]}; cast it")
+    return Signature((types[0], element), BOOL)
+
+
+def list_extract(types: Types) -> Signature:
+    """A list, and a position from 1 on."""
+    integers(types[1:])
+    element = _element(types[0])
+    if not element.can_be_feature:
+        raise TypeRuleError(f"an element of {types[0]} is no value that a column can have")
+    return Signature((types[0], INT64), element)
+
+
+def difference(types: Types) -> Signature:
+    """A unit and two instants."""
+    return Signature((STRING, *map(_instant, types[1:])), INT64)
+
+
+def instant_to(result: DataType) -> Callable[[Types], Signature]:
+    """An instant gives a number."""
+    return lambda types: Signature((_instant(types[0]),), result)
+
+
+def truncation(types: Types) -> Signature:
+    """A unit and an instant."""
+    instant = _instant(types[1])
+    return Signature((STRING, instant), instant)
+
+
+def part(types: Types) -> Signature:
+    """A part and an instant."""
+    return Signature((STRING, _instant(types[1])), INT64)
+
+
+def shift(types: Types) -> Signature:
+    """An instant and microseconds."""
+    instant = _instant(types[0])
+    return Signature((instant, INT64), instant)
+
+
+def instant_to_micros(types: Types) -> Signature:
+    """An instant, whose microseconds are an integer."""
+    if not types[0].is_instant:
+        raise TypeRuleError(f"takes a timestamp or a date, not {types[0]}")
+    return Signature((types[0],), INT64)
