@@ -160,6 +160,7 @@ FORMS: Mapping[str, Form] = {
     "is_not_distinct_from": operator(exp.NullSafeEQ),
     "greatest": named("greatest"),
     "least": named("least"),
+    "plain_round": named("round"),
     "plain_sqrt": named("sqrt"),
     "plain_ln": named("ln"),
     "plain_log10": named("log10"),

@@ -96,6 +96,12 @@ def _at_least(least: int, *positions: int) -> Callable[[Sequence[Expr]], None]:
     return check
 
 
+def _digits(args: Sequence[Expr]) -> None:
+    _at_least(0, 1)(args)
+    if len(args) > 1 and isinstance(args[1], Literal) and int(args[1].value or 0) > _MOST_DIGITS:
+        raise TypeRuleError(f"a float has no more than {_MOST_DIGITS} digits to round to")
+
+
 def _split_part(args: Sequence[Expr]) -> None:
     _at_least(1, 2)(args)
     if not isinstance(args[1], Literal) or not args[1].value:
@@ -116,7 +122,7 @@ def _pattern(args: Sequence[Expr]) -> None:
         _at_least(0, 2)(args)
         assert isinstance(args[2], Literal)
         if int(args[2].value or 0) > groups:
-            raise TypeRuleError(f"the pattern has {groups} groups, so there is no group {args[2].value!r}")
+            raise TypeRuleError(f"the pattern has no group {args[2].value}; it has {groups}")
 
 
 def _is_nan(x: Expr) -> Expr:
@@ -138,16 +144,13 @@ def _round(x: Expr, digits: Expr | None = None) -> Expr:
     """Half away from zero, of the float that x times a power of ten is; beyond 2^52 every float is whole."""
     if x.type.is_integer:
         return x
-    value = 0 if digits is None or not isinstance(digits, Literal) else int(digits.value or 0)
+    value = int(digits.value or 0) if isinstance(digits, Literal) else 0
+    if not value:
+        return call("plain_round", x)
     power = Literal(10.0**value, FLOAT64)
-    scaled = x if value == 0 else call("multiply", x, power)
-    size = call("abs", scaled)
-    below = call("floor", size)
-    is_up = call("ge", call("subtract", size, below), Literal(0.5, FLOAT64))
-    near = call("add", below, call("case", is_up, Literal(1.0, FLOAT64), Literal(0.0, FLOAT64)))
-    near = near if value == 0 else call("divide", near, power)
-    signed = call("case", call("lt", x, Literal(0.0, FLOAT64)), call("negate", near), near)
-    return call("case", call("lt", size, Literal(2.0**52, FLOAT64)), signed, x)
+    scaled = call("multiply", x, power)
+    has_fraction = call("lt", call("abs", scaled), Literal(2.0**52, FLOAT64))
+    return call("case", has_fraction, call("divide", call("plain_round", scaled), power), x)
 
 
 def _where_defined(function: str, comparison: str) -> Callable[..., Expr]:
@@ -195,6 +198,7 @@ def _length(value: Expr) -> Expr:
     return call("list_length" if value.type.kind == "list" else "text_length", value)
 
 
+_MOST_DIGITS = 15
 MICROSECONDS = {
     "week": 604_800_000_000, "day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000,
     "millisecond": 1_000, "microsecond": 1,
@@ -217,7 +221,8 @@ _ENTRIES = (
     Function("round", rules.rounding, (
         ("round(2.5e0)", 3.0), ("round(-2.5e0)", -3.0), ("round(1.25e0, 1)", 1.3), ("round(7)", 7),
         ("round(0.49999999999999994e0)", 0.0), ("round(1e300, 2)", 1e300),
-    ), expansion=_round, check=_at_least(0, 1)),
+    ), expansion=_round, check=_digits),
+    Function("plain_round", rules.real, (), "planner"),
     Function("sign", rules.sign, (
         ("sign(-2.5e0)", -1), ("sign(0)", 0), ("sign(7)", 1), ("sign(cast('nan' as double))", 0), ("sign(null)", None),
     ), expansion=_sign),
@@ -238,10 +243,10 @@ _ENTRIES = (
         ("power(2, 10)", 1024.0), ("pow(2, -1)", 0.5), ("2 ** 3", 8.0), ("power(0, 0)", 1.0), ("power(-8, 3)", -512.0),
     ), is_approximate=True),
     Function("isnan", rules.float_test, (
-        ("isnan(cast('nan' as double))", True), ("isnan(1)", False), ("isnan(null)", None),
+        ("isnan(1.5)", False), ("isnan(cast('nan' as double))", True), ("isnan(1)", False), ("isnan(null)", None),
     ), expansion=_is_nan),
     Function("isinf", rules.float_test, (
-        ("isinf(cast('-inf' as double))", True), ("isinf(cast('nan' as double))", False),
+        ("isinf(1.5)", False), ("isinf(cast('-inf' as double))", True), ("isinf(cast('nan' as double))", False),
     ), expansion=lambda x: call("eq", _size(x), Literal(math.inf, FLOAT64))),
     Function("isfinite", rules.float_test, (
         ("isfinite(1.5)", True), ("isfinite(cast('nan' as double))", False), ("isfinite(null)", None),

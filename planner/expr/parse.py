@@ -22,7 +22,7 @@ from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnErro
 from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, DataType, Schema, is_text, unusable_name
 from .functions import DIFFERENCE_UNITS, FUNCTIONS, MICROSECONDS, PARTS, TRUNCATION_UNITS, call
 from .nodes import Cast, Column, Expr, Literal
-from .syntax import HARMLESS, NAMED, OPERATORS, PART_NODES, TRIMS, TYPES
+from .syntax import HARMLESS, NAMED, OPERATORS, OPTIONAL, PART_NODES, TRIMS, TYPES
 from .type_rules import TypeRuleError
 
 
@@ -157,7 +157,8 @@ class _Binder:
 
     def _operator(self, tree: exp.Expr, function: str, argument_names: tuple[str, ...]) -> Expr:
         if isinstance(tree, exp.RegexpLike) and self._has_tilde:
-            return self._problem("~ is not allowed in an expression; write regexp_matches(text, '^(?:…)$')")
+            message = "~ is not allowed in an expression; write regexp_matches(text, '^(?:…)$')"
+            return self._problem(message, UnsupportedError)
         negated = isinstance(tree, exp.Like | exp.ILike) and bool(tree.args.get("negate"))
         refused = self._only(tree, *argument_names, *(("negate",) if negated else ()))
         if refused is not None:
@@ -165,6 +166,8 @@ class _Binder:
         operands: list[exp.Expr] = []
         for name in argument_names:
             value = tree.args.get(name)
+            if value is None and name not in OPTIONAL:
+                return self._problem(f"{function}: its {name} is missing", PlanTypeError)
             operands.extend(value if isinstance(value, list) else [value] if value is not None else [])
         if function in ("add", "subtract") and any(isinstance(operand, exp.Interval) for operand in operands):
             return self._shift(function, operands[0], operands[1])
@@ -269,7 +272,8 @@ class _Binder:
         """The element at a position; sqlglot counts from 0 where the text counts from 1."""
         index = tree.expressions[0]
         if not isinstance(index, exp.Literal) or index.is_string:
-            return self._problem("an element is taken by a whole number from 1 on, written there, as in tags[1]")
+            message = "an element is taken by a whole number from 1 on, written there, as in tags[1]"
+            return self._problem(message, PlanTypeError)
         return self._call("list_extract", self.bind(tree.this), Literal(int(index.this) + 1, INT64))
 
     def _named(self, tree: exp.Anonymous) -> Expr:

@@ -62,6 +62,8 @@ OPERATORS: dict[type[exp.Expr], tuple[str, tuple[str, ...]]] = {
     exp.ArrayContains: ("list_contains", ("this", "expression")),
     exp.MD5: ("md5", ("this",)),
 }
+# The arguments of these that may be left out.
+OPTIONAL = frozenset({"expressions", "decimals", "length", "group"})
 # Functions whose names sqlglot has no node for, and how many arguments they take.
 NAMED = {"isfinite": 1, "epoch_us": 1, "list_extract": 2}
 PART_NODES: dict[type[exp.Expr], str] = {

@@ -103,7 +103,9 @@ def is_total(expr: Expr) -> bool:
 
 _TOTAL = frozenset({
     "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "in", "case", "coalesce", "nullif", "like",
-    "lower", "upper", "length", "micros_up", "micros_down",
+    "is_distinct_from", "is_not_distinct_from", "greatest", "least", "lower", "upper", "text_length", "list_length",
+    "concat", "concatenate", "trim", "ltrim", "rtrim", "starts_with", "ends_with", "contains", "micros_up",
+    "micros_down",
 })  # fmt: skip
 
 
