@@ -2,14 +2,15 @@ r"""Regular expressions that mean the same to RE2 (DuckDB) and to Java (Spark): 
 
 A pattern has characters, ``.``, ``^`` and ``$`` (the ends of the text), classes such as ``[a-z]`` and ``[^0-9]``,
 ``\d`` ``\w`` ``\s`` and their negations (ASCII), alternatives, groups ``(…)`` and ``(?:…)``, and the quantifiers ``*``
-``+`` ``?`` ``{n}`` ``{n,}`` ``{n,m}``, each also lazy with a ``?`` behind it. A group that is taken out may only have
-``?`` behind it: which repetition is taken is not the same everywhere.
+``+`` ``?`` ``{n}`` ``{n,}`` ``{n,m}``, each also lazy with a ``?`` behind it. A group that is taken out or that may be
+empty can only have ``?`` behind it: which repetition is taken, and when it ends, is not the same everywhere.
 """
 
 from __future__ import annotations
 
 import re
 from collections.abc import Iterator
+from dataclasses import dataclass
 
 from .type_rules import TypeRuleError
 
@@ -23,30 +24,55 @@ _PUNCTUATION = frozenset(r"""\.[]{}()*+?^$|-/"'#&~ ,:;<>=!@%`_""") - frozenset("
 _SPACE = r"\t\n\f\r "
 
 
+@dataclass(slots=True)
+class _Group:
+    """A group that is being read: its last item, and whether what is before and with that may be empty.
+
+    ``last`` is empty where no quantifier may follow.
+    """
+
+    opening: str
+    last: str = ""
+    is_last_empty: bool = False
+    before: bool = True
+    so_far: bool = True
+    is_an_alternative_empty: bool = False
+
+    def add(self, item: str, *, may_be_empty: bool) -> None:
+        self.last, self.is_last_empty = item, may_be_empty
+        self.before, self.so_far = self.so_far, self.so_far and may_be_empty
+
+    def end_alternative(self) -> None:
+        self.is_an_alternative_empty |= self.so_far
+        self.last, self.before, self.so_far = "", True, True
+
+
 def check(pattern: str) -> int:
     """How many groups a pattern has. Raises a TypeRuleError for what has another meaning on another engine."""
-    groups, depth, may_repeat = 0, [], ""
+    groups, around = 0, [_Group("")]
     for token in _tokens(pattern):
+        group = around[-1]
         if _QUANTIFIER.fullmatch(token):
-            _check_quantifier(pattern, token, may_repeat)
-            may_repeat = ""
-            continue
-        may_repeat = token
-        if token in ("(", "(?:"):
+            _check_quantifier(pattern, token, group)
+            group.last = ""
+            group.so_far = group.before if token[0] in "*?" or token.startswith("{0") else group.so_far
+        elif token in ("(", "(?:"):
             groups += token == "("
-            depth.append(token)
-            may_repeat = ""
+            around.append(_Group(token))
         elif token == ")":
-            if not depth:
+            if len(around) == 1:
                 raise TypeRuleError(f"the pattern {pattern!r} has a ')' without its '('")
-            may_repeat = ")" if depth.pop() == "(?:" else "()"
-        elif token in ("|", "^", "$"):
-            may_repeat = ""
-        elif token[0] == "\\":
-            _check_escape(pattern, token, _CLASSES + "Stnfr")
-        elif token[0] == "[":
-            _check_class(pattern, token)
-    if depth:
+            group.end_alternative()
+            around.pop()
+            around[-1].add("()" if group.opening == "(" else ")", may_be_empty=group.is_an_alternative_empty)
+        elif token == "|":
+            group.end_alternative()
+        elif token in ("^", "$"):
+            group.last = ""
+        else:
+            _check_token(pattern, token)
+            group.add(token, may_be_empty=False)
+    if len(around) > 1:
         raise TypeRuleError(f"the pattern {pattern!r} has a '(' without its ')'")
     return groups
 
@@ -70,15 +96,26 @@ def _tokens(pattern: str) -> Iterator[str]:
         position = found.end()
 
 
-def _check_quantifier(pattern: str, token: str, repeated: str) -> None:
-    if not repeated:
+def _check_quantifier(pattern: str, token: str, group: _Group) -> None:
+    if not group.last:
         raise TypeRuleError(f"the pattern {pattern!r} has a {token!r} with nothing to repeat")
-    if repeated == "()" and token[0] != "?":
+    if token[0] != "?" and group.last == "()":
         raise TypeRuleError(f"the pattern {pattern!r} repeats a group that is taken out; write it as (?:…)")
+    if token[0] != "?" and group.is_last_empty:
+        raise TypeRuleError(
+            f"the pattern {pattern!r} repeats a group that may be empty, which engines read differently"
+        )
     counted = _QUANTIFIER.fullmatch(token)
     bounds = [int(bound) for bound in (counted.groups() if counted else ()) if bound]
     if any(bound > _MOST_REPETITIONS for bound in bounds) or bounds != sorted(bounds):
         raise TypeRuleError(f"the pattern {pattern!r} has the bounds {token}; there are 0 to {_MOST_REPETITIONS}")
+
+
+def _check_token(pattern: str, token: str) -> None:
+    if token[0] == "\\":
+        _check_escape(pattern, token, _CLASSES + "Stnfr")
+    elif token[0] == "[":
+        _check_class(pattern, token)
 
 
 def _check_escape(pattern: str, token: str, letters: str) -> None:

@@ -220,6 +220,8 @@ def test_an_integer_beyond_64_bits_is_refused(text: str) -> None:
         ("regexp_matches(status, '[a&&b]')", "has the class '[a&&b]', which engines read differently"),
         ("regexp_extract(status, '(a)', 2)", "the pattern has no group 2; it has 1"),
         ("regexp_extract(status, '(a)+', 1)", "repeats a group that is taken out"),
+        ("regexp_matches(status, '(?:a??)+b')", "repeats a group that may be empty"),
+        ("regexp_matches(status, '(?:a|b*|c)*')", "repeats a group that may be empty"),
         ("list_contains(status, 'a')", "takes a list, not string"),
         ("list_contains(tags, 1)", "have no common type"),
         ("status[1]", "takes a list, not string"),
