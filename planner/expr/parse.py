@@ -22,7 +22,7 @@ from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnErro
 from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, DataType, Schema, is_text, unusable_name
 from .functions import DIFFERENCE_UNITS, FUNCTIONS, MICROSECONDS, PARTS, TRUNCATION_UNITS, call
 from .nodes import Cast, Column, Expr, Literal
-from .syntax import HARMLESS, NAMED, OPERATORS, OPTIONAL, PART_NODES, TRIMS, TYPES
+from .syntax import HARMLESS, MISREAD, NAMED, OPERATORS, OPTIONAL, PART_NODES, TRIMS, TYPES
 from .type_rules import TypeRuleError
 
 
@@ -63,9 +63,11 @@ def parse_expression(text: str, schema: Schema, where: str) -> Expr:
     try:
         with _unlogged():
             tree = sqlglot.parse_one(text, dialect="duckdb")
-            # sqlglot takes ``a ~ b``, which matches the whole text, for regexp_matches, which does not.
-            has_tilde = "~" in text and any(token.text == "~" for token in sqlglot.tokenize(text, dialect="duckdb"))
-        binder = _Binder(schema, where, has_tilde=has_tilde)
+            misread = [operator for operator in MISREAD if operator in text and operator in _tokens(text)]
+        binder = _Binder(schema, where)
+        for operator in misread:
+            instead = MISREAD[operator]
+            binder.problem(f"{operator} is not allowed in an expression; write {instead}", UnsupportedError)
         expr = binder.bind(tree)
     except SqlglotError as error:
         reason = re.sub(r"\x1b\[\d+m", "", str(error)).split("\n", 1)[0].rstrip(".")
@@ -83,6 +85,10 @@ def parse_condition(text: str, schema: Schema, where: str) -> Expr:
     if expr.type.kind not in ("bool", "null"):
         raise PlanTypeError(f"{where}: {shown(text)} is {expr.type}, not a condition")
     return expr
+
+
+def _tokens(text: str) -> set[str]:
+    return {token.text for token in sqlglot.tokenize(text, dialect="duckdb")}
 
 
 @contextmanager
@@ -103,9 +109,8 @@ def _unlogged() -> Generator[None]:
 class _Binder:
     """Binds one tree. A problem is noted and stands in as a null, so that the rest is still checked."""
 
-    def __init__(self, schema: Schema, where: str, *, has_tilde: bool) -> None:
+    def __init__(self, schema: Schema, where: str) -> None:
         self._schema = schema
-        self._has_tilde = has_tilde
         self._folded = {name.lower(): name for name in schema.names}
         self._where = where
         self.problems = Problems()
@@ -156,9 +161,6 @@ class _Binder:
                 return self._refuse(tree)
 
     def _operator(self, tree: exp.Expr, function: str, argument_names: tuple[str, ...]) -> Expr:
-        if isinstance(tree, exp.RegexpLike) and self._has_tilde:
-            message = "~ is not allowed in an expression; write regexp_matches(text, '^(?:…)$')"
-            return self._problem(message, UnsupportedError)
         negated = isinstance(tree, exp.Like | exp.ILike) and bool(tree.args.get("negate"))
         refused = self._only(tree, *argument_names, *(("negate",) if negated else ()))
         if refused is not None:
@@ -167,7 +169,7 @@ class _Binder:
         for name in argument_names:
             value = tree.args.get(name)
             if value is None and name not in OPTIONAL:
-                return self._problem(f"{function}: its {name} is missing", PlanTypeError)
+                return self.problem(f"{function}: its {name} is missing", PlanTypeError)
             operands.extend(value if isinstance(value, list) else [value] if value is not None else [])
         if function in ("add", "subtract") and any(isinstance(operand, exp.Interval) for operand in operands):
             return self._shift(function, operands[0], operands[1])
@@ -182,15 +184,15 @@ class _Binder:
         try:
             return call(function, *args)
         except TypeRuleError as error:
-            return self._problem(f"{function}: {error}", PlanTypeError)
+            return self.problem(f"{function}: {error}", PlanTypeError)
 
     def _column(self, name: str) -> Expr:
         found = self._folded.get(name.lower())
         if found is None:
-            return self._problem(unknown_name("no column", name, self._schema.names), UnknownColumnError)
+            return self.problem(unknown_name("no column", name, self._schema.names), UnknownColumnError)
         wrong = unusable_name(found)
         if wrong:
-            return self._problem(f"column {shown(found)}: no engine has a name that {wrong}; rename the column")
+            return self.problem(f"column {shown(found)}: no engine has a name that {wrong}; rename the column")
         return Column(found, self._schema[found])
 
     def _literal(self, tree: exp.Literal, sign: str = "") -> Expr:
@@ -200,7 +202,7 @@ class _Binder:
         if re.fullmatch(r"-?\d+", text) is None:
             return Literal(float(text), FLOAT64)
         if not -(2**63) <= int(text) < 2**63:
-            return self._problem(f"the integer {text} does not fit 64 bits; write it as {text}.0 for a float")
+            return self.problem(f"the integer {text} does not fit 64 bits; write it as {text}.0 for a float")
         return Literal(int(text), INT64)
 
     def _is(self, tree: exp.Is) -> Expr:
@@ -230,7 +232,7 @@ class _Binder:
     def _cast(self, tree: exp.Cast) -> Expr:
         target = TYPES.get(tree.to.this)
         if target is None or tree.to.expressions:
-            return self._problem(f"no cast to {tree.to.sql('duckdb')}; there are {_type_names()}", UnsupportedError)
+            return self.problem(f"no cast to {tree.to.sql('duckdb')}; there are {_type_names()}", UnsupportedError)
         is_try = isinstance(tree, exp.TryCast)
         if isinstance(tree.this, exp.Literal) and tree.this.is_string and target.is_instant and not is_try:
             return self._instant_literal(str(tree.this.this), target)
@@ -240,7 +242,7 @@ class _Binder:
         if operand.type == target:
             return operand
         if not _may_cast(operand.type, target):
-            return self._problem(f"cast: {operand.type} does not become {target}", PlanTypeError)
+            return self.problem(f"cast: {operand.type} does not become {target}", PlanTypeError)
         return Cast(operand, target, is_try=is_try)
 
     def _instant_literal(self, text: str, target: DataType) -> Expr:
@@ -251,7 +253,7 @@ class _Binder:
                 return Literal((date.fromisoformat(text) - date(1970, 1, 1)).days, DATE)
             return Literal(parse_instant(text), target)
         except (DefinitionError, ValueError):
-            return self._problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
+            return self.problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
 
     def _with_unit(self, function: str, operand: exp.Expr, unit: exp.Expr) -> Expr:
         name = self._unit(function, unit, PARTS if function == "extract" else TRUNCATION_UNITS)
@@ -265,7 +267,7 @@ class _Binder:
     def _unit(self, function: str, unit: exp.Expr, options: tuple[str, ...]) -> Expr:
         name = unit.name.lower()
         if name not in options:
-            return self._problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
+            return self.problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
         return Literal(name, STRING)
 
     def _element(self, tree: exp.Bracket) -> Expr:
@@ -273,7 +275,7 @@ class _Binder:
         index = tree.expressions[0]
         if not isinstance(index, exp.Literal) or index.is_string:
             message = "an element is taken by a whole number from 1 on, written there, as in tags[1]"
-            return self._problem(message, PlanTypeError)
+            return self.problem(message, PlanTypeError)
         return self._call("list_extract", self.bind(tree.this), Literal(int(index.this) + 1, INT64))
 
     def _named(self, tree: exp.Anonymous) -> Expr:
@@ -291,15 +293,15 @@ class _Binder:
         if function == "add" and isinstance(left, exp.Interval):
             left, right = right, left
         if not isinstance(right, exp.Interval):
-            return self._problem("an interval stands on the right of '-'", PlanTypeError)
+            return self.problem("an interval stands on the right of '-'", PlanTypeError)
         unit = right.args.get("unit")
         name = (unit.name if unit is not None else "").lower().removesuffix("s")
         amount = right.this.name if isinstance(right.this, exp.Literal) else ""
         if name in ("month", "year", "quarter", "decade", "century"):
-            return self._problem(f"interval {amount} {name}: months and years have no fixed length")
+            return self.problem(f"interval {amount} {name}: months and years have no fixed length")
         if name not in MICROSECONDS or re.fullmatch(r"-?\d+", amount) is None:
             text = right.sql("duckdb")
-            return self._problem(f"{text}: write an interval as a whole number and a unit, as in interval '3 hours'")
+            return self.problem(f"{text}: write an interval as a whole number and a unit, as in interval '3 hours'")
         micros = int(amount) * MICROSECONDS[name] * (1 if function == "add" else -1)
         return self._call("shift", self.bind(left), Literal(micros, INT64))
 
@@ -307,23 +309,23 @@ class _Binder:
         """A problem where the node has any argument but the allowed ones; else None."""
         harmless = HARMLESS.get(type(tree), set())
         extra = [name for name, value in tree.args.items() if value and name not in allowed and name not in harmless]
-        return self._problem(f"{tree.sql('duckdb')}: {extra[0]} is not supported", UnsupportedError) if extra else None
+        return self.problem(f"{tree.sql('duckdb')}: {extra[0]} is not supported", UnsupportedError) if extra else None
 
     def _refuse(self, tree: exp.Expr) -> Expr:
         if isinstance(tree, exp.Block):
-            return self._problem("holds several statements; give one expression")
+            return self.problem("holds several statements; give one expression")
         if isinstance(tree, exp.Query | exp.Subquery | exp.Exists):
-            return self._problem("subqueries are not allowed in an expression", UnsupportedError)
+            return self.problem("subqueries are not allowed in an expression", UnsupportedError)
         if isinstance(tree, exp.Func) and not isinstance(tree, exp.Connector):
             return self._unknown_function(tree.sql_name().lower())
-        return self._problem(f"{type(tree).__name__.lower()} is not allowed in an expression", UnsupportedError)
+        return self.problem(f"{type(tree).__name__.lower()} is not allowed in an expression", UnsupportedError)
 
     def _unknown_function(self, name: str) -> Expr:
         public = sorted(function.name for function in FUNCTIONS.values() if function.visibility == "public")
         message = unknown_name("no function", name, [*public, "cast"], listed_as="functions and operators")
-        return self._problem(message, UnsupportedError)
+        return self.problem(message, UnsupportedError)
 
-    def _problem(self, message: str, error: type[DefinitionError] = DefinitionError) -> Expr:
+    def problem(self, message: str, error: type[DefinitionError] = DefinitionError) -> Expr:
         self.problems.add(f"{self._where}: {message}", error)
         return Literal(None, NULL)
 

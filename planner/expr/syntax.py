@@ -96,6 +96,8 @@ TYPES: dict[exp.DType, DataType] = {
     exp.DType.TIMESTAMPNTZ: TIMESTAMP,
     exp.DType.TIMESTAMPTZ: DataType("timestamp", unit="us", zone="UTC"),
 }
+# Operators that sqlglot takes for others than DuckDB does, and what to write instead.
+MISREAD = {"~": "regexp_matches(text, '^(?:…)$')", "<=>": "is not distinct from"}
 # Options that sqlglot sets by itself and that change nothing for us.
 HARMLESS: dict[type[exp.Expr], set[str]] = {
     exp.Div: {"typed", "safe"},

@@ -72,6 +72,7 @@ def refusal(text: str, error: type[DefinitionError] = DefinitionError) -> str:
         ("count & 1", "bitwiseand is not allowed"),
         ("log(amount)", "no function 'log'"),
         ("status ~ 'a.'", "~ is not allowed in an expression; write regexp_matches"),
+        ("count <=> 1", "<=> is not allowed in an expression; write is not distinct from"),
         ("regexp_matches(status, 'a', 'i')", "flag is not supported"),
         ("trim(status, 'x')", "expression is not supported"),
         ("trim(both 'x' from status)", "expression is not supported"),
