@@ -120,9 +120,9 @@ def _pattern(args: Sequence[Expr]) -> None:
     groups = regex.check(pattern.value)
     if len(args) > 2:
         _at_least(0, 2)(args)
-        assert isinstance(args[2], Literal)
-        if int(args[2].value or 0) > groups:
-            raise TypeRuleError(f"the pattern has no group {args[2].value}; it has {groups}")
+        wanted = int(args[2].value or 0) if isinstance(args[2], Literal) else 0
+        if wanted > groups:
+            raise TypeRuleError(f"the pattern has no group {wanted}; it has {groups}")
 
 
 def _is_nan(x: Expr) -> Expr:

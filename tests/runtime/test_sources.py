@@ -87,7 +87,7 @@ def test_a_broken_column_is_one_problem_also_where_it_is_used() -> None:
     data = pa.table({"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "x": ["a"]})
     source = ht.ArrowSource(data, timestamp_field="ts")
     view = ht.FeatureView("v", entities=["k"], source=source, columns={"z": "x -> 'b'"}, features=["z"])
-    with pytest.raises(ht.UnsupportedError, match="no function .json_extract") as raised:
+    with pytest.raises(ht.UnsupportedError, match=r"no function .json_extract") as raised:
         answer(view, k=[1])
     assert len(raised.value.problems) == 1
 
