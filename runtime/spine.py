@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import os
-from collections.abc import Callable, Generator
+import re
+from collections.abc import Callable, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
 from fractions import Fraction
@@ -13,17 +13,17 @@ from typing import Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import SourceError, SpineError, shown
+from ..planner.errors import DefinitionError, SourceError, SpineError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
-from ..planner.types import BEYOND_TIME, Schema, unusable_name
+from ..planner.types import BEYOND_TIME, Schema
 from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, is_query, time_column
-from .sources.columns import text_files
-from .sources.paths import Files, format_of
+from .sources.files import FileSource
 
+_OF_EVENTS = ("created_timestamp_column", "sequence_columns", "field_mapping", "data_delay", "unique")
 _MICROSECONDS = {
     "d": Fraction(86_400_000_000),
     "s": Fraction(1_000_000),
@@ -43,10 +43,12 @@ class Spine(EntityRows):
 
     @classmethod
     def take(cls, entity_df: Any, entity_timestamp: str | None, run: Callable[[str], pa.Table] | None = None) -> Spine:
-        """Take in pandas, Polars, Arrow data, a DuckDB relation, a path to parquet or a query, which ``run`` runs.
+        """Take in pandas, Polars, Arrow data, a DuckDB relation, files or a query, which ``run`` runs.
 
         Raises a SpineError where there is no time.
         """
+        if isinstance(entity_df, FileSource):
+            entity_timestamp = entity_timestamp or entity_df.timestamp_field
         rows = run(entity_df) if run and isinstance(entity_df, str) and is_query(entity_df) else _rows(entity_df)
         try:
             schema = planner_schema(rows.schema)
@@ -148,38 +150,31 @@ class Spine(EntityRows):
 
 
 def _rows(entity_df: Any) -> pa.Table:
-    if isinstance(entity_df, str | Path):
-        wrong = unusable_name(str(entity_df))
-        if wrong:
-            raise SpineError(f"entity rows: the path {shown(str(entity_df))} {wrong}")
-        return _read_path(str(entity_df))
+    if isinstance(entity_df, str | Path | FileSource) or _are_paths(entity_df):
+        return _read_files(entity_df)
     if not is_tabular(entity_df):
         given = type(entity_df).__name__
-        raise SpineError(f"entity rows: {given} is not tabular; give pandas, Polars or Arrow data, or a parquet path")
+        raise SpineError(
+            f"entity rows: {given} is not tabular; give pandas, Polars or Arrow data, a path, a FileSource or a query"
+        )
     try:
         return to_table(entity_df)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise SpineError(f"entity rows: cannot be read as a table: {error}") from None
 
 
-def _read_text(path: str) -> pa.Table:
-    """A csv or json file, with the types that its values have. Raises a SpineError where it can't be read."""
+def _are_paths(entity_df: Any) -> bool:
+    return isinstance(entity_df, list | tuple) and all(isinstance(item, str | Path) for item in entity_df)
+
+
+def _read_files(entity_df: str | Path | Sequence[str | Path] | FileSource) -> pa.Table:
     try:
-        whole = os.path.abspath(path)
-        return text_files("entity rows", format_of(path), Files(whole, {}), [whole], {}).to_table()
-    except SourceError as error:
-        raise SpineError(f"entity rows: {str(error).removeprefix('source: ')}") from None
-
-
-def _read_path(path: str) -> pa.Table:
-    import pyarrow.parquet as pq
-
-    if not os.path.exists(path):
-        given = os.path.abspath(path)
-        raise SpineError(f"entity rows: there is no file {given if len(given) < 1_000 else shown(given)}")
-    if format_of(path) != "parquet":
-        return _read_text(path)
-    try:
-        return pq.read_table(path)
-    except (OSError, pa.ArrowException) as error:
-        raise SpineError(f"entity rows: {path} cannot be read as parquet: {error}") from None
+        if not isinstance(entity_df, FileSource):
+            return FileSource(entity_df, timestamp_field="event_timestamp").read()
+        idle = [name for name in _OF_EVENTS if getattr(entity_df, name)]
+        if idle:
+            raise SpineError(f"entity rows: {entity_df!r} has {', '.join(idle)}, which is about events; leave it out")
+        return entity_df.read()
+    except (DefinitionError, SourceError) as error:
+        told = re.sub(r"^(source( '[^']*')?|FileSource): ", "", str(error))
+        raise SpineError(f"entity rows: {told}") from None

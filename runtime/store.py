@@ -97,13 +97,14 @@ class FeatureStore:
     ) -> RetrievalJob:
         """A lazy job for point-in-time-correct features of every row of ``entity_df``.
 
-        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data, a DuckDB relation, a path
-        to parquet or csv, or SQL in the engine's dialect (a text that begins with SELECT, WITH or FROM), which is taken
-        in now; or on Spark a DataFrame or SQL, which every run evaluates and none collects. ``features`` takes
-        views, projections, services and "view:feature" texts, in a list or alone. The timestamp is
-        ``entity_timestamp``, else "event_timestamp", else the only timestamp column. With ``full_feature_names`` a
-        feature is called ``view__feature``. With ``filter_by_created_timestamp`` a row counts only where its created
-        timestamp is at or before the query time (a null is not), for sources that have one.
+        ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data, a DuckDB relation, files
+        (a path, a glob, a list of either or a ``FileSource``) or SQL in the engine's dialect (a text that begins with
+        SELECT, WITH or FROM), which is taken in now; or on Spark a DataFrame or SQL, which every run evaluates and none
+        collects. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone. The
+        timestamp is ``entity_timestamp``, else the one that a ``FileSource`` has, else "event_timestamp", else the only
+        timestamp column. With ``full_feature_names`` a feature is called ``view__feature``. With
+        ``filter_by_created_timestamp`` a row counts only where its created timestamp is at or before the query time (a
+        null is not), for sources that have one.
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
         """

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager
 from typing import TYPE_CHECKING, Any, TypeVar
@@ -13,11 +13,12 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
-from ...planner.errors import DefinitionError, EngineError, shown
+from ...planner.errors import DefinitionError, EngineError, SourceError, shown
 from ...planner.ir.logical import ArrowData, CatalogTable, EngineQuery, TableData
 from ...planner.types import unusable_name
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
+from ..sources.stream import RowStream
 
 if TYPE_CHECKING:
     import duckdb
@@ -117,6 +118,7 @@ class LocalConnection(SqlConnection):
 
     def __init__(self, cursor: duckdb.DuckDBPyConnection) -> None:
         self._cursor = cursor
+        self._failures: list[SourceError] = []
         self._worker = ThreadPoolExecutor(max_workers=1)
         for name, value in DuckDBDialect.session.items():
             self.execute(f"SET SESSION {name} = '{value}'")
@@ -135,18 +137,18 @@ class LocalConnection(SqlConnection):
             raise EngineError(f"the connection defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
 
     def execute(self, sql: str) -> None:
-        with _translated(sql):
+        with _translated(sql, self._failures):
             self._interruptible(lambda: self._cursor.execute(sql))
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         import pyarrow as pa
 
-        with _translated(sql):
+        with _translated(sql, self._failures):
             reader = self._interruptible(lambda: self._cursor.sql(sql).to_arrow_reader())
 
         def batches() -> Iterator[pa.RecordBatch]:
             while True:
-                with _translated(sql):
+                with _translated(sql, self._failures):
                     batch = self._interruptible(lambda: next(reader, None))
                 if batch is None:
                     return
@@ -156,8 +158,9 @@ class LocalConnection(SqlConnection):
 
     def register(self, name: str, data: TableData) -> None:
         if isinstance(data, ArrowData):
+            value = data.value.noting(self._failures) if isinstance(data.value, RowStream) else data.value
             with _translated(""):
-                self._cursor.register(name, data.value)
+                self._cursor.register(name, value)
         elif isinstance(data, EngineQuery):
             self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
 
@@ -192,8 +195,11 @@ class LocalConnection(SqlConnection):
 
 
 @contextmanager
-def _translated(sql: str) -> Generator[None]:
-    """DuckDB's errors as EngineError, also those that come through Arrow; its interrupt as a KeyboardInterrupt."""
+def _translated(sql: str, failures: Sequence[SourceError] = ()) -> Generator[None]:
+    """DuckDB's errors as EngineError, also those that come through Arrow; its interrupt as a KeyboardInterrupt.
+
+    Where one of ``failures`` was noted in the meantime, a source failed while DuckDB read it, and that is raised.
+    """
     import duckdb
     import pyarrow as pa
 
@@ -204,7 +210,7 @@ def _translated(sql: str) -> Generator[None]:
         is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
         if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
             raise KeyboardInterrupt from None
-        # What Python says in a stream that DuckDB reads comes with Arrow's trace of it.
-        text = text.split(" Detail: Python exception:", 1)[0]
+        if failures:
+            raise failures[0] from None
         text = text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
         raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None

@@ -6,7 +6,6 @@ from collections.abc import Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ...planner.errors import SourceError
 from ...planner.types import DataType, Field, Schema, common_type
@@ -108,7 +107,7 @@ def text_files(
                     arrays = [
                         batch.column(column)
                         if column in batch.schema.names
-                        else _constant(
+                        else constant(
                             values.get(column) if column in keys else None, planned[column], wanted, column, rows
                         )
                         for column in names
@@ -119,40 +118,7 @@ def text_files(
     return RowStream(schema, read)
 
 
-def parquet_rows(
-    system: Files, paths: Sequence[str], stored: Sequence[pa.Schema], schema: Schema, keys: Sequence[str]
-) -> RowStream:
-    """The rows of parquet files that Arrow reads, from another file system: of the columns that are asked for."""
-    types: dict[str, pa.DataType] = {}
-    for field in (field for each in stored for field in each):
-        types.setdefault(field.name, field.type)
-    for planned in schema:
-        if planned.name in keys or not (planned.type.is_nested or planned.type.kind == "null"):
-            types[planned.name] = arrow_type(planned.type)
-    whole = pa.schema([pa.field(name, types[name]) for name in schema.names])
-
-    def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
-        wanted = pa.schema([whole.field(name) for name in names])
-        for path, own in zip(paths, stored, strict=True):
-            values = partition_values(path)
-            held = [name for name in names if name in own.names and name not in keys] or own.names[:1]
-            try:
-                with pq.ParquetFile(system.within(path), filesystem=system.arrow) as file:
-                    for batch in file.iter_batches(columns=held):
-                        arrays = [
-                            batch.column(name).cast(wanted.field(name).type)
-                            if name in held
-                            else _constant(values.get(name), schema[name], wanted, name, batch.num_rows)
-                            for name in names
-                        ]
-                        yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
-            except (OSError, pa.ArrowException) as error:
-                raise SourceError(f"source: {path} cannot be read as parquet: {error}") from None
-
-    return RowStream(whole, read)
-
-
-def _constant(text: str | None, type_: DataType, schema: pa.Schema, name: str, rows: int) -> pa.Array[Any]:
+def constant(text: str | None, type_: DataType, schema: pa.Schema, name: str, rows: int) -> pa.Array[Any]:
     """A folder's value for every row of a file; null for a column that the file does not have."""
     values: pa.Array[Any] = pa.nulls(rows, schema.field(name).type)
     return values if text is None else pa.repeat(read_texts(pa.array([text]), type_)[0], rows)

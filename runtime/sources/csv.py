@@ -47,7 +47,7 @@ def read_csv(file: IO[bytes], path: str, columns: Mapping[str, DataType]) -> Ite
             try:
                 values.append(read_texts(batch.column(name), type_))
             except ValueError as error:
-                raise SourceError(f"source: {path}: column {name!r}: {error}; give its type with schema=") from None
+                raise SourceError(f"source: {path}: column {name!r}: {error}; give another type with schema=") from None
         yield pa.RecordBatch.from_arrays(values, schema=schema)
 
 

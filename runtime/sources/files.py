@@ -12,11 +12,14 @@ from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ArrowData, ParquetFiles, Table
-from ...planner.types import DataType, Schema, parse_type, unusable_name
+from ...planner.types import DataType, parse_type, unusable_name
 from .paths import Files, absolute, format_of, is_url, stem
 
 if TYPE_CHECKING:
     import pyarrow as pa
+
+    from .parquet import ParquetParts
+    from .stream import RowStream
 
 
 class FileSource(Source):
@@ -87,45 +90,49 @@ class FileSource(Source):
 
     def open(self, catalog: Catalog | None = None) -> Table:
         """The files there are now, and their columns. Raises a SourceError where they can't be one table."""
-        system = Files(self.paths[0], self.storage_options)
-        files = [file for path in self.paths for file in system.expand(path)]
-        token = repr(("files", tuple(files), tuple(self.schema.items())))
-        format_ = format_of(self.paths[0])
-        if format_ == "parquet":
-            return self._open_parquet(system, files, token)
         from ..arrow import planner_schema
+        from .parquet import parquet_rows
+
+        system, files = self._files()
+        token = repr(("files", tuple(files), tuple(self.schema.items())))
+        if format_of(self.paths[0]) != "parquet":
+            rows = self._texts(system, files)
+            return Table(token, planner_schema(rows.schema), ArrowData(rows), name=self.name)
+        parts = self._parquet(system, files)
+        if not system.is_local:
+            return Table(token, parts.schema, ArrowData(parquet_rows(system, parts)), name=self.name)
+        data = ParquetFiles(parts.paths) if parts.are_alike else ParquetFiles(parts.paths, parts.schema, parts.keys)
+        return Table(token, parts.schema, data, name=self.name)
+
+    def read(self) -> pa.Table:
+        """All rows in memory, file by file; of one parquet file with its own types and metadata."""
+        from .parquet import parquet_table
+
+        system, files = self._files()
+        if format_of(self.paths[0]) != "parquet":
+            return self._texts(system, files).to_table()
+        return parquet_table(system, self._parquet(system, files))
+
+    def _files(self) -> tuple[Files, list[str]]:
+        system = Files(self.paths[0], self.storage_options)
+        return system, [file for path in self.paths for file in system.expand(path)]
+
+    def _texts(self, system: Files, files: Sequence[str]) -> RowStream:
         from .columns import text_files
 
-        rows = text_files(self.name, format_, system, files, self.schema)
-        return Table(token, planner_schema(rows.schema), ArrowData(rows), name=self.name)
+        return text_files(self.name, format_of(self.paths[0]), system, files, self.schema)
 
-    def _open_parquet(self, system: Files, files: list[str], token: str) -> Table:
-        from ..arrow import planner_schema
-        from .columns import common_schema, parquet_rows, partition_fields
+    def _parquet(self, system: Files, files: Sequence[str]) -> ParquetParts:
+        from .parquet import parquet_parts
 
-        stored, schemas = [], []
-        for file in files:
-            stored.append(_read_schema(system, file))
-            try:
-                schemas.append(planner_schema(stored[-1]))
-            except ValueError as error:
-                raise SourceError(f"source {self.name!r}: {file}: {error}") from None
-        own = common_schema(self.name, files, schemas)
-        folders = partition_fields(self.name, files, [schema.names for schema in schemas], self.schema)
-        keys = tuple(field.name for field in folders)
-        unknown = [name for name in self.schema if name not in keys]
+        parts = parquet_parts(self.name, system, files, self.schema)
+        unknown = [name for name in self.schema if name not in parts.keys]
         if unknown:
             raise SourceError(
                 f"source {self.name!r}: schema= names {', '.join(map(repr, unknown))}; parquet has its own types, and "
-                f"the folders give {', '.join(keys) or 'no column'}"
+                f"the folders give {', '.join(parts.keys) or 'no column'}"
             )
-        schema = Schema([*own, *folders])
-        if not system.is_local:
-            rows = parquet_rows(system, files, stored, schema, keys)
-            return Table(token, schema, ArrowData(rows), name=self.name)
-        is_one = not folders and all(each == own for each in schemas)
-        data = ParquetFiles(tuple(files)) if is_one else ParquetFiles(tuple(files), schema, keys)
-        return Table(token, schema, data, name=self.name)
+        return parts
 
     def __repr__(self) -> str:
         return f"FileSource({', '.join(self.paths)}; by {self.timestamp_field})"
@@ -157,13 +164,3 @@ def _types(schema: Mapping[str, str | pa.DataType] | None) -> dict[str, DataType
 
 def _system(path: str) -> str:
     return path.split("://", 1)[0] if is_url(path) else "this machine"
-
-
-def _read_schema(system: Files, file: str) -> pa.Schema:
-    import pyarrow as pa
-    import pyarrow.parquet as pq
-
-    try:
-        return pq.read_schema(system.within(file), filesystem=system.arrow)
-    except (OSError, pa.ArrowException) as error:
-        raise SourceError(f"source: {file} cannot be read as parquet: {error}") from None

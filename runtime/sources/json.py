@@ -162,10 +162,10 @@ def _read(values: list[Any], arrow: pa.DataType, name: str, path: str) -> pa.Arr
     wrong = next((value for value in values if value is not None and _kind(value) not in takes), None)
     try:
         if wrong is not None:
-            raise ValueError(f"{json.dumps(wrong)} is not a {type_}")
+            raise ValueError(f"{json.dumps(wrong)} is no {type_}")
         return _array(values, arrow, type_)
     except (ValueError, OverflowError, pa.ArrowException) as error:
-        raise SourceError(f"source: {path}: column {name!r}: {error}; give its type with schema=") from None
+        raise SourceError(f"source: {path}: column {name!r}: {error}; give another type with schema=") from None
 
 
 def _array(values: list[Any], arrow: pa.DataType, type_: DataType) -> pa.Array[Any]:

@@ -7,6 +7,8 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
+from ...planner.errors import SourceError
+
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 
 
@@ -20,6 +22,18 @@ class RowStream:
     def select(self, names: Sequence[str]) -> RowStream:
         """The same rows with fewer columns; the others are not even parsed into values."""
         return RowStream(pa.schema([self.schema.field(name) for name in names]), self.read)
+
+    def noting(self, failures: list[SourceError]) -> RowStream:
+        """The same rows for an engine, through which an error would not come as it was raised: it is noted, too."""
+
+        def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
+            try:
+                yield from self.read(names)
+            except SourceError as error:
+                failures.append(error)
+                raise
+
+        return RowStream(self.schema, read)
 
     def to_table(self) -> pa.Table:
         """All rows in memory; an error comes as it was raised."""

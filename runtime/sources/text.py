@@ -84,7 +84,7 @@ def read_texts(values: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
         return read
     except pa.ArrowInvalid:
         if len(values) == 1:
-            raise ValueError(f"{values[0].as_py()!r} is not a {type_}") from None
+            raise ValueError(f"{values[0].as_py()!r} is no {type_}") from None
         half = len(values) // 2
         read_texts(values[:half], type_)
         read_texts(values[half:], type_)

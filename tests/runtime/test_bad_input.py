@@ -45,11 +45,15 @@ def from_files(path: Any) -> ht.RetrievalJob:
 
 
 WRONG_SPINES: dict[str, tuple[Any, dict[str, Any], str]] = {
-    "a number": (5, {}, "entity rows: int is not tabular; give pandas, Polars or Arrow data, or a parquet path"),
+    "a number": (
+        5,
+        {},
+        "entity rows: int is not tabular; give pandas, Polars or Arrow data, a path, a FileSource or a query",
+    ),
     "a dictionary": (
         {"user_id": [1]},
         {},
-        "entity rows: dict is not tabular; give pandas, Polars or Arrow data, or a parquet path",
+        "entity rows: dict is not tabular; give pandas, Polars or Arrow data, a path, a FileSource or a query",
     ),
     "a file that is missing": ("/no/such.parquet", {}, "entity rows: there is no file /no/such.parquet"),
     "repeated columns": (

@@ -59,7 +59,7 @@ def test_types_of_folders_are_given(hive: Path) -> None:
     found = answer(source, filter="month < 12", features=["month", "year"])
     assert found.schema == pa.schema([("month", pa.int32()), ("year", pa.string())])
     assert found.to_pydict() == {"month": [None, 1, None], "year": [None, "2024", None]}
-    with pytest.raises(ht.SourceError, match=r"source '.*': folders of column 'a b': 'x/y' is not a int64"):
+    with pytest.raises(ht.SourceError, match=r"source '.*': folders of column 'a b': 'x/y' is no int64"):
         answer(ht.FileSource(hive / "**/*.parquet", timestamp_field="ts", schema={"a b": "int64"}))
     with pytest.raises(
         ht.SourceError, match="schema= names 'x'; parquet has its own types, and the folders give year, mon"
@@ -176,6 +176,9 @@ def test_files_of_another_file_system_are_read(memory: Any) -> None:
     assert answer(ht.FileSource("memory://lake/e.csv", timestamp_field="ts")).to_pydict() == {
         "zip": ["007", None, None]
     }
+    rows = ht.FileSource("memory://lake/e.csv", timestamp_field="ts")
+    for given in (rows, "memory://lake/e.csv"):
+        assert asked(given, entity_timestamp="ts")["zip"].to_pylist() == ["007"]
     for path, message in [
         ("memory://lake/nothing.parquet", "there is no file memory://lake/nothing.parquet"),
         ("memory://lake/*.json", "no file matches memory://lake/"),
@@ -244,3 +247,56 @@ def test_an_unknown_file_system_is_a_source_error() -> None:
         answer(ht.FileSource("nothing://e.parquet", timestamp_field="ts"))
     with pytest.raises(ht.DefinitionError, match="several file systems, memory, this machine"):
         ht.FileSource(["e.parquet", "memory://e.parquet"], timestamp_field="ts")
+
+
+def asked(entity_df: Any, **options: Any) -> pa.Table:
+    view = ht.FeatureView(
+        "v", entities=["k"], source=ht.ArrowSource(events([1], x=pa.array([5])), timestamp_field="ts")
+    )
+    return ht.FeatureStore([view]).get_historical_features(entity_df, view, **options).to_arrow()
+
+
+def test_entity_rows_are_files_of_every_kind(tmp_path: Path) -> None:
+    for year, key in ((2023, 1), (2024, 2)):
+        folder = tmp_path / f"year={year}"
+        write(folder / "e.parquet", pa.table({"k": [key], "at": pa.array([DAY], pa.timestamp("ms"))}))
+        (folder / "e.csv").write_text(f"k,at\n{key},1970-01-02\n")
+        (folder / "e.json").write_text(f'{{"k": {key}, "at": "1970-01-02T00:00:00"}}')
+    for suffix in ("parquet", "csv", "json"):
+        pattern = tmp_path / f"*/e.{suffix}"
+        paths = [tmp_path / f"year={year}/e.{suffix}" for year in (2024, 2023)]
+        for given in (pattern, str(pattern), ht.FileSource(pattern, timestamp_field="at")):
+            found = asked(given, entity_timestamp=None if isinstance(given, ht.FileSource) else "at")
+            assert found.select(["k", "year", "x"]).to_pydict() == {"k": [1, 2], "year": [2023, 2024], "x": [5, None]}
+        assert asked(paths, entity_timestamp="at")["k"].to_pylist() == [2, 1]
+        assert asked(paths[:1], entity_timestamp="at")["year"].to_pylist() == [2024]
+
+
+def test_entity_rows_of_one_file_keep_their_types_and_metadata(tmp_path: Path) -> None:
+    notes = pa.array(["a", "a"]).dictionary_encode()
+    rows = pa.table({"k": [1, 2], "event_timestamp": pa.array([0, 1], pa.timestamp("ms")), "note": notes})
+    rows = rows.replace_schema_metadata({"made": "by hand"})
+    write(tmp_path / "e.parquet", rows)
+    found = asked(tmp_path / "e.parquet")
+    assert found.schema.field("note").type == notes.type
+    assert found.schema.metadata == {b"made": b"by hand"}
+
+
+@pytest.mark.parametrize(
+    ("given", "message"),
+    [
+        ([], "entity rows: the list of paths is empty"),
+        (["a.csv", "b.parquet"], "entity rows: several formats, csv, parquet; make a source of each"),
+        ("nowhere/*.csv", r"entity rows: no file matches .*/nowhere/\*.csv"),
+        (ht.TableSource("t", timestamp_field="at"), "entity rows: TableSource is not tabular; give .* a query"),
+        ({"data_delay": "1h"}, r"entity rows: FileSource\(.*\) has data_delay, which is about events; leave it out"),
+        ({"schema": {"z": "int64"}}, "entity rows: schema= names 'z', which no file has"),
+        ({"schema": {"k": "bool"}}, r"entity rows: .*e.csv: column 'k': '7' is no bool"),
+    ],
+)
+def test_files_that_are_no_entity_rows(given: Any, message: str, tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("k,at\n7,1970-01-02\n")
+    if isinstance(given, dict):
+        given = ht.FileSource(tmp_path / "e.csv", timestamp_field="at", **given)
+    with pytest.raises(ht.SpineError, match=message):
+        asked(given)

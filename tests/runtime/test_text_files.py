@@ -118,12 +118,12 @@ def test_a_value_that_does_not_fit_names_file_and_column(tmp_path: Path, type_: 
     path = tmp_path / "c.csv"
     lines = ["k,ts,x", *["1,2024-01-01,"] * 1000, f'1,2024-01-01,"{text}"', *["1,2024-01-01,"] * 10]
     path.write_text("\n".join(lines))
-    message = rf"source: {path}: column 'x': '{text}' is not a .*; give its type with schema="
+    message = rf"source: {path}: column 'x': '{text}' is no .*; give another type with schema="
     with pytest.raises(ht.SourceError, match=message):
         rows(path, schema={"x": type_})
     view = ht.FeatureView("v", entities=["k"], source=ht.FileSource(path, timestamp_field="ts", schema={"x": type_}))
     spine = pa.table({"k": [1], "event_timestamp": pa.array([0], pa.timestamp("us"))})
-    with pytest.raises(ht.HithertoError, match=message) as error:
+    with pytest.raises(ht.SourceError, match=message) as error:
         ht.FeatureStore([view]).get_historical_features(spine, view).to_arrow()
     assert "Traceback" not in str(error.value)
 
@@ -226,14 +226,14 @@ def test_a_file_that_is_no_table_of_json_is_a_source_error(tmp_path: Path, text:
 
 @pytest.mark.parametrize(
     ("value", "type_", "message"),
-    [("a", "int64", '"a" is not a int64'), (1.5, "int64", "1.5 is not a int64"), (1, "string", "1 is not a string"),
-     (300, "uint8", ""), ("noon", "timestamp[us]", "'noon' is not a timestamp"), (1, "bool", "1 is not a bool")],
+    [("a", "int64", '"a" is no int64'), (1.5, "int64", "1.5 is no int64"), (1, "string", "1 is no string"),
+     (300, "uint8", ""), ("noon", "timestamp[us]", "'noon' is no timestamp"), (1, "bool", "1 is no bool")],
 )  # fmt: skip
 def test_a_value_of_json_that_does_not_fit_names_file_and_column(
     tmp_path: Path, value: object, type_: str, message: str
 ) -> None:
     (tmp_path / "e.json").write_text(json.dumps([{"x": value}]))
-    with pytest.raises(ht.SourceError, match=f"e.json: column 'x': .*{message}.*; give its type with schema="):
+    with pytest.raises(ht.SourceError, match=f"e.json: column 'x': .*{message}.*; give another type with schema="):
         rows(tmp_path / "e.json", schema={"x": type_})
 
 

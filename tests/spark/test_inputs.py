@@ -98,7 +98,7 @@ def test_csv_and_json_mean_the_same_on_spark(spark: Any, tmp_path: Any) -> None:
     (tmp_path / "e.jsonl").write_text(
         '{"k": 1, "ts": "1970-01-01T00:00:00Z", "v": "x", "name": "", "seen": "1970-01-01"}'
     )
-    with pytest.raises(ht.SourceError, match=r'e.jsonl: column .v.: "x" is not a float64; give its type with schema='):
+    with pytest.raises(ht.SourceError, match=r'e.jsonl: column .v.: "x" is no float64; give another type with schema='):
         answer(ht.SparkComputeEngine(spark), ROWS, views(source))
 
 
