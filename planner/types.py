@@ -22,6 +22,8 @@ _INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "ui
 class DataType:
     """A logical type. ``unit`` and ``zone`` belong to timestamps, ``precision`` and ``scale`` to decimals.
 
+    ``label`` is what a type of kind "other" is called where it comes from.
+
     >>> str(DataType("timestamp", unit="us", zone="UTC"))
     'timestamp[us, UTC]'
     """
@@ -33,6 +35,7 @@ class DataType:
     scale: int = 0
     element: DataType | None = None
     fields: tuple[Field, ...] = ()
+    label: str = ""
 
     @property
     def is_integer(self) -> bool:
@@ -80,7 +83,7 @@ class DataType:
             case "struct":
                 return f"struct<{', '.join(f'{field.name}: {field.type}' for field in self.fields)}>"
             case _:
-                return self.kind
+                return self.label or self.kind
 
 
 @dataclass(frozen=True, slots=True)

@@ -51,7 +51,7 @@ def data_type(type_: pa.DataType) -> DataType:
         return DataType("list", element=data_type(type_.value_type))
     if pa.types.is_struct(type_):
         return DataType("struct", fields=tuple(Field(field.name, data_type(field.type)) for field in type_))
-    return DataType("other")
+    return DataType("other", label=str(type_))
 
 
 def arrow_type(type_: DataType) -> pa.DataType:
@@ -117,7 +117,7 @@ def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBat
             for field, column in zip(schema, columns, strict=True):
                 values = _elements(column) if field.type.kind == "list" else column
                 if values.type == pa.uint64() and (pc.max(values).as_py() or 0) >= 2**63:
-                    raise EngineError(f"column {field.name!r} holds an unsigned value beyond 64 signed bits")
+                    raise EngineError(f"feature {field.name!r} holds an unsigned value beyond 64 signed bits")
             yield pa.RecordBatch.from_arrays(columns, schema=wanted)
 
     return pa.RecordBatchReader.from_batches(wanted, batches())

@@ -264,5 +264,5 @@ def _overflow_hint(relations: list[Relation], message: str) -> str:
             or each.events.schema[aggregate.operand].kind == "uint64"
         )
     ]
-    what = "the sum does not fit its type, or an unsigned value 64 signed bits"
+    what = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits"
     return f"\n  {what}; among the aggregates {', '.join(names)}" if names else ""

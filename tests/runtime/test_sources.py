@@ -79,7 +79,7 @@ def test_a_decimal_of_more_than_38_digits_is_refused_before_the_run() -> None:
     data = pa.table(
         {"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "x": pa.array([1]).cast(pa.decimal256(50, 2))}
     )
-    with pytest.raises(ht.UnsupportedError, match="feature 'x' is other, which is not supported yet"):
+    with pytest.raises(ht.UnsupportedError, match=r"feature 'x' is decimal256\(50, 2\), which is not supported yet"):
         answer(ht.FeatureView("v", entities=["k"], source=ht.ArrowSource(data, timestamp_field="ts")), k=[1])
 
 
