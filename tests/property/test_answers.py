@@ -1,6 +1,6 @@
 """Every plan of every world gives the reference's answer: fused or not, with any of the optimizer's rules switched off.
 
-``HITHERTO_WORLDS`` is the number of worlds (1,000 by default), ``HITHERTO_SEED`` moves to other ones. Each shard has a
+``HITHERTO_WORLDS`` is the number of worlds (2,000 by default), ``HITHERTO_SEED`` moves to other ones. Each shard has a
 seed of its own, so a run is repeatable and its shards share no world.
 """
 
@@ -19,7 +19,7 @@ from hypothesis import strategies as st
 from tests.online import online_differences
 from tests.worlds import World, differences, worlds
 
-WORLDS = int(os.environ.get("HITHERTO_WORLDS", "1000"))
+WORLDS = int(os.environ.get("HITHERTO_WORLDS", "2000"))
 SEED = int(os.environ.get("HITHERTO_SEED", "0"))
 SHARDS = 8
 
