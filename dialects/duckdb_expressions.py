@@ -9,9 +9,11 @@ from sqlglot import exp
 from ..planner.expr.nodes import Call, Column, Literal
 from ..planner.types import DataType
 from . import syntax as sql
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
-from .patterns import DATE, FLOAT, INTEGER, TIMESTAMP
+from .expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, decimal_name, named
+from .patterns import DATE, DECIMAL, FLOAT, INTEGER, TIMESTAMP
 from .syntax import Sql
+
+_SMALL_DECIMAL = 18
 
 
 def _like(call: Call, args: list[Operand]) -> Sql:
@@ -55,11 +57,30 @@ def _micros(rounding: str) -> Form:
     return form
 
 
+def _arithmetic(kind: type[exp.Binary]) -> Form:
+    """Of two decimals of up to 18 digits DuckDB's result has no more: one with more digits brings it to compute so."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        left, right = (arg.type for arg in call.args)
+        if call.type.precision <= _SMALL_DECIMAL or max(left.precision, right.precision) > _SMALL_DECIMAL:
+            return sql.binary(kind, args[0](), args[1]())
+        wide = sql.cast(args[0](), f"DECIMAL({_SMALL_DECIMAL + 1}, {left.scale})")
+        return sql.cast(sql.binary(kind, wide, args[1]()), decimal_name(call.type))
+
+    return form
+
+
 class DuckDBExpressions(ExpressionCompiler):
     """Expressions in DuckDB. The session is in UTC (``LocalComputeEngine`` sets and checks it)."""
 
     forms: Mapping[str, Form] = {
         **FORMS,
+        "add": _arithmetic(exp.Add),
+        "subtract": _arithmetic(exp.Sub),
+        "multiply": _arithmetic(exp.Mul),
+        "floor": as_decimal(FORMS["floor"]),
+        "ceil": as_decimal(FORMS["ceil"]),
+        "round_decimal": as_decimal(FORMS["round_decimal"]),
         "lower": ascii_case("lower"),
         "upper": ascii_case("upper"),
         "like": _like,
@@ -107,6 +128,9 @@ class DuckDBExpressions(ExpressionCompiler):
             return self._from_text(value, target, name, is_try=is_try)
         if target.is_integer and (source.is_float or source.kind == "decimal"):
             return made(sql.function("trunc", value()), name)
+        if source.kind == "decimal" and source.precision == source.scale and target.kind == "string":
+            # DuckDB writes no zero in front of a point where there is no place for one.
+            return sql.function("regexp_replace", made(value(), name), sql.text(r"^(-?)[.]"), sql.text(r"\10."))
         if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
             micros = Call("micros_down", (Column("", source),), target)
             return self.instant_of_micros(self.forms["micros_down"](micros, [value]))
@@ -122,7 +146,7 @@ class DuckDBExpressions(ExpressionCompiler):
         if target.kind == "bool":
             lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
             return self._guarded(lowered, value, name, is_try=is_try)
-        pattern = INTEGER if target.is_integer else DATE if target.kind == "date" else FLOAT
+        pattern = INTEGER if target.is_integer else {"date": DATE, "decimal": DECIMAL}.get(target.kind, FLOAT)
         valid = sql.function("regexp_full_match", value(), sql.text(pattern))
         return self._guarded(valid, value, name, is_try=is_try)
 

@@ -43,7 +43,7 @@ _BARE_NUMBERS = frozenset(
     }
 )
 # Their numbers are parameters of the function, which are written there.
-_PARAMETERS = frozenset({"substr", "left", "right", "split_part", "regexp_extract", "list_extract"})
+_PARAMETERS = frozenset({"substr", "left", "right", "split_part", "regexp_extract", "list_extract", "round_decimal"})
 
 
 def operator(kind: type[exp.Binary]) -> Form:
@@ -120,7 +120,12 @@ def _case(call: Call, args: list[Operand]) -> Sql:
 
 def _rounded(function: str) -> Form:
     """Floor and ceil give their argument's type: a double stays one, an integer is already whole."""
-    return lambda call, args: args[0]() if call.type.is_integer else sql.function(function, args[0]())
+    return lambda call, args: args[0]() if is_whole(call.args[0].type) else sql.function(function, args[0]())
+
+
+def is_whole(type_: DataType) -> bool:
+    """Whether all values of a number's type are whole."""
+    return type_.is_integer or (type_.kind == "decimal" and not type_.scale)
 
 
 def _floor_to(call: Call, args: list[Operand]) -> Sql:
@@ -128,6 +133,21 @@ def _floor_to(call: Call, args: list[Operand]) -> Sql:
     x, s = args
     remainder = sql.binary(exp.Add, sql.binary(exp.Mod, x(), s()), s())
     return sql.binary(exp.Sub, x(), sql.binary(exp.Mod, remainder, s()))
+
+
+def decimal_name(type_: DataType) -> str:
+    """A decimal's type, as every engine calls it."""
+    return f"DECIMAL({type_.precision}, {type_.scale})"
+
+
+def as_decimal(form: Form) -> Form:
+    """The same, where its result is a decimal with the digits that it is planned with: an engine has its own rule."""
+
+    def cast(call: Call, args: list[Operand]) -> Sql:
+        value = form(call, args)
+        return sql.cast(value, decimal_name(call.type)) if call.type.kind == "decimal" else value
+
+    return cast
 
 
 FORMS: Mapping[str, Form] = {
@@ -161,6 +181,7 @@ FORMS: Mapping[str, Form] = {
     "greatest": named("greatest"),
     "least": named("least"),
     "plain_round": named("round"),
+    "round_decimal": named("round"),
     "plain_sqrt": named("sqrt"),
     "plain_ln": named("ln"),
     "plain_log10": named("log10"),
@@ -247,7 +268,7 @@ class ExpressionCompiler:
     def type_name(self, type_: DataType) -> str:
         """The engine's name of a type; a timestamp is one without zone, in UTC."""
         if type_.kind == "decimal":
-            return f"DECIMAL({type_.precision}, {type_.scale})"
+            return decimal_name(type_)
         if type_.kind == "list" and type_.element is not None:
             return self.list_name.format(self.type_name(type_.element))
         return self.type_names[type_.kind]

@@ -48,6 +48,8 @@ SESSION: Mapping[str, str] = {
     "spark.sql.parser.escapedStringLiterals": "false",
     "spark.sql.ansi.doubleQuotedIdentifiers": "false",
     "spark.sql.caseSensitive": "false",
+    # A product of decimals with more than 38 digits is an error, and does not lose places.
+    "spark.sql.decimalOperations.allowPrecisionLoss": "false",
     # The statistics of cached tables leave NaN out, the greatest number, and would skip rows.
     "spark.sql.inMemoryColumnarStorage.partitionPruning": "false",
     # Nanoseconds of files come as integers; what is written has plain microseconds.

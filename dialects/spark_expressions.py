@@ -14,8 +14,8 @@ from ..planner.expr.nodes import Call, Literal
 from ..planner.expr.regex import java
 from ..planner.types import FLOAT64, INT64, DataType
 from . import syntax as sql
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, ascii_case, named
-from .patterns import DATE, FLOAT, TIMESTAMP
+from .expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, named
+from .patterns import DATE, DECIMAL, FLOAT, TIMESTAMP
 from .syntax import Sql
 
 _WHOLE = 2.0**53
@@ -27,8 +27,8 @@ def _rounded(function: str) -> Form:
     """Spark rounds a double to a long, which loses NaN, infinities and what is too large; those are whole already."""
 
     def form(call: Call, args: list[Operand]) -> Sql:
-        if call.type.is_integer:
-            return args[0]()
+        if not call.type.is_float:
+            return FORMS[function](call, args)
         limit = exp.Literal(this=f"{_WHOLE!r}e0", is_string=False)
         is_small = exp.LT(this=sql.function("abs", args[0]()), expression=limit)
         return sql.case([(is_small, sql.cast(sql.function(function, args[0]()), "DOUBLE"))], args[0]())
@@ -117,6 +117,7 @@ class SparkExpressions(ExpressionCompiler):
 
     forms: Mapping[str, Form] = {
         **FORMS,
+        "multiply": as_decimal(FORMS["multiply"]),
         "floor": _rounded("floor"),
         "ceil": _rounded("ceil"),
         "lower": ascii_case("lower"),
@@ -182,7 +183,7 @@ class SparkExpressions(ExpressionCompiler):
         if target.kind == "timestamp":
             instant = self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ", is_try=is_try)
             return sql.cast(instant, name)
-        valid = self._matches(value, DATE if target.kind == "date" else FLOAT)
+        valid = self._matches(value, {"date": DATE, "decimal": DECIMAL}.get(target.kind, FLOAT))
         return self._guarded(valid, value, name, is_try=is_try)
 
     def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:

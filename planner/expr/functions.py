@@ -14,10 +14,10 @@ from decimal import Decimal, InvalidOperation
 from typing import Literal as OneOf
 
 from ..types import BOOL, FLOAT64, INT64, STRING, DataType, Field
-from . import regex
+from . import checks
 from . import type_rules as rules
 from .nodes import Call, Cast, Expr, Literal
-from .type_rules import Signature, TypeRuleError, Types
+from .type_rules import Signature, Types
 
 Case = tuple[str, bool | int | float | str | None]
 # The column that cases of lists read, and its value there.
@@ -46,7 +46,8 @@ class Function:
 def call(name: str, *args: Expr) -> Expr:
     """A typed call: arguments are cast to what the type rule asks for. Raises TypeRuleError."""
     function = FUNCTIONS[name]
-    beside_decimal = any(arg.type.kind == "decimal" for arg in args)
+    # A parameter, which is checked, stays the integer that it is.
+    beside_decimal = function.check is None and any(arg.type.kind == "decimal" for arg in args)
     signature = function.type_rule([_decimal_literal(arg) if beside_decimal else arg.type for arg in args])
     if function.check is not None:
         function.check(args)
@@ -84,47 +85,6 @@ def _decimal_literal(expr: Expr) -> DataType:
     return DataType("decimal", precision=max(len(digits) + max(0, exponent), scale, 1), scale=scale)
 
 
-def _at_least(least: int, *positions: int) -> Callable[[Sequence[Expr]], None]:
-    """A check: these arguments are whole numbers that are written there, and none is below."""
-
-    def check(args: Sequence[Expr]) -> None:
-        for position in positions:
-            arg = args[position] if position < len(args) else Literal(least, INT64)
-            if not isinstance(arg, Literal) or not isinstance(arg.value, int) or not least <= arg.value < 2**31:
-                raise TypeRuleError(f"argument {position + 1} has to be a whole number from {least} on, written there")
-
-    return check
-
-
-def _digits(args: Sequence[Expr]) -> None:
-    _at_least(0, 1)(args)
-    if len(args) > 1 and isinstance(args[1], Literal) and int(args[1].value or 0) > _MOST_DIGITS:
-        raise TypeRuleError(f"a float has no more than {_MOST_DIGITS} digits to round to")
-
-
-def _split_part(args: Sequence[Expr]) -> None:
-    _at_least(1, 2)(args)
-    if not isinstance(args[1], Literal) or not args[1].value:
-        raise TypeRuleError("argument 2, the separator, has to be a text that is not empty, written there")
-
-
-def _substr(args: Sequence[Expr]) -> None:
-    _at_least(1, 1)(args)
-    _at_least(0, 2)(args)
-
-
-def _pattern(args: Sequence[Expr]) -> None:
-    pattern = args[1]
-    if not isinstance(pattern, Literal) or not isinstance(pattern.value, str):
-        raise TypeRuleError("the pattern has to be a text that is written there")
-    groups = regex.check(pattern.value)
-    if len(args) > 2:
-        _at_least(0, 2)(args)
-        wanted = int(args[2].value or 0) if isinstance(args[2], Literal) else 0
-        if wanted > groups:
-            raise TypeRuleError(f"the pattern has no group {wanted}; it has {groups}")
-
-
 def _is_nan(x: Expr) -> Expr:
     return call("eq", x, Literal(math.nan, FLOAT64))
 
@@ -142,9 +102,12 @@ def _sign(x: Expr) -> Expr:
 
 def _round(x: Expr, digits: Expr | None = None) -> Expr:
     """Half away from zero, of the float that x times a power of ten is; beyond 2^52 every float is whole."""
-    if x.type.is_integer:
-        return x
     value = int(digits.value or 0) if isinstance(digits, Literal) else 0
+    if x.type.kind == "decimal" and value < x.type.scale:
+        rounded = rules.decimal(x.type.precision - x.type.scale + value + 1, value)
+        return Call("round_decimal", (x, Literal(value, INT64)), rounded)
+    if not x.type.is_float:
+        return x
     if not value:
         return call("plain_round", x)
     power = Literal(10.0**value, FLOAT64)
@@ -198,7 +161,6 @@ def _length(value: Expr) -> Expr:
     return call("list_length" if value.type.kind == "list" else "text_length", value)
 
 
-_MOST_DIGITS = 15
 MICROSECONDS = {
     "week": 604_800_000_000, "day": 86_400_000_000, "hour": 3_600_000_000, "minute": 60_000_000, "second": 1_000_000,
     "millisecond": 1_000, "microsecond": 1,
@@ -208,21 +170,27 @@ TRUNCATION_UNITS = ("year", "quarter", "month", "week", "day", "hour", "minute",
 PARTS = ("year", "quarter", "month", "week", "day", "doy", "isodow", "hour", "minute", "second")
 
 _ENTRIES = (
-    Function("add", rules.arithmetic, (("1 + 2", 3), ("1 + 2.5", 3.5), ("1 + null", None))),
-    Function("subtract", rules.arithmetic, (("1 - 2", -1), ("1.5 - 1", 0.5))),
-    Function("multiply", rules.arithmetic, (("3 * 4", 12), ("2 * 0.5", 1.0))),
+    Function("add", rules.addition, (
+        ("1 + 2", 3), ("1 + 2.5", 3.5), ("1 + null", None), ("cast('9.9' as decimal(2, 1)) + 0.15 = 10.05", True),
+    )),
+    Function("subtract", rules.addition, (("1 - 2", -1), ("1.5 - 1", 0.5))),
+    Function("multiply", rules.multiplication, (
+        ("3 * 4", 12), ("2 * 0.5", 1.0), ("cast('0.1' as decimal(2, 1)) * 3 = 0.3", True),
+    )),
     Function("divide", rules.division, (("1 / 2", 0.5), ("7 / 0", None), ("0.0 / 0", None), ("-1 / 4", -0.25))),
     Function("int_divide", rules.integers, (("-7 // 2", -3), ("7 // 2", 3), ("1 // 0", None))),
     Function("modulo", rules.integers, (("-7 % 3", -1), ("7 % -3", 1), ("7 % 0", None))),
     Function("negate", rules.arithmetic, (("-(3)", -3), ("-(1.5)", -1.5))),
     Function("abs", rules.arithmetic, (("abs(-3)", 3), ("abs(-1.5)", 1.5), ("abs(null)", None))),
-    Function("floor", rules.arithmetic, (("floor(-1.2)", -2.0), ("floor(3)", 3))),
-    Function("ceil", rules.arithmetic, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
+    Function("floor", rules.whole, (("floor(-1.2)", -2.0), ("floor(3)", 3))),
+    Function("ceil", rules.whole, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
     Function("round", rules.rounding, (
         ("round(2.5e0)", 3.0), ("round(-2.5e0)", -3.0), ("round(1.25e0, 1)", 1.3), ("round(7)", 7),
         ("round(0.49999999999999994e0)", 0.0), ("round(1e300, 2)", 1e300),
-    ), expansion=_round, check=_digits),
+        ("round(cast('-0.25' as decimal(3, 2)), 1) = -0.3", True),
+    ), expansion=_round, check=checks.digits),
     Function("plain_round", rules.real, (), "planner"),
+    Function("round_decimal", rules.rounding, (), "planner", check=checks.digits),
     Function("sign", rules.sign, (
         ("sign(-2.5e0)", -1), ("sign(0)", 0), ("sign(7)", 1), ("sign(cast('nan' as double))", 0), ("sign(null)", None),
     ), expansion=_sign),
@@ -311,13 +279,13 @@ _ENTRIES = (
     Function("substr", rules.text_and_numbers(STRING, 1), (
         ("substr('añb', 2)", "ñb"), ("substring('añb', 2, 1)", "ñ"), ("substr('abc', 9, 2)", ""),
         ("substr('abc', 2, 0)", ""), ("substr('abc', 2, 99)", "bc"),
-    ), check=_substr),
+    ), check=checks.substr),
     Function("left", rules.text_and_numbers(STRING, 1), (
         ("left('añb', 2)", "añ"), ("left('abc', 0)", ""), ("left('abc', 9)", "abc"),
-    ), check=_at_least(0, 1)),
+    ), check=checks.at_least(0, 1)),
     Function("right", rules.text_and_numbers(STRING, 1), (
         ("right('añb', 2)", "ñb"), ("right('abc', 0)", ""), ("right('abc', 9)", "abc"),
-    ), check=_at_least(0, 1)),
+    ), check=checks.at_least(0, 1)),
     Function("replace", rules.text(STRING), (
         ("replace('abab', 'b', '')", "aa"), ("replace('abc', '', 'x')", "abc"), ("replace('aaa', 'aa', 'b')", "ba"),
     )),
@@ -331,16 +299,16 @@ _ENTRIES = (
     Function("split_part", rules.text_and_numbers(STRING, 2), (
         ("split_part('a,b,c', ',', 2)", "b"), ("split_part('a,b', ',', 3)", ""), ("split_part('a.b', '.', 1)", "a"),
         ("split_part('', ',', 1)", ""), ("split_part('a||b', '||', 2)", "b"),
-    ), check=_split_part),
+    ), check=checks.split_part),
     Function("regexp_matches", rules.text(BOOL), (
         ("regexp_matches('abc', 'b+')", True), ("regexp_matches('abc', '^b')", False),
         ("regexp_matches('a\n', '^a$')", False), ("regexp_matches('a\r', 'a.')", True),
         ("regexp_matches('٣', '\\d')", False), ("regexp_matches('a\v', '\\s')", False),
-    ), check=_pattern),
+    ), check=checks.pattern),
     Function("regexp_extract", rules.text_and_numbers(STRING, 2), (
         ("regexp_extract('ab12', '[0-9]+')", "12"), ("regexp_extract('ab12', '([a-z]+)([0-9]+)', 2)", "12"),
         ("regexp_extract('ab', '[0-9]')", ""), ("regexp_extract('b', '(a)?b', 1)", ""),
-    ), check=_pattern),
+    ), check=checks.pattern),
     Function("md5", rules.text(STRING), (
         ("md5('')", "d41d8cd98f00b204e9800998ecf8427e"), ("md5('ü')", "c03410a5204b21cd8229ff754688d743"),
     )),
@@ -350,7 +318,7 @@ _ENTRIES = (
     )),
     Function("list_extract", rules.list_extract, (
         ("tags[1]", "a"), ("tags[4]", None), ("list_extract(tags, 3)", "b"),
-    ), check=_at_least(1, 1)),
+    ), check=checks.at_least(1, 1)),
     Function("date_trunc", rules.truncation, (
         ("date_trunc('week', timestamp '1969-12-31 23:59:59') = timestamp '1969-12-29'", True),
         ("date_trunc('hour', timestamp '2024-01-01 10:59:00') = timestamp '2024-01-01 10:00:00'", True),

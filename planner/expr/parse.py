@@ -230,8 +230,8 @@ class _Binder:
         return self._call("case", *parts, self.bind(default) if default is not None else Literal(None, NULL))
 
     def _cast(self, tree: exp.Cast) -> Expr:
-        target = TYPES.get(tree.to.this)
-        if target is None or tree.to.expressions:
+        target = TYPES.get(tree.to.this) if not tree.to.expressions else _decimal_type(tree.to)
+        if target is None:
             return self.problem(f"no cast to {tree.to.sql('duckdb')}; there are {_type_names()}", UnsupportedError)
         is_try = isinstance(tree, exp.TryCast)
         if isinstance(tree.this, exp.Literal) and tree.this.is_string and target.is_instant and not is_try:
@@ -330,18 +330,30 @@ class _Binder:
         return Literal(None, NULL)
 
 
+def _decimal_type(to: exp.DataType) -> DataType | None:
+    """A decimal with its digits, the only type that is written with parameters."""
+    digits = [param.name for param in to.expressions]
+    if to.this != exp.DType.DECIMAL or not 1 <= len(digits) <= 2 or not all(each.isdecimal() for each in digits):
+        return None
+    precision, scale = int(digits[0]), int(digits[1]) if digits[1:] else 0
+    is_one = 1 <= precision <= 38 and scale <= precision
+    return DataType("decimal", precision=precision, scale=scale) if is_one else None
+
+
 def _may_cast(source: DataType, target: DataType) -> bool:
-    """The conversions with one meaning on every engine; a float's text is not one of them."""
+    """The conversions with one meaning on every engine; a float's text and its decimal digits are none of them."""
     if source.kind == "string":
-        return target.kind in ("bool", "date", "timestamp") or target.is_integer or target == FLOAT64
-    if source.is_integer or source.kind == "bool":
+        return target.kind in ("bool", "date", "timestamp", "decimal") or target.is_integer or target == FLOAT64
+    if source.kind == "bool":
+        return target.is_integer or target.is_float or target.kind == "string"
+    if source.is_integer:
         return target.is_numeric or target.kind in ("bool", "string")
     if source.is_float:
-        return target.is_numeric
+        return target.is_integer or target.is_float
     if source.kind == "decimal":
-        return target.is_numeric
+        return target.is_numeric or target.kind == "string"
     return source.is_instant and (target.is_instant or target.kind == "string")
 
 
 def _type_names() -> str:
-    return ", ".join(dict.fromkeys(str(kind.name).lower() for kind in TYPES))
+    return ", ".join([*dict.fromkeys(str(kind.name).lower() for kind in TYPES), "decimal(10, 2)"])

@@ -12,7 +12,8 @@ from dataclasses import dataclass
 from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
 
 Types = Sequence[DataType]
-_INTEGER_AS_DECIMAL = DataType("decimal", precision=19)
+_MOST_DIGITS = 38
+_DIGITS = {"int8": 3, "uint8": 3, "int16": 5, "uint16": 5, "int32": 10, "uint32": 10}
 
 
 class TypeRuleError(Exception):
@@ -28,7 +29,7 @@ class Signature:
 
 
 def common_type(types: Types) -> DataType:
-    """The type that all these types are compared and computed as: integers beside floats are floats."""
+    """The type that all these types are compared as: integers and decimals beside floats are floats."""
     known = [type_ for type_ in dict.fromkeys(types) if type_.kind != "null"]
     if not known:
         return NULL
@@ -37,23 +38,31 @@ def common_type(types: Types) -> DataType:
         return first
     if all(type_.is_integer for type_ in known):
         return INT64
-    if all(type_.is_integer or type_.is_float for type_ in known):
-        return FLOAT64
+    if all(type_.is_numeric for type_ in known):
+        return FLOAT64 if any(type_.is_float for type_ in known) else _common_decimal(known)
     if all(type_.is_instant for type_ in known):
         zones = {type_.zone for type_ in known if type_.kind == "timestamp"}
         return DataType("timestamp", unit="us", zone=zones.pop() if len(zones) == 1 else "UTC")
-    if all(type_.is_integer or type_.kind == "decimal" for type_ in known):
-        return _common_decimal([type_ if type_.kind == "decimal" else _INTEGER_AS_DECIMAL for type_ in known])
     raise TypeRuleError(f"{' and '.join(map(str, known))} have no common type; cast one of them")
+
+
+def decimal(precision: int, scale: int) -> DataType:
+    """A decimal of so many digits, of which so many are behind the point."""
+    return DataType("decimal", precision=precision, scale=scale)
+
+
+def _as_decimal(type_: DataType) -> DataType:
+    return type_ if type_.kind == "decimal" else decimal(_DIGITS.get(type_.kind, 19), 0)
 
 
 def _common_decimal(types: Types) -> DataType:
     """The decimal that holds every value of all of them."""
-    scale = max(type_.scale for type_ in types)
-    precision = max(type_.precision - type_.scale for type_ in types) + scale
-    if precision > 38:
+    decimals = [_as_decimal(type_) for type_ in types]
+    scale = max(type_.scale for type_ in decimals)
+    precision = max(type_.precision - type_.scale for type_ in decimals) + scale
+    if precision > _MOST_DIGITS:
         raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
-    return DataType("decimal", precision=precision, scale=scale)
+    return decimal(precision, scale)
 
 
 def _number(type_: DataType) -> DataType:
@@ -62,8 +71,13 @@ def _number(type_: DataType) -> DataType:
     if type_.is_float:
         return FLOAT64
     if type_.kind == "decimal":
-        raise TypeRuleError("arithmetic on decimals is not supported yet; cast to double first")
+        return type_
     raise TypeRuleError(f"takes numbers, not {type_}")
+
+
+def _are_decimals(types: Types) -> bool:
+    numbers = [_number(type_) for type_ in types]
+    return any(type_.kind == "decimal" for type_ in numbers) and not any(type_.is_float for type_ in numbers)
 
 
 def arithmetic(types: Types) -> Signature:
@@ -72,11 +86,39 @@ def arithmetic(types: Types) -> Signature:
     return Signature((result,) * len(types), result)
 
 
+def addition(types: Types) -> Signature:
+    """Numbers of one kind; decimals give one digit more than both need."""
+    if not _are_decimals(types):
+        return arithmetic(types)
+    common = _common_decimal([type_ for type_ in types if type_.kind != "null"])
+    own = tuple(common if type_.kind == "null" else _as_decimal(type_) for type_ in types)
+    return Signature(own, decimal(min(common.precision + 1, _MOST_DIGITS), common.scale))
+
+
+def multiplication(types: Types) -> Signature:
+    """Numbers of one kind; decimals give the digits of both."""
+    if not _are_decimals(types):
+        return arithmetic(types)
+    own = tuple(decimal(1, 0) if type_.kind == "null" else _as_decimal(type_) for type_ in types)
+    precision, scale = sum(type_.precision for type_ in own), sum(type_.scale for type_ in own)
+    if scale > _MOST_DIGITS:
+        raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
+    return Signature(own, decimal(min(precision, _MOST_DIGITS), scale))
+
+
 def division(types: Types) -> Signature:
     """Numbers, as floats."""
     for type_ in types:
         _number(type_)
     return Signature((FLOAT64, FLOAT64), FLOAT64)
+
+
+def whole(types: Types) -> Signature:
+    """A number; a decimal loses its places, and may come to one digit more."""
+    (type_,) = types
+    if type_.kind != "decimal" or not type_.scale:
+        return arithmetic(types)
+    return Signature((type_,), decimal(type_.precision - type_.scale + 1, 0))
 
 
 def integers(types: Types) -> Signature:

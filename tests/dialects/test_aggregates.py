@@ -326,7 +326,9 @@ def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_both_engines(
         [("uint64", [2**63, 2**63], {})], [aggregation("uint64", function, name="x")], tmp_path / "e.parquet"
     )
     for engine in both(spark):
-        with pytest.raises(ht.EngineError, match=r"(?s)(feature view 'view'.*among the aggregates x|column 'x' holds)"):
+        with pytest.raises(
+            ht.EngineError, match=r"(?s)(feature view 'view'.*among the aggregates x|feature 'x' holds)"
+        ):
             retrieved(engine, *asked)
 
 

@@ -20,12 +20,14 @@ SOURCES = {
     "bool": pa.bool_(), "int8": pa.int8(), "int16": pa.int16(), "int32": pa.int32(), "int64": pa.int64(),
     "uint8": pa.uint8(), "uint16": pa.uint16(), "uint32": pa.uint32(), "uint64": pa.uint64(),
     "float32": pa.float32(), "float64": pa.float64(), "decimal": pa.decimal128(10, 2), "wide": pa.decimal128(38, 2),
+    "fine": pa.decimal128(9, 9),
     "string": pa.string(), "binary": pa.binary(), "date": pa.date32(), "timestamp": pa.timestamp("us"),
     "millis": pa.timestamp("ms"), "zoned": pa.timestamp("us", "Asia/Tokyo"),
 }  # fmt: skip
 TARGETS = {
     "bool": "boolean", "int8": "tinyint", "int16": "smallint", "int32": "int", "int64": "bigint", "float32": "float",
     "float64": "double", "string": "varchar", "date": "date", "timestamp": "timestamp", "zoned": "timestamptz",
+    "tenths": "decimal(6, 1)",
 }  # fmt: skip
 MOST, TENTH = 2**63 - 1, 0.10000000149011612
 GREATEST32 = 3.4028234663852886e38
@@ -50,6 +52,7 @@ def of_integer(kind: str) -> dict[str, Pairs]:
         "float32": [(0, 0.0), (100, 100.0), (least, float(least))],
         "float64": nearest + ([(2**53 + 1, 2.0**53)] if most > 2**53 else []),
         "string": [(value, str(value)) for value in ends],
+        "tenths": [(value, Decimal(value)) for value in (0, 7, max(least, -99999), min(most, 99999))],
     }
 
 
@@ -125,6 +128,11 @@ CASTS: dict[str, dict[str, Pairs]] = {
         **to_integers(DECIMALS, {"int64": [(Decimal("99999999.99"), 99999999)]}),
         "float32": [(Decimal("0.10"), TENTH), (Decimal("-2.50"), -2.5)],
         "float64": [(Decimal("0.10"), 0.1), (Decimal("99999999.99"), 99999999.99)],
+        "string": [(Decimal(text), text) for text in ("0.00", "-0.05", "99999999.99", "-7.00")],
+        "tenths": [
+            (Decimal(value), Decimal(rounded)) for value, rounded in
+            (("2.25", "2.3"), ("-2.25", "-2.3"), ("2.24", "2.2"), ("-0.04", "0.0"), ("99999.94", "99999.9"))
+        ],
     },
     "wide": {
         **to_integers(DECIMALS, {
@@ -132,6 +140,15 @@ CASTS: dict[str, dict[str, Pairs]] = {
         }),
         "float32": [(Decimal("0.10"), TENTH), (Decimal("1234567890123456789.00"), 1.2345679395506094e18)],
         "float64": [(Decimal("123456789012345678901234567890123456.78"), 1.2345678901234568e35)],
+        "string": [(Decimal(text), text) for text in ("-123456789012345678901234567890123456.78", "0.10")],
+        "tenths": [(Decimal("99999.94"), Decimal("99999.9")), (Decimal("-0.05"), Decimal("-0.1"))],
+    },
+    "fine": {
+        "int8": [(Decimal("0.999999999"), 0)], "int16": [(Decimal("-0.999999999"), 0)], "int32": [(Decimal(0), 0)],
+        "int64": [(Decimal("0.5"), 0)], "float32": [(Decimal("0.5"), 0.5)],
+        "float64": [(Decimal("0.000000001"), 1e-9), (Decimal("-0.123456789"), -0.123456789)],
+        "string": [(Decimal(text), text) for text in ("0.000000001", "-0.000000001", "0.000000000", "0.123456789")],
+        "tenths": [(Decimal("0.999999999"), Decimal("1.0")), (Decimal("0.049999999"), Decimal("0.0"))],
     },
     "string": {
         "bool": [("true", True), ("FALSE", False), ("TrUe", True)],
@@ -141,6 +158,11 @@ CASTS: dict[str, dict[str, Pairs]] = {
             ("1e-400", 0.0), ("NaN", NAN), (" nan ", NAN), ("inf", INF), ("-Infinity", -INF), ("+INF", INF),
         ],
         "string": same("", " a ", "ä"),
+        "tenths": [
+            (text, Decimal(value)) for text, value in
+            (("1.25", "1.3"), ("-1.25", "-1.3"), (" .5 ", "0.5"), ("5.", "5.0"), ("+7", "7.0"), ("-0.05", "-0.1"),
+             ("0.049" + "9" * 60, "0.0"), ("-0.0", "0.0"), ("000012345.6", "12345.6"), ("99999.94", "99999.9"))
+        ],
         "date": [(str(day), day) for day in DAYS] + [("2024-02-29", date(2024, 2, 29))],
         "timestamp": MOMENT_TEXTS,
         "zoned": in_utc(MOMENT_TEXTS),
@@ -169,6 +191,9 @@ ERRORS: dict[tuple[str, str], tuple[Any, ...]] = {
     ("float64", "int64"): (NAN, INF, 2.0**63, -9.3e18),
     ("float64", "float32"): (3.5e38, -1e300),
     ("decimal", "int8"): (Decimal("128.00"),),
+    ("int64", "tenths"): (100_000, -100_000),
+    ("decimal", "tenths"): (Decimal("99999.95"), Decimal("-99999.95")),
+    ("string", "tenths"): ("99999.95", "100000", "1e3", "", " ", "1,5", "nan", "inf", "1.2.3", "0x1"),
     ("wide", "int64"): (Decimal("9223372036854775808.00"),),
     ("string", "int64"): ("1.7", "1e3", "0x1A", "1_000", "", " ", "9223372036854775808", "\u00a05", "\u0661"),
     ("string", "int8"): ("128",),
@@ -225,5 +250,5 @@ def test_a_value_that_the_target_does_not_have_is_an_error(
     rows = pa.table({"x": pa.array([value], SOURCES[source])})
     expr = typed(f"cast(x as {TARGETS[target]})", rows)
     for engine in both(spark):
-        with pytest.raises(EngineError, match=r"(?i)cast|convert|overflow|out of range"):
+        with pytest.raises(EngineError, match=r"(?i)cast|convert|overflow|out of range|cannot be represented"):
             evaluated(engine, [expr], rows, tmp_path / "rows.parquet" if source.startswith("u") else None)

@@ -92,7 +92,8 @@ def _array(literal: Literal) -> pa.Array[Any]:
     if literal.type.kind in ("timestamp", "date"):
         whole = pa.int64() if literal.type.kind == "timestamp" else pa.int32()
         return pa.array([literal.value], whole).cast(arrow_type(literal.type))
-    return pa.array([literal.value], arrow_type(literal.type))
+    value = Decimal(str(literal.value)) if literal.type.kind == "decimal" else literal.value
+    return pa.array([value], arrow_type(literal.type))
 
 
 @pytest.fixture
