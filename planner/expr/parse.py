@@ -88,7 +88,8 @@ def parse_condition(text: str, schema: Schema, where: str) -> Expr:
 
 
 def _tokens(text: str) -> set[str]:
-    return {token.text for token in sqlglot.tokenize(text, dialect="duckdb")}
+    """The tokens as they are written, so that a quoted one is another than its content."""
+    return {text[token.start : token.end + 1] for token in sqlglot.tokenize(text, dialect="duckdb")}
 
 
 @contextmanager
