@@ -12,6 +12,7 @@ from collections import Counter
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
+from decimal import Decimal
 from fractions import Fraction
 from typing import Any
 
@@ -352,7 +353,7 @@ def _is_same(first: Any, second: Any) -> bool:
 
 
 def _sum(values: Sequence[Any]) -> Any:
-    if isinstance(values[0], int):
+    if isinstance(values[0], int | Decimal):
         return sum(values)
     if not all(map(math.isfinite, values)):
         return math.fsum(value for value in values if not math.isfinite(value)) if not _cancels(values) else math.nan

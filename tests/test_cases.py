@@ -21,8 +21,9 @@ import pytest
 from hitherto.planner.durations import parse_instant
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
 
+from tests.expressions import quoted
 from tests.reference import Approximate, Evaluate, Reference, Relation, selected
-from tests.worlds import plain_rows, quoted
+from tests.worlds import plain_rows
 
 CASES = {path.stem: json.loads(path.read_text()) for path in sorted((Path(__file__).parent / "cases").glob("*.json"))}
 

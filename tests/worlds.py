@@ -15,6 +15,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
+from decimal import Decimal
 from functools import cached_property
 from pathlib import Path
 from random import Random
@@ -27,7 +28,8 @@ from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
 from hypothesis import strategies as st
 
-from tests.reference import LISTS, Evaluate, Output, Reference, Relation, Row, agrees, selected, value_order
+from tests.expressions import Column, after, answered, computations, conditions, either, negated
+from tests.reference import LISTS, Evaluate, Output, Reference, Relation, Row, agrees, selected
 
 _FILES = tempfile.TemporaryDirectory(prefix="hitherto-worlds-")
 atexit.register(_FILES.cleanup)
@@ -44,6 +46,7 @@ NAMES = (
     "a", "b", "c", "d", "amount", "user id", 'a"b', "select", "ü", ";--", "it's", "row_id", "t", "ts", "created_ts",
     "a.b", "x--y", "Mixed", "{}", "%s", "group", "1st", "spine", "rank", "日本", "?", "$1", "*/",
 )  # fmt: skip
+DECIMALS = ("1.50", "-0.25", "0", "99999999.99", "1")
 VIEW_NAMES = ("v", "w", 'vi"ew', "select from", "ü", "spine", "row_id", "a__b")
 # Aggregates whose result is a number whatever they are of.
 _NUMERIC = ("count", "sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "median", "percentile")
@@ -99,24 +102,6 @@ class Seeded(Choices):
 
     def strings(self, width: int, low: int, high: int) -> list[bytes]:
         return [self._random.randbytes(width) for _ in range(self.integer(low, high))]
-
-
-@dataclass(frozen=True)
-class Column:
-    """A column to be: the values it may have, in the unit of its type."""
-
-    name: str
-    type: pa.DataType
-    pool: tuple[Any, ...]
-    is_summable: bool = True
-
-    @property
-    def is_integer(self) -> bool:
-        return bool(pa.types.is_integer(self.type))
-
-    @property
-    def is_number(self) -> bool:
-        return self.is_integer or bool(pa.types.is_floating(self.type))
 
 
 @dataclass(frozen=True, eq=False)
@@ -426,6 +411,8 @@ class _WorldBuilder:
             (pa.bool_(), (False, True)),
             (pa.date32(), (date(1970, 1, 1), date(1969, 12, 31), date(2024, 2, 29))),
             (pa.timestamp("us"), (0, -1, 1, 1_704_067_200 * SECOND)),
+            (pa.decimal128(6, 2), tuple(map(Decimal, ("1.50", "0", "-0.25", "9999.99")))),
+            (pa.binary(), (b"a", b"", b"\0", b"\xff")),
         )
         type_, values = self._pick(pools)
         start = self._integer(0, len(values) - 1)
@@ -448,6 +435,15 @@ class _WorldBuilder:
             lambda: Column(name, pa.int32(), (1, 0, -1, 2**31 - 1, -(2**31), None)),
             lambda: Column(name, pa.float32(), (1.5, 0.1, -0.0, 0.0, nan, 16777216.0, None)),
             lambda: Column(name, pa.date32(), days),
+            lambda: Column(
+                name, pa.decimal128(10, 2), (*map(Decimal, ("1.50", "-0.25", "0", "99999999.99", "1")), None)
+            ),
+            lambda: Column(name, pa.binary(), (b"a", b"", b"\0\xff", b"b", None)),
+            lambda: Column(name, self._pick((pa.int8(), pa.int16())), (1, 0, -128, 127, None)),
+            lambda: Column(name, self._pick((pa.uint8(), pa.uint16(), pa.uint32())), (1, 0, 200, 255, None)),
+            lambda: Column(name, pa.uint64(), (1, 0, 2**63 - 1, 200, None), is_summable=False),
+            lambda: Column(name, pa.large_string(), ("a", "Z", "b", "ü", None)),
+            lambda: Column(name, pa.dictionary(pa.int32(), pa.string()), ("a", "zz", "b", None)),
             lambda: self._time(name, nullable=True),
         )
         return self._pick(kinds)()
@@ -470,6 +466,8 @@ class _WorldBuilder:
             return key
         if key.type == pa.int32():
             return replace(key, type=pa.int64())
+        if pa.types.is_decimal(key.type):
+            return replace(key, type=pa.decimal128(9, 4))
         if key.type == pa.timestamp("us"):
             ticks = tuple(None if tick is None else tick * 1_000 + 999 for tick in key.pool)
             return replace(key, type=pa.timestamp("ns", "UTC"), pool=ticks)
@@ -535,7 +533,7 @@ class _WorldBuilder:
             if table.timestamp.type == pa.timestamp("us") and self._chance(3):
                 features.append(table.timestamp.name)
         for column in columns:
-            self._types[name, column.name] = _answered(column.type)
+            self._types[name, column.name] = answered(column.type)
         return ht.FeatureView(
             name,
             features=features,
@@ -573,13 +571,13 @@ class _WorldBuilder:
             self._types[name, item.name] = _result_type(function, column.type)
             if function in _NUMERIC and column.is_summable:
                 numbers.append(item.name)
-        after: dict[str, str] = {}
+        post: dict[str, str] = {}
         if numbers and self._chance(3):
             first, second = self._pick(numbers), self._pick(numbers)
-            text, type_, evaluate = _after(first, second, self._types[name, first])[self._integer(0, 2)]
-            after["after"] = self._meaning(text, evaluate)
+            text, type_, evaluate = after(first, second, self._types[name, first])[self._integer(0, 2)]
+            post["after"] = self._meaning(text, evaluate)
             self._types[name, "after"] = type_
-        return ht.FeatureView(name, aggregations=list(taken.values()), post_aggregation=after, **common)
+        return ht.FeatureView(name, aggregations=list(taken.values()), post_aggregation=post, **common)
 
     def _parameter(self, function: str) -> dict[str, Any]:
         parameter = AGGREGATES[function].parameter
@@ -591,18 +589,18 @@ class _WorldBuilder:
 
     def _condition(self, columns: Sequence[Column]) -> str:
         column = self._pick(columns)
-        text, evaluate = self._pick(_conditions(column))
+        text, evaluate = self._pick(conditions(column))
         if self._chance(4):
-            other, other_evaluate = self._pick(_conditions(self._pick(columns)))
-            either = f"({text}) or not ({other})"
-            return self._meaning(either, lambda row: _or(evaluate(row), _not(other_evaluate(row))))
+            other, other_evaluate = self._pick(conditions(self._pick(columns)))
+            both = f"({text}) or not ({other})"
+            return self._meaning(both, lambda row: either(evaluate(row), negated(other_evaluate(row))))
         return self._meaning(text, evaluate)
 
     def _computed(self, columns: Sequence[Column]) -> list[tuple[Column, str]]:
         """One or no column computed from the source's."""
         if not self._chance(3):
             return []
-        text, type_, evaluate = self._pick(_computations(self._pick(columns)))
+        text, type_, evaluate = self._pick(computations(self._pick(columns)))
         taken = {column.name for column in columns}
         name = "computed again" if "computed" in taken else "computed"
         return [(Column(name, type_, (), is_summable=False), self._meaning(text, evaluate))]
@@ -674,11 +672,6 @@ def write_files(data: pa.Table, count: int) -> list[Path]:
     return files
 
 
-def quoted(name: str) -> str:
-    """The name as an SQL identifier."""
-    return '"' + name.replace('"', '""') + '"'
-
-
 def _name(column: Column | None) -> str | None:
     return None if column is None else column.name
 
@@ -688,11 +681,6 @@ def _ticks(nanoseconds: int, type_: pa.DataType) -> Any:
     if pa.types.is_date(type_):
         return date(1970, 1, 1) + timedelta(days=nanoseconds // (DAY * 1_000))
     return nanoseconds // {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[type_.unit]
-
-
-def _answered(type_: pa.DataType) -> pa.DataType:
-    """A column's type as a feature: a timestamp is in microseconds."""
-    return pa.timestamp("us", type_.tz) if pa.types.is_timestamp(type_) else type_
 
 
 def _functions(column: Column) -> tuple[str, ...]:
@@ -709,99 +697,12 @@ def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
     if function in ("count", "count_distinct"):
         return pa.int64()
     if function in ("min", "max", "first", "last", "mode", "bool_and", "bool_or"):
-        return _answered(type_)
+        return answered(type_)
     if function in LISTS:
-        return pa.list_(_answered(type_))
+        return pa.list_(answered(type_))
+    if function == "sum" and pa.types.is_decimal(type_):
+        return pa.decimal128(38, type_.scale)
     return pa.int64() if function == "sum" and pa.types.is_integer(type_) else pa.float64()
-
-
-# The pool of SQL texts. Each stands beside the function that says what it means, in which None is SQL's null.
-
-
-def _or(first: bool | None, second: bool | None) -> bool | None:
-    if first is True or second is True:
-        return True
-    return None if first is None or second is None else False
-
-
-def _not(value: bool | None) -> bool | None:
-    return None if value is None else not value
-
-
-def _compared(name: str, holds: Callable[[Any], bool]) -> Evaluate:
-    return lambda row: None if row[name] is None else holds(row[name])
-
-
-def _conditions(column: Column) -> list[tuple[str, Evaluate]]:
-    name, sql = column.name, quoted(column.name)
-    conditions: list[tuple[str, Evaluate]] = [
-        (f"{sql} is not null", lambda row: row[name] is not None),
-    ]
-    if column.is_number:
-        conditions.append((f"{sql} > 1", _compared(name, lambda value: value_order(value) > value_order(1))))
-        conditions.append((f"{sql} between 0 and 2.5", _compared(name, lambda value: 0 <= value <= 2.5)))
-    if column.is_integer:
-        conditions.append((f"{sql} % 2 = 0", _compared(name, lambda value: value % 2 == 0)))
-    if column.type == pa.string():
-        conditions.append((f"{sql} in ('a', 'ü', '')", _compared(name, lambda value: value in ("a", "ü", ""))))
-        conditions.append((f"{sql} < 'b'", _compared(name, lambda value: value.encode() < b"b")))
-    if column.type == pa.bool_():
-        conditions += [(sql, lambda row: row[name]), (f"{sql} is not true", lambda row: row[name] is not True)]
-    if column.type == pa.date32():
-        conditions.append((f"{sql} >= date '1970-01-01'", _compared(name, _is_not_before_1970)))
-    if pa.types.is_timestamp(column.type) and column.type.unit != "ns":  # the law rounds by role; leave it to that
-        conditions.append((f"{sql} >= timestamp '1970-01-01 00:00:00'", _compared(name, _is_not_before_1970)))
-    return conditions
-
-
-def _is_not_before_1970(value: date | int) -> bool:
-    return value >= 0 if isinstance(value, int) else value >= date(1970, 1, 1)
-
-
-def _computations(column: Column) -> list[tuple[str, pa.DataType, Evaluate]]:
-    name, sql = column.name, quoted(column.name)
-    is_null: tuple[str, pa.DataType, Evaluate] = (f"{sql} is null", pa.bool_(), lambda row: row[name] is None)
-    if column.is_integer:
-        half = f"{sql} / 2"
-        return [
-            is_null,
-            (half, pa.float64(), lambda row: None if row[name] is None else float(row[name]) / 2.0),
-            (f"coalesce({sql}, 7)", pa.int64(), lambda row: 7 if row[name] is None else row[name]),
-            (f"nullif({sql}, 1)", pa.int64(), lambda row: None if row[name] == 1 else row[name]),
-        ]
-    if column.is_number:
-        double = f"{sql} * 2"
-        return [
-            is_null,
-            (double, pa.float64(), lambda row: None if row[name] is None else row[name] * 2.0),
-            (f"case when {sql} > 0 then 'plus' else 'not' end", pa.string(),
-             lambda row: "plus" if value_order(row[name]) > value_order(0.0) else "not"),
-        ]  # fmt: skip
-    if column.type == pa.string():
-        return [
-            is_null,
-            (f"length({sql})", pa.int64(), lambda row: None if row[name] is None else len(row[name])),
-            (f"coalesce({sql}, 'none')", pa.string(), lambda row: "none" if row[name] is None else row[name]),
-        ]
-    return [is_null]
-
-
-def _after(first: str, second: str, type_: pa.DataType) -> list[tuple[str, pa.DataType, Evaluate]]:
-    """Expressions over two numbers that a view's aggregations give."""
-
-    def ratio(row: Row) -> float | None:
-        above, below = row[first], row[second]
-        return None if above is None or not below else float(above) / float(below)
-
-    return [
-        (f"{quoted(first)} is null", pa.bool_(), lambda row: row[first] is None),
-        (f"coalesce({quoted(first)}, 0)", type_, lambda row: _zero(type_) if row[first] is None else row[first]),
-        (f"{quoted(first)} / nullif({quoted(second)}, 0)", pa.float64(), ratio),
-    ]
-
-
-def _zero(type_: pa.DataType) -> int | float:
-    return 0 if pa.types.is_integer(type_) else 0.0
 
 
 def _shown(table: pa.Table) -> str:

@@ -12,7 +12,7 @@ from ..expr.nodes import Cast, Column, Expr, Literal
 from ..ir.logical import Table
 from ..options import PlannerOptions
 from ..statistics import Statistics
-from ..types import FLOAT64, INT64, Schema, folded, free_name
+from ..types import FLOAT64, INT64, DataType, Schema, common_type, folded, free_name
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
 
 
@@ -94,6 +94,11 @@ def key_expression(key: JoinKey, column: Column) -> Expr:
     return Literal(None, key.type) if column.type.kind == "null" else coerce(column, key.type)
 
 
+def _widens(type_: DataType, to: DataType) -> bool:
+    """Whether a decimal has every value as the other type has it: pandas makes them as narrow as their values."""
+    return type_.kind == "decimal" and common_type(type_, to) == to
+
+
 def check_spine(
     schema: Schema, timestamp: str, views: Iterable[ResolvedView], outputs: Iterable[OutputFeature]
 ) -> None:
@@ -112,7 +117,7 @@ def check_spine(
             type_ = schema[key.spine_column]
             if type_.is_float:
                 problems.append(f"{where}: key {key.spine_column!r} is {type_}; cast it to an integer or a string")
-            elif type_.kind != "null" and key_family(type_) != key.family:
+            elif type_.kind != "null" and key_family(type_) != key.family and not _widens(type_, key.type):
                 there = view.rows[key.column]
                 problems.append(f"{where}: key {key.spine_column!r} is {type_}, but {there} in {view.table.name!r}")
     columns = {folded(name): name for name in schema.names}
