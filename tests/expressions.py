@@ -153,7 +153,7 @@ def computations(column: Column) -> list[Computation]:
              lambda row: "plus" if value_order(row[name]) > value_order(0.0) else "not"),
             (f"sign({sql})", INT64, known(_sign)),
             (f"round({sql}, 1)", FLOAT64, known(_one_place)),
-            (f"floor({sql})", column.type, known(lambda value: float(math.floor(value)) if _is_part(value) else value)),
+            (f"floor({sql})", FLOAT64, known(lambda value: float(math.floor(value)) if _is_part(value) else value)),
             (f"sqrt({sql})", FLOAT64, known(lambda value: None if value < 0 else math.sqrt(value))),
             (f"isfinite({sql})", BOOL, known(math.isfinite)),
         ]  # fmt: skip
