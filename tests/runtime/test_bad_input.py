@@ -6,6 +6,7 @@ import math
 import os
 from collections.abc import Callable
 from datetime import UTC, datetime
+from decimal import Decimal
 from pathlib import Path
 from typing import Any
 
@@ -177,6 +178,22 @@ def test_whole_number_floats_with_nan_are_integer_keys_and_come_back_untouched()
 
 def test_a_key_that_is_null_throughout_matches_nothing() -> None:
     assert job(SPINE.set_column(0, "user_id", pa.nulls(3))).to_arrow()["amount"].to_pylist() == [None] * 3
+
+
+def test_a_decimal_key_may_be_narrower_than_the_source_has_it_and_not_wider() -> None:
+    def keys(type_: pa.DataType) -> pa.Array:
+        return pa.array([Decimal("1.5"), None]).cast(type_)
+
+    data = pa.table({"k": keys(pa.decimal128(9, 2)), "ts": us(0, 0), "x": [7, 8]})
+    made = ht.FeatureView("v", entities=["k"], source=ht.ArrowSource(data, timestamp_field="ts"))
+    for type_ in (pa.decimal128(2, 1), pa.decimal128(9, 2), pa.decimal128(8, 1)):
+        rows = pa.table({"k": keys(type_), "t": us(1, 1)})
+        answer = ht.FeatureStore([made]).get_historical_features(rows, made).to_arrow()
+        assert answer["x"].to_pylist() == [7, None]
+        assert answer["k"] == rows["k"]
+    for type_ in (pa.decimal128(10, 2), pa.decimal128(9, 3)):
+        with pytest.raises(ht.SpineError, match=r"key 'k' is decimal\(.*\), but decimal\(9, 2\) in"):
+            ht.FeatureStore([made]).get_historical_features(pa.table({"k": keys(type_), "t": us(1, 1)}), made)
 
 
 def test_an_unsigned_key_beyond_int64_is_an_error_about_the_entity_rows() -> None:
