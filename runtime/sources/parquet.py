@@ -47,9 +47,9 @@ def parquet_parts(name: str, system: Files, paths: Sequence[str], given: Mapping
 
 def parquet_table(system: Files, parts: ParquetParts) -> pa.Table:
     """All rows in memory; of one file with its own types and metadata."""
-    if len(parts.paths) > 1 or parts.keys:
+    path, *others = parts.paths
+    if others or parts.keys:
         return parquet_rows(system, parts).to_table()
-    path = parts.paths[0]
     with _reading(path):
         return pq.read_table(system.within(path), filesystem=system.arrow, partitioning=None)
 
