@@ -72,7 +72,7 @@ def coerce(expr: Expr, to: DataType) -> Expr:
 
 
 def _decimal_literal(expr: Expr) -> DataType:
-    """The type of an operand beside a decimal: a number literal is the decimal that is written there."""
+    """The type of an operand beside a decimal: a number literal is the decimal that is written, if there is one."""
     if not isinstance(expr, Literal) or isinstance(expr.value, bool) or not isinstance(expr.value, int | float):
         return expr.type
     try:
@@ -82,7 +82,8 @@ def _decimal_literal(expr: Expr) -> DataType:
     if not isinstance(exponent, int):
         return expr.type
     scale = max(0, -exponent)
-    return DataType("decimal", precision=max(len(digits) + max(0, exponent), scale, 1), scale=scale)
+    precision = max(len(digits) + max(0, exponent), scale, 1)
+    return rules.decimal(precision, scale) if precision <= rules.MOST_DIGITS else expr.type
 
 
 def _is_nan(x: Expr) -> Expr:

@@ -12,7 +12,7 @@ from dataclasses import dataclass
 from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
 
 Types = Sequence[DataType]
-_MOST_DIGITS = 38
+MOST_DIGITS = 38
 _DIGITS = {"int8": 3, "uint8": 3, "int16": 5, "uint16": 5, "int32": 10, "uint32": 10}
 
 
@@ -60,7 +60,7 @@ def _common_decimal(types: Types) -> DataType:
     decimals = [_as_decimal(type_) for type_ in types]
     scale = max(type_.scale for type_ in decimals)
     precision = max(type_.precision - type_.scale for type_ in decimals) + scale
-    if precision > _MOST_DIGITS:
+    if precision > MOST_DIGITS:
         raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
     return decimal(precision, scale)
 
@@ -92,7 +92,7 @@ def addition(types: Types) -> Signature:
         return arithmetic(types)
     common = _common_decimal([type_ for type_ in types if type_.kind != "null"])
     own = tuple(common if type_.kind == "null" else _as_decimal(type_) for type_ in types)
-    return Signature(own, decimal(min(common.precision + 1, _MOST_DIGITS), common.scale))
+    return Signature(own, decimal(min(common.precision + 1, MOST_DIGITS), common.scale))
 
 
 def multiplication(types: Types) -> Signature:
@@ -101,9 +101,9 @@ def multiplication(types: Types) -> Signature:
         return arithmetic(types)
     own = tuple(decimal(1, 0) if type_.kind == "null" else _as_decimal(type_) for type_ in types)
     precision, scale = sum(type_.precision for type_ in own), sum(type_.scale for type_ in own)
-    if scale > _MOST_DIGITS:
+    if scale > MOST_DIGITS:
         raise TypeRuleError(f"{' and '.join(map(str, types))} need more than 38 digits; cast one of them")
-    return Signature(own, decimal(min(precision, _MOST_DIGITS), scale))
+    return Signature(own, decimal(min(precision, MOST_DIGITS), scale))
 
 
 def division(types: Types) -> Signature:

@@ -451,6 +451,13 @@ def test_a_literal_beside_a_decimal_is_a_decimal(evaluate: Evaluator, text: str)
     assert evaluate(text, x=pa.scalar(Decimal("1.10"), pa.decimal128(10, 2))) is True
 
 
+@pytest.mark.parametrize(("text", "value"), [("x < 1e40", True), ("x * 1e40", 1.1 * 1e40), ("x + 1e-40", 1.1)])
+def test_a_literal_of_more_than_38_digits_beside_a_decimal_is_a_float(
+    evaluate: Evaluator, text: str, value: object
+) -> None:
+    assert evaluate(text, x=pa.scalar(Decimal("1.10"), pa.decimal128(10, 2))) == value
+
+
 def test_a_decimal_becomes_a_number_toward_zero(evaluate: Evaluator) -> None:
     assert evaluate("cast(x as bigint)", x=pa.scalar(Decimal("-2.70"), pa.decimal128(10, 2))) == -2
     assert evaluate("cast(x as double)", x=pa.scalar(Decimal("2.50"), pa.decimal128(10, 2))) == 2.5
