@@ -199,22 +199,33 @@ def interruptible(session: Any, run: Callable[[], T]) -> T:
     if threading.current_thread() is not threading.main_thread():
         return run()
     tag = f"hitherto-{uuid.uuid4().hex}"
+    add, remove, interrupt = _tagging(session)
 
     def tagged() -> T:
-        session.addTag(tag)
+        add(tag)
         try:
             return run()
         finally:
-            session.removeTag(tag)
+            remove(tag)
 
     with ThreadPoolExecutor(max_workers=1) as worker:
         future = worker.submit(_inheriting(session, tagged))
         try:
             return future.result()
         except KeyboardInterrupt:
-            session.interruptTag(tag)
-            wait([future])
+            # Again and again: what is interrupted between two jobs starts the next one after that.
+            while wait([future], timeout=0.2).not_done:
+                interrupt(tag)
             raise
+
+
+def _tagging(session: Any) -> tuple[Callable[[str], object], Callable[[str], object], Callable[[str], object]]:
+    """How to tag the jobs of a thread, to stop doing so, and to interrupt from another thread those of a tag."""
+    if _is_connect(session):
+        return session.addTag, session.removeTag, session.interruptTag
+    # A classic session finds only what the asking thread has tagged.
+    context = session.sparkContext
+    return context.addJobTag, context.removeJobTag, context.cancelJobsWithTag
 
 
 def _inheriting(session: Any, run: Callable[[], T]) -> Callable[[], T]:
