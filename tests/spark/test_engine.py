@@ -112,6 +112,7 @@ def test_a_frames_rows_are_answered_as_a_multiset_in_every_zone(zoned: Any) -> N
     assert found.schema.field("seen").type == pa.timestamp("us", "America/New_York")
 
 
+@pytest.mark.of_one_session
 @pytest.mark.parametrize("partitions", [1, 3, 16])
 def test_partitions_and_the_order_of_rows_change_nothing(spark: Any, tmp_path: Path, partitions: int) -> None:
     engine, expected = ht.SparkComputeEngine(spark), as_set(answer(None, ROWS))
@@ -174,6 +175,7 @@ def test_a_frames_columns_are_checked_when_the_job_is_made(spark: Any) -> None:
     assert "column 'name' and feature latest:name have one name" in str(error.value)
 
 
+@pytest.mark.of_one_session
 def test_nan_is_not_lost_to_the_statistics_of_files_and_cached_tables(spark: Any, tmp_path: Path) -> None:
     nan = float("nan")
     data = pa.table({"k": [1, 1], "ts": times(1, 2), "x": [0.0, nan], "y": pa.array([0.0, nan], pa.float32())})
@@ -237,6 +239,7 @@ IN_MEMORY: dict[str, pa.Array] = {
 }
 
 
+@pytest.mark.of_one_session
 def test_in_memory_columns_of_every_type_have_duckdbs_answer(spark: Any) -> None:
     data = pa.table({"k": [1] * 4, "ts": times(1, 2, 3, 4), **IN_MEMORY})
     source = ht.ArrowSource(data, timestamp_field="ts")
@@ -248,6 +251,7 @@ def test_in_memory_columns_of_every_type_have_duckdbs_answer(spark: Any) -> None
         assert same(answer(ht.SparkComputeEngine(spark), rows, [last, whole]), answer(None, rows, [last, whole]))
 
 
+@pytest.mark.of_one_session
 def test_columns_that_spark_has_no_type_for_do_no_harm_where_nothing_reads_them(spark: Any) -> None:
     odd = {
         "month": pa.array([(1, 2, 3)] * 7, pa.month_day_nano_interval()),
@@ -325,6 +329,7 @@ def test_parquet_is_a_folder_that_appears_whole_and_replaces_one(spark: Any, tmp
         assert [path.name for path in tmp_path.iterdir()] == ["a b%20"]
 
 
+@pytest.mark.of_one_session
 def test_parquet_replaces_no_folder_with_other_files(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -338,6 +343,7 @@ def test_parquet_replaces_no_folder_with_other_files(spark: Any, tmp_path: Path)
     assert sorted(path.name for path in tmp_path.iterdir()) == ["file", "mine"]
 
 
+@pytest.mark.of_one_session
 def test_a_failed_write_leaves_the_old_folder(spark: Any, tmp_path: Path) -> None:
     good = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark)).get_historical_features(ROWS, views())
     good.to_parquet(tmp_path / "answer")
@@ -352,6 +358,7 @@ def test_a_failed_write_leaves_the_old_folder(spark: Any, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["answer"]
 
 
+@pytest.mark.of_one_session
 def test_a_folder_that_does_not_get_its_name_leaves_the_old_one(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -424,6 +431,7 @@ def test_an_error_names_view_node_condition_and_sql_and_has_no_stack(spark: Any)
     assert not error.transient
 
 
+@pytest.mark.of_one_session
 @pytest.mark.parametrize("form", [RangeMax, UnionLastValue])
 def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[Relation]) -> None:
     engine = spark_with(spark, form)
@@ -438,6 +446,7 @@ def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[
     assert same(job.to_arrow(), duckdb.to_arrow())
 
 
+@pytest.mark.of_one_session
 def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     few = store.get_historical_features(ROWS.slice(0, 3), "latest")
@@ -450,6 +459,7 @@ def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     assert "latest: UnionLastValue, an unknown number of rows for a key" in str(frame.explain(level="physical"))
 
 
+@pytest.mark.of_one_session
 def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
     from hitherto.planner.ir.logical import ParquetFiles
 
@@ -472,6 +482,7 @@ def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
         assert same(answer(engine, ROWS, uses), answer(None, ROWS, uses))
 
 
+@pytest.mark.of_one_session
 def test_files_with_any_name_are_read_and_hidden_ones_are_refused(spark: Any, tmp_path: Path) -> None:
     folder = tmp_path / "[a] {b,c} 100%25 ü"
     folder.mkdir()
@@ -485,6 +496,7 @@ def test_files_with_any_name_are_read_and_hidden_ones_are_refused(spark: Any, tm
         answer(ht.SparkComputeEngine(spark), ROWS, hidden)
 
 
+@pytest.mark.of_one_session
 def test_the_script_runs_by_hand(spark: Any, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.parquet" for number in range(3)]
     for number, file in enumerate(files):
@@ -503,6 +515,7 @@ def test_the_script_runs_by_hand(spark: Any, tmp_path: Path) -> None:
         by_hand.close()
 
 
+@pytest.mark.of_one_session
 def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any) -> None:
     count, width = 400, 20
     base = {"k": [number % 7 for number in range(count)], "ts": times(*(number * 1_000 for number in range(count)))}
@@ -529,6 +542,7 @@ def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any)
     assert frame.sort_by([("event_timestamp", "ascending")]).equals(answers[1])
 
 
+@pytest.mark.of_one_session
 def test_a_wide_frame_is_joined_by_tens(spark: Any) -> None:
     source = ht.ArrowSource(EVENTS, timestamp_field="ts")
     uses = [
@@ -543,6 +557,7 @@ def test_a_wide_frame_is_joined_by_tens(spark: Any) -> None:
     assert as_set(found) == as_set(expected)
 
 
+@pytest.mark.of_one_session
 def test_dates_of_another_zone_are_not_todays(spark: Any) -> None:
     rows = pa.table({"k": pa.array([1], pa.int64()), "event_timestamp": pa.array([datetime(1970, 1, 2)], pa.date32())})
     assert same(answer(ht.SparkComputeEngine(spark), rows), answer(None, rows))
@@ -584,7 +599,11 @@ INTERRUPTED = """
     except KeyboardInterrupt:
         print("interrupted", spark.sql("SELECT 1 AS one").toArrow().to_pylist(), flush=True)
         if not remote:
-            print("active", len(spark.sparkContext.statusTracker().getActiveJobsIds()), flush=True)
+            # The end of a job, also of this SELECT, is known a moment after it.
+            tracker, until = spark.sparkContext.statusTracker(), time.monotonic() + 10
+            while tracker.getActiveJobsIds() and time.monotonic() < until:
+                time.sleep(0.1)
+            print("active", len(tracker.getActiveJobsIds()), flush=True)
     os._exit(0)
 """
 
@@ -607,6 +626,7 @@ def test_ctrl_c_cancels_the_jobs(work: str, seconds: int, spark: Any) -> None:
             process.kill()
 
 
+@pytest.mark.of_one_session
 @pytest.mark.parametrize(
     ("prepare", "expected"),
     [
