@@ -45,14 +45,6 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
 
 
-@pytest.hookimpl(tryfirst=True)
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """What asks Spark goes to one worker, which starts one Spark and keeps it warm (``--dist loadgroup``)."""
-    for item in items:
-        if "spark" in getattr(item, "fixturenames", ()):
-            item.add_marker(pytest.mark.xdist_group("spark"))
-
-
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are rewritten instead of compared."""
