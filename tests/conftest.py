@@ -52,7 +52,7 @@ def update_golden(request: pytest.FixtureRequest) -> bool:
 
 
 @pytest.fixture(scope="session")
-def spark() -> Iterator[Any]:
+def spark_of_the_run() -> Iterator[Any]:
     """One local Spark for the run, behind Spark Connect where ``HITHERTO_SPARK_REMOTE`` says so ("local[2]").
 
     Without Java the tests skip on a user's machine and fail in the gate.
@@ -76,3 +76,12 @@ def spark() -> Iterator[Any]:
     session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()
+
+
+@pytest.fixture
+def spark(spark_of_the_run: Any) -> Iterator[Any]:
+    """The run's Spark, without the temporary views of an earlier test: in what order tests run changes nothing."""
+    yield spark_of_the_run
+    for table in spark_of_the_run.catalog.listTables():
+        if table.isTemporary:
+            spark_of_the_run.catalog.dropTempView(table.name)

@@ -236,11 +236,11 @@ GRID = [(function, name) for name in TYPES for function in AGGREGATES if takes(f
 
 
 @pytest.fixture(scope="module")
-def answers(spark: Any, tmp_path_factory: pytest.TempPathFactory) -> list[pa.Table]:
+def answers(spark_of_the_run: Any, tmp_path_factory: pytest.TempPathFactory) -> list[pa.Table]:
     """Every aggregate of every case, by engine."""
     aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
     asked = question(CASES, aggregations, tmp_path_factory.mktemp("cases") / "events.parquet")
-    return [retrieved(engine, *asked) for engine in both(spark)]
+    return [retrieved(engine, *asked) for engine in both(spark_of_the_run)]
 
 
 def same(found: object, expected: object, *, exact: bool = False) -> bool:
