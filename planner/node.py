@@ -8,8 +8,9 @@ exponentially often. Two nodes are equal when their fingerprints are, so common 
 from __future__ import annotations
 
 import dataclasses
+import functools
 import hashlib
-from collections.abc import Callable, Iterator
+from collections.abc import Callable
 from typing import Literal, TypeVar, cast, dataclass_transform
 
 _T = TypeVar("_T", bound=type)
@@ -47,13 +48,12 @@ class Node:
         return cached
 
     def _compute_fingerprint(self) -> str:
-        digest = hashlib.blake2b(type(self).__name__.encode(), digest_size=16)
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]  # subclasses are dataclasses
-            if item.metadata.get("fingerprint", True):
-                digest.update(item.name.encode())
-                for part in _content(getattr(self, item.name)):
-                    digest.update(part)
-        return digest.hexdigest()
+        kind: type = type(self)
+        parts = [kind.__name__.encode()]
+        for name, label in _content_fields(kind):
+            parts.append(label)
+            _add_content(parts, getattr(self, name))
+        return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
 
     def __eq__(self, other: object) -> bool:
         return isinstance(other, Node) and self.fingerprint == other.fingerprint
@@ -64,20 +64,26 @@ class Node:
 
 def digest(*values: object) -> str:
     """Hash of values that are nodes, plain values or tuples of them; 32 hexadecimal digits."""
-    total = hashlib.blake2b(digest_size=16)
-    for part in _content(values):
-        total.update(part)
-    return total.hexdigest()
+    parts: list[bytes] = []
+    _add_content(parts, values)
+    return hashlib.blake2b(b"".join(parts), digest_size=16).hexdigest()
 
 
-def _content(value: object) -> Iterator[bytes]:
-    """Bytes that differ whenever two field values do: every part carries its type and its length."""
+@functools.cache
+def _content_fields(kind: type) -> tuple[tuple[str, bytes], ...]:
+    """The fields that take part in equality, as names and as bytes."""
+    fields = dataclasses.fields(kind)
+    return tuple((item.name, item.name.encode()) for item in fields if item.metadata.get("fingerprint", True))
+
+
+def _add_content(parts: list[bytes], value: object) -> None:
+    """Add bytes that differ whenever two field values do: every part carries its type and its length."""
     if isinstance(value, Node):
-        yield b"n" + value.fingerprint.encode()
+        parts.append(b"n" + value.fingerprint.encode())
     elif isinstance(value, tuple):
-        yield b"t%d:" % len(value)
+        parts.append(b"t%d:" % len(value))
         for item in value:
-            yield from _content(item)
+            _add_content(parts, item)
     else:
         text = f"{type(value).__name__}={value!r}".encode()
-        yield b"v%d:" % len(text) + text
+        parts.append(b"v%d:" % len(text) + text)

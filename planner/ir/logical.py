@@ -8,7 +8,6 @@ microseconds since 1970 UTC.
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterator
 from typing import Literal as OneOf
 from typing import Self
 
@@ -18,9 +17,11 @@ from ..types import INT64, DataType, Field, Schema
 
 
 class Relation(Node):
-    """A multiset of rows. ``schema`` is derived once and kept."""
+    """A multiset of rows. ``schema`` and ``inputs`` are derived once and kept."""
 
-    __slots__ = ("_schema",)
+    __slots__ = ("_inputs", "_is_sound", "_schema")
+    _inputs: tuple[Relation, ...]
+    _is_sound: bool
     _schema: Schema
 
     @property
@@ -40,7 +41,22 @@ class Relation(Node):
     @property
     def inputs(self) -> tuple[Relation, ...]:
         """The relations that this one reads, in the order of its fields."""
-        return tuple(item for value in self._field_values() for item in _relations_in(value))
+        try:
+            cached = self._inputs
+        except AttributeError:
+            values = (getattr(self, item.name) for item in dataclasses.fields(self))  # type: ignore[arg-type]
+            cached = tuple(item for value in values for item in _relations_in(value))
+            object.__setattr__(self, "_inputs", cached)
+        return cached
+
+    @property
+    def is_sound(self) -> bool:
+        """Whether it was checked, with all that it reads."""
+        return getattr(self, "_is_sound", False)
+
+    def mark_sound(self) -> None:
+        """Note that it was checked, with all that it reads."""
+        object.__setattr__(self, "_is_sound", True)
 
     def with_inputs(self, *inputs: Relation) -> Self:
         """The same node over other inputs; itself where they are the same objects."""
@@ -57,10 +73,6 @@ class Relation(Node):
             elif isinstance(value, tuple) and value and isinstance(value[0], Relation):
                 changes[item.name] = tuple(next(supply) for _ in value)
         return dataclasses.replace(self, **changes)  # type: ignore[type-var]
-
-    def _field_values(self) -> Iterator[object]:
-        for item in dataclasses.fields(self):  # type: ignore[arg-type]
-            yield getattr(self, item.name)
 
 
 def _relations_in(value: object) -> tuple[Relation, ...]:

@@ -19,7 +19,6 @@ from .logical import (
     Scan,
     Union,
     WindowAggregate,
-    topological,
 )
 
 
@@ -28,14 +27,18 @@ class InvalidPlanError(Exception):
 
 
 def verify(root: Relation) -> None:
-    """Raise InvalidPlanError at the first relation that is malformed."""
-    for relation in topological(root):
-        try:
-            problem = next(_problems(relation), None)
-        except (KeyError, ValueError) as error:
-            problem = f"has no schema: {error}"
-        if problem is not None:
-            raise InvalidPlanError(f"{type(relation).__name__}: {problem}")
+    """Raise InvalidPlanError at the first relation that is malformed. What was found sound is not looked at again."""
+    if root.is_sound:
+        return
+    for child in root.inputs:
+        verify(child)
+    try:
+        problem = next(_problems(root), None)
+    except (KeyError, ValueError) as error:
+        problem = f"has no schema: {error}"
+    if problem is not None:
+        raise InvalidPlanError(f"{type(root).__name__}: {problem}")
+    root.mark_sound()
 
 
 def _problems(relation: Relation) -> Iterator[str]:

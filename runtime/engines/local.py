@@ -120,11 +120,13 @@ class LocalConnection(SqlConnection):
         self._cursor = cursor
         self._failures: list[SourceError] = []
         self._worker = ThreadPoolExecutor(max_workers=1)
-        for name, value in DuckDBDialect.session.items():
+        settings = DuckDBDialect.session
+        for name, value in settings.items():
             self.execute(f"SET SESSION {name} = '{value}'")
-            row = self._cursor.execute(f"SELECT current_setting('{name}')").fetchone()
-            if row is None or str(row[0]).lower() != value.lower():
-                raise EngineError(f"DuckDB keeps {name} at {row}, and answers would differ")
+        row = self._cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in settings)).fetchone()
+        for (name, value), kept in zip(settings.items(), row or (), strict=True):
+            if str(kept).lower() != value.lower():
+                raise EngineError(f"DuckDB keeps {name} at {kept}, and answers would differ")
         self.execute("SET SESSION enable_progress_bar = false")
         # The name of a table is never that of a Python variable.
         self.execute("SET SESSION python_enable_replacements = false")
