@@ -515,8 +515,8 @@ def test_the_script_runs_by_hand(spark: Any, tmp_path: Path) -> None:
         by_hand.close()
 
 
-@pytest.mark.of_one_session
-def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any) -> None:
+def wide_views(number_of_views: int) -> tuple[list[ht.FeatureView], pa.Table]:
+    """Views of twenty features, each with a filter of its own, and two thousand rows."""
     count, width = 400, 20
     base = {"k": [number % 7 for number in range(count)], "ts": times(*(number * 1_000 for number in range(count)))}
     data = pa.table({**base, **{f"f{column}": [row * column for row in range(count)] for column in range(width)}})
@@ -526,20 +526,31 @@ def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any)
             f"v{number}", entities=["k"], source=source, filter=f"f1 % {number + 2} <> 1", ttl=f"{number + 1}ms",
             features=[f"f{column}" for column in range(width)],
         )
-        for number in range(100)
+        for number in range(number_of_views)
     ]  # fmt: skip
     keys = [number % 9 for number in range(2_000)]
-    rows = pa.table({"k": keys, "event_timestamp": times(*(number * 311 for number in range(2_000)))})
+    return uses, pa.table({"k": keys, "event_timestamp": times(*(number * 311 for number in range(2_000)))})
+
+
+@pytest.mark.of_one_session
+def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any) -> None:
+    uses, rows = wide_views(100)
     answers = []
     for engine in (ht.SparkComputeEngine(spark), ht.LocalComputeEngine()):
         store = ht.FeatureStore(uses, engine=engine)
         answers.append(store.get_historical_features(rows, uses, full_feature_names=True).to_arrow())
-    assert answers[0].num_columns == 2 + 100 * width
+    assert answers[0].num_columns == 2 + 100 * 20
     assert answers[0].equals(answers[1])
+
+
+@pytest.mark.of_one_session
+def test_forty_views_of_twenty_features_stay_distributed(spark: Any) -> None:
+    uses, rows = wide_views(40)
+    expected = ht.FeatureStore(uses).get_historical_features(rows, uses, full_feature_names=True).to_arrow()
     store = ht.FeatureStore(uses, engine=ht.SparkComputeEngine(spark))
     with store.get_historical_features(rows, uses, full_feature_names=True) as job:
         frame = job.to_spark().toArrow()
-    assert frame.sort_by([("event_timestamp", "ascending")]).equals(answers[1])
+    assert frame.sort_by([("event_timestamp", "ascending")]).equals(expected)
 
 
 @pytest.mark.of_one_session
