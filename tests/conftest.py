@@ -21,6 +21,15 @@ settings.register_profile(
 )
 settings.load_profile("hitherto")
 
+# Many small queries, each with code of its own: the JVM's quick compiler, with room for all that it compiles, takes half
+# of the time. A frame of 2,000 features needs more than the gigabyte that Spark takes by itself.
+SPARK_SETTINGS = {
+    "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC",
+    "spark.driver.memory": "2g",
+    "spark.sql.shuffle.partitions": "2",
+    "spark.ui.enabled": "false",
+}
+
 
 class RootIsAPlainFolder:
     """Keeps pytest from importing the root's ``__init__.py`` under the folder's name: a second copy of the library.
@@ -64,18 +73,12 @@ def spark_of_the_run() -> Iterator[Any]:
         pytest.skip(missing)
     sql = pytest.importorskip("pyspark.sql")
     remote = os.environ.get("HITHERTO_SPARK_REMOTE")
-    if remote:
-        session = sql.SparkSession.builder.remote(remote).getOrCreate()
-        yield session
-        session.stop()
-        return
-    builder = sql.SparkSession.builder.master("local[2]").config("spark.ui.enabled", "false")
-    # A frame of 2,000 features needs more than the gigabyte that Spark takes by itself.
-    builder = builder.config("spark.driver.memory", "2g")
-    # Many small queries, each with code of its own: the JVM's quick compiler is the faster one.
-    builder = builder.config("spark.driver.extraJavaOptions", "-XX:TieredStopAtLevel=1")
-    session = builder.config("spark.sql.shuffle.partitions", "2").getOrCreate()
-    session.sparkContext.setLogLevel("OFF")
+    builder = sql.SparkSession.builder.remote(remote) if remote else sql.SparkSession.builder.master("local[2]")
+    for name, value in ({} if remote and remote.startswith("sc:") else SPARK_SETTINGS).items():
+        builder = builder.config(name, value)
+    session = builder.getOrCreate()
+    if not remote:
+        session.sparkContext.setLogLevel("OFF")
     yield session
     session.stop()
 
