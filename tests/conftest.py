@@ -21,8 +21,8 @@ settings.register_profile(
 )
 settings.load_profile("hitherto")
 
-# Many small queries, each with code of its own: the JVM's quick compiler, with room for all that it compiles, takes half
-# of the time. A frame of 2,000 features needs more than the gigabyte that Spark takes by itself.
+# Many small queries, each with code of its own: the JVM's quick compiler, with room for all that it compiles, takes
+# half of the time. A frame of 2,000 features needs more than the gigabyte that Spark takes by itself.
 SPARK_SETTINGS = {
     "spark.driver.extraJavaOptions": "-XX:TieredStopAtLevel=1 -XX:ReservedCodeCacheSize=512m -XX:+UseSerialGC",
     "spark.driver.memory": "2g",
