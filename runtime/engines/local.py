@@ -121,15 +121,14 @@ class LocalConnection(SqlConnection):
         self._failures: list[SourceError] = []
         self._worker = ThreadPoolExecutor(max_workers=1)
         settings = DuckDBDialect.session
-        for name, value in settings.items():
-            self.execute(f"SET SESSION {name} = '{value}'")
-        row = self._cursor.execute("SELECT " + ", ".join(f"current_setting('{name}')" for name in settings)).fetchone()
-        for (name, value), kept in zip(settings.items(), row or (), strict=True):
+        # The name of a table is never that of a Python variable.
+        local = {**settings, "enable_progress_bar": "false", "python_enable_replacements": "false"}
+        self.execute("; ".join(f"SET SESSION {name} = '{value}'" for name, value in local.items()))
+        kept_now = ", ".join(f"current_setting('{name}')" for name in settings)
+        (row,) = self._cursor.execute(f"SELECT {kept_now}").fetchall()
+        for (name, value), kept in zip(settings.items(), row, strict=True):
             if str(kept).lower() != value.lower():
                 raise EngineError(f"DuckDB keeps {name} at {kept}, and answers would differ")
-        self.execute("SET SESSION enable_progress_bar = false")
-        # The name of a table is never that of a Python variable.
-        self.execute("SET SESSION python_enable_replacements = false")
 
     def refuse_hidden_functions(self) -> None:
         """Raise an EngineError where a function of the user has the name of a built-in one: it would be called."""
