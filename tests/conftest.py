@@ -54,6 +54,11 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
 
 
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Spark's tests come first, and so to one of xdist's workers: one Spark is started, and the others do the rest."""
+    items.sort(key=lambda item: "spark_of_the_run" not in getattr(item, "fixturenames", ()))
+
+
 @pytest.fixture
 def update_golden(request: pytest.FixtureRequest) -> bool:
     """Whether golden files are rewritten instead of compared."""

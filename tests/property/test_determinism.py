@@ -33,7 +33,7 @@ def test_the_answer_does_not_depend_on_threads_files_or_order(
     one, two = engines
 
     @seed(SEED * 2 + shard)
-    @settings(max_examples=-(-WORLDS * 15 // 200))
+    @settings(max_examples=-(-WORLDS // 20))
     @given(worlds(), st.integers(0, 2**32))
     def check(world: World, order: int) -> None:
         shuffle = Random(order)
