@@ -544,8 +544,8 @@ def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any)
 
 
 @pytest.mark.of_one_session
-def test_forty_views_of_twenty_features_stay_distributed(spark: Any) -> None:
-    uses, rows = wide_views(40)
+def test_twenty_views_of_twenty_features_stay_distributed(spark: Any) -> None:
+    uses, rows = wide_views(20)
     expected = ht.FeatureStore(uses).get_historical_features(rows, uses, full_feature_names=True).to_arrow()
     store = ht.FeatureStore(uses, engine=ht.SparkComputeEngine(spark))
     with store.get_historical_features(rows, uses, full_feature_names=True) as job:
