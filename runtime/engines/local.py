@@ -101,10 +101,11 @@ class LocalComputeEngine(SqlComputeEngine):
         """A cursor with the session's settings. The database is opened at the first use."""
         import duckdb
 
-        if self._connection is None:
-            with _translated(""):
+        with _translated(""):
+            if self._connection is None:
                 self._connection = duckdb.connect(self._database, config=self._config)
-        connection = LocalConnection(self._connection.cursor())
+            cursor = self._connection.cursor()
+        connection = LocalConnection(cursor)
         if self._is_given:
             connection.refuse_hidden_functions()
         return connection
@@ -121,11 +122,11 @@ class LocalConnection(SqlConnection):
         self._failures: list[SourceError] = []
         self._worker = ThreadPoolExecutor(max_workers=1)
         settings = DuckDBDialect.session
-        # The name of a table is never that of a Python variable.
-        local = {**settings, "enable_progress_bar": "false", "python_enable_replacements": "false"}
-        self.execute("; ".join(f"SET SESSION {name} = '{value}'" for name, value in local.items()))
-        kept_now = ", ".join(f"current_setting('{name}')" for name in settings)
-        (row,) = self._cursor.execute(f"SELECT {kept_now}").fetchall()
+        # No bar in the output of a script, and the name of a table is never that of a Python variable.
+        given = {**settings, "enable_progress_bar": "false", "python_enable_replacements": "false"}
+        self.execute("; ".join(f"SET SESSION {name} = '{value}'" for name, value in given.items()))
+        current = ", ".join(f"current_setting('{name}')" for name in settings)
+        (row,) = self._cursor.execute(f"SELECT {current}").fetchall()
         for (name, value), kept in zip(settings.items(), row, strict=True):
             if str(kept).lower() != value.lower():
                 raise EngineError(f"DuckDB keeps {name} at {kept}, and answers would differ")

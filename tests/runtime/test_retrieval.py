@@ -501,7 +501,7 @@ def state_of(connection: duckdb.DuckDBPyConnection) -> list[Any]:
 def test_a_connection_of_the_users_is_left_as_it_was(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE spend AS SELECT 1 AS one; CREATE TABLE arrow AS SELECT 2 AS two")
     connection.execute("CREATE TEMP TABLE spine_rows AS SELECT 3 AS three; SET TimeZone = 'Asia/Tokyo'")
-    connection.execute("SET integer_division = true; SET threads = 1")
+    connection.execute("SET integer_division = true; SET threads = 1; SET enable_progress_bar = true")
     before = state_of(connection)
     table = job(SPINE, view(), windows(), engine=ht.LocalComputeEngine(connection=connection)).to_arrow()
     assert table["amount"].to_pylist() == LATEST
@@ -525,6 +525,13 @@ def test_an_error_leaves_the_users_connection_as_it_was(connection: duckdb.DuckD
         lazy.to_arrow()
     assert state_of(connection) == before
     assert connection.execute("SELECT 1").fetchone() == (1,)
+
+
+def test_a_closed_connection_is_an_error_of_ours(connection: duckdb.DuckDBPyConnection) -> None:
+    lazy = job(engine=ht.LocalComputeEngine(connection=connection))
+    connection.close()
+    with pytest.raises(ht.EngineError, match="Connection already closed"):
+        lazy.to_arrow()
 
 
 SETTINGS = [
