@@ -204,10 +204,10 @@ def test_a_wrong_query_of_entity_rows_is_a_spine_error(
 def test_an_engine_without_sql_says_so() -> None:
     class Other(ht.ComputeEngine):
         def get_historical_features(self, task: object) -> pa.Table:
-            raise NotImplementedError
+            raise AssertionError("nothing is run")
 
         def materialize(self, task: object, online_store: object) -> ht.MaterializationJob:
-            raise NotImplementedError
+            raise AssertionError("nothing is run")
 
     data = pa.table({"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "x": [1]})
     latest = view(ht.ArrowSource(data, timestamp_field="ts"))
