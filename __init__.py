@@ -9,7 +9,17 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .planner.dag import DAGNode, DAGValue, ExecutionContext, ExecutionPlan, RelationalNode
+    from .planner.dag import (
+        DAGNode,
+        DAGValue,
+        EngineValue,
+        ExecutionContext,
+        ExecutionObserver,
+        ExecutionPlan,
+        OnlineWriter,
+        RelationalEngine,
+        RelationalNode,
+    )
     from .planner.errors import (
         DefinitionError,
         EngineError,
@@ -22,81 +32,149 @@ if TYPE_CHECKING:
         UnsupportedError,
     )
     from .planner.features.builder import FeatureBuilder
-    from .planner.features.definitions import Aggregation, Entity, FeatureService, FeatureView, Source
+    from .planner.features.definitions import (
+        Aggregation,
+        Entity,
+        FeatureService,
+        FeatureView,
+        FeatureViewProjection,
+        Source,
+    )
+    from .planner.features.resolver import JoinKey, OutputFeature, ResolvedAggregation, ResolvedView
+    from .planner.features.sources import Catalog
     from .planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
+    from .planner.ir.logical import (
+        ArrowData,
+        CatalogTable,
+        EngineData,
+        EngineQuery,
+        EngineTable,
+        ParquetFiles,
+        Relation,
+        Table,
+    )
     from .planner.options import PlannerOptions
-    from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine
+    from .planner.statistics import Statistics
+    from .planner.types import DataType, Field, Schema
+    from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
     from .runtime.engines.local import LocalComputeEngine
     from .runtime.engines.spark import SparkComputeEngine
+    from .runtime.explain import Analysis, Coverage, Explanation
     from .runtime.job import RetrievalJob
-    from .runtime.sinks.online import OnlineStore
+    from .runtime.metrics import StatementMetrics
+    from .runtime.rows import EngineRows, EntityRows, RowsEngine
+    from .runtime.session import SqlConnection
+    from .runtime.sinks.online import OnlineStore, StoredView
     from .runtime.sinks.sqlite import SqliteOnlineStore
     from .runtime.sources.arrow import ArrowSource
     from .runtime.sources.files import FileSource
     from .runtime.sources.query import QuerySource
     from .runtime.sources.table import TableSource
-    from .runtime.store import FeatureStore
+    from .runtime.store import FeatureStore, OnlineResponse
 
 __version__ = "0.1.0"
 
 _HOMES = {
-    "planner.dag": "DAGNode DAGValue ExecutionContext ExecutionPlan RelationalNode",
+    "planner.dag": "DAGNode DAGValue EngineValue ExecutionContext ExecutionObserver ExecutionPlan OnlineWriter "
+    "RelationalEngine RelationalNode",
     "planner.errors": "DefinitionError EngineError HithertoError PlanTypeError SourceError SpineError StoreError "
     "UnknownColumnError UnsupportedError",
     "planner.features.builder": "FeatureBuilder",
-    "planner.features.definitions": "Aggregation Entity FeatureService FeatureView Source",
+    "planner.features.definitions": "Aggregation Entity FeatureService FeatureView FeatureViewProjection Source",
+    "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
+    "planner.features.sources": "Catalog",
     "planner.features.tasks": "HistoricalRetrievalTask MaterializationTask",
+    "planner.ir.logical": "ArrowData CatalogTable EngineData EngineQuery EngineTable ParquetFiles Relation Table",
     "planner.options": "PlannerOptions",
-    "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine",
+    "planner.statistics": "Statistics",
+    "planner.types": "DataType Field Schema",
+    "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine ViewResult",
     "runtime.engines.local": "LocalComputeEngine",
     "runtime.engines.spark": "SparkComputeEngine",
+    "runtime.explain": "Analysis Coverage Explanation",
     "runtime.job": "RetrievalJob",
-    "runtime.sinks.online": "OnlineStore",
+    "runtime.metrics": "StatementMetrics",
+    "runtime.rows": "EngineRows EntityRows RowsEngine",
+    "runtime.session": "SqlConnection",
+    "runtime.sinks.online": "OnlineStore StoredView",
     "runtime.sinks.sqlite": "SqliteOnlineStore",
     "runtime.sources.arrow": "ArrowSource",
     "runtime.sources.files": "FileSource",
     "runtime.sources.query": "QuerySource",
     "runtime.sources.table": "TableSource",
-    "runtime.store": "FeatureStore",
+    "runtime.store": "FeatureStore OnlineResponse",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = [
     "Aggregation",
+    "Analysis",
+    "ArrowData",
     "ArrowSource",
+    "Catalog",
+    "CatalogTable",
     "ComputeEngine",
+    "Coverage",
     "DAGNode",
     "DAGValue",
+    "DataType",
     "DefinitionError",
+    "EngineData",
     "EngineError",
+    "EngineQuery",
+    "EngineRows",
+    "EngineTable",
+    "EngineValue",
     "Entity",
+    "EntityRows",
     "ExecutionContext",
+    "ExecutionObserver",
     "ExecutionPlan",
+    "Explanation",
     "FeatureBuilder",
     "FeatureService",
     "FeatureStore",
     "FeatureView",
+    "FeatureViewProjection",
+    "Field",
     "FileSource",
     "HistoricalRetrievalTask",
     "HithertoError",
+    "JoinKey",
     "LocalComputeEngine",
     "MaterializationJob",
     "MaterializationTask",
+    "OnlineResponse",
     "OnlineStore",
+    "OnlineWriter",
+    "OutputFeature",
+    "ParquetFiles",
     "PlanTypeError",
     "PlannerOptions",
     "QuerySource",
+    "Relation",
+    "RelationalEngine",
     "RelationalNode",
+    "ResolvedAggregation",
+    "ResolvedView",
     "RetrievalJob",
+    "RowsEngine",
+    "Schema",
     "Source",
     "SourceError",
     "SparkComputeEngine",
     "SpineError",
     "SqlComputeEngine",
+    "SqlConnection",
     "SqliteOnlineStore",
+    "StatementMetrics",
+    "Statistics",
     "StoreError",
+    "StoredView",
+    "Table",
     "TableSource",
     "UnknownColumnError",
     "UnsupportedError",
+    "ViewResult",
 ]
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 from dataclasses import dataclass, field
+from typing import Literal, get_args
 
+from .calls import checked_call
 from .errors import DefinitionError, Problems, shown, unknown_name
 from .rules import RULE_NAMES
 
-_STATISTICS = ("full", "metadata", "off")
+StatisticsLevel = Literal["full", "metadata", "off"]
 
 
 @dataclass(frozen=True)
@@ -23,7 +25,7 @@ class PlannerOptions:
 
     disabled_rules: tuple[str, ...] = ()
     unfused: bool = False
-    statistics: str = "full"
+    statistics: StatisticsLevel = "full"
     verify_each: bool = field(default=False, repr=False)
 
     def __post_init__(self) -> None:
@@ -41,6 +43,12 @@ class PlannerOptions:
                 problems.add(f"disabled_rules holds {shown(name)}, which is not a name")
             elif name not in RULE_NAMES:
                 problems.add(unknown_name("disabled_rules: no rule", name, RULE_NAMES, listed_as="rules"))
-        if not isinstance(self.statistics, str) or self.statistics not in _STATISTICS:
-            problems.add(f"statistics={shown(self.statistics)} is none of {', '.join(map(repr, _STATISTICS))}")
+        if not isinstance(self.statistics, str) or self.statistics not in get_args(StatisticsLevel):
+            problems.add(
+                f"statistics={shown(self.statistics)} is none of {', '.join(map(repr, get_args(StatisticsLevel)))}"
+            )
         problems.raise_if_any()
+
+
+# The generated one tells nothing of a misspelt name.
+PlannerOptions.__init__ = checked_call(PlannerOptions.__init__)  # type: ignore[method-assign]

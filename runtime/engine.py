@@ -6,7 +6,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, ClassVar
+from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.append import Append
@@ -45,7 +45,7 @@ if TYPE_CHECKING:
 class ViewResult:
     """What became of one view in a materialization: ``status`` is "done" or "failed", ``rows`` the keys written."""
 
-    status: str
+    status: Literal["done", "failed"]
     rows: int = 0
     error: HithertoError | None = None
 

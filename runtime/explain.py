@@ -6,7 +6,7 @@ import difflib
 import html
 import json
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass, field, replace
+from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
@@ -55,8 +55,8 @@ class Explanation:
     """The text or JSON of a plan. It prints nothing: ``str()`` gives it, and notebooks show it."""
 
     plan: ExecutionPlan
-    compiled: CompiledPlan
-    compiler: SqlCompiler = field(repr=False)
+    _compiled: CompiledPlan
+    _compiler: SqlCompiler
     header: str
     level: Level = "all"
     format: Format = "text"
@@ -84,7 +84,7 @@ class Explanation:
             "optimized": lambda: self._trees(lambda region: region.optimized),
             "physical": lambda: self._trees(lambda region: region.physical),
             "sql": lambda: [
-                {"name": name, "sql": text} for name, text in statements(self.compiled.plan, self.compiler)
+                {"name": name, "sql": text} for name, text in statements(self._compiled.plan, self._compiler)
             ],
         }
         result: dict[str, Any] = {"query": self.header}
@@ -108,7 +108,7 @@ class Explanation:
         if self._shows("physical"):
             lines += ["physical", *_indented([*self._trees(lambda region: region.physical), *self._choices()])]
         if self._shows("sql"):
-            lines += ["sql", script(self.compiled.plan, self.compiler)]
+            lines += ["sql", script(self._compiled.plan, self._compiler)]
         if self.analysis is not None:
             lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
         return "\n".join(lines)
@@ -131,10 +131,10 @@ class Explanation:
         return [text for output in self.plan.outputs for text in draw(output, line)]
 
     def _trees(self, part: Callable[[Any], Relation]) -> list[str]:
-        return [line for region in self.compiled.regions for line in tree(part(region))]
+        return [line for region in self._compiled.regions for line in tree(part(region))]
 
     def _rules(self) -> list[Step]:
-        return [step for step in self.compiled.trace if step.phase != "physical"]
+        return [step for step in self._compiled.trace if step.phase != "physical"]
 
     def _rule_lines(self) -> list[str]:
         lines: list[str] = []
@@ -150,19 +150,19 @@ class Explanation:
         """The physical forms that were chosen, the number that decided, and the form they beat."""
         forms = {
             relation.label: relation
-            for region in self.compiled.regions
+            for region in self._compiled.regions
             for relation in topological(region.physical)
             if isinstance(relation, AsofJoin | WindowAggregate)
         }
         lines = [f"{label.replace('+', ', ')}: {self._reason(form)}" for label, form in forms.items()]
-        appended = next((node for node in self.compiled.collected.nodes if isinstance(node, AppendNode)), None)
+        appended = next((node for node in self._compiled.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
         return lines
 
     def _reason(self, form: AsofJoin | WindowAggregate) -> str:
-        name, most = type(form).__name__, self.compiled.statistics.rows_per_key
-        if isinstance(form, WindowAggregate) or not {RangeMax, UnionLastValue} <= self.compiler.forms:
+        name, most = type(form).__name__, self._compiled.statistics.rows_per_key
+        if isinstance(form, WindowAggregate) or not {RangeMax, UnionLastValue} <= self._compiler.forms:
             return f"{name}, the only form so far"
         share = "an unknown number of rows" if most is None else f"at most {most:,} row{'s' * (most != 1)}"
         return f"{name}, {share} for a key   (RangeMax: up to {FEW_ROWS_PER_KEY}, UnionLastValue: more)"

@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from ..planner.calls import checked_call
 from ..planner.compiler import CompiledPlan
 from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
 from ..planner.features.checks import check_flag
@@ -24,7 +25,7 @@ from .analyze import observe
 from .arrow import arrow_type, as_planned
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
-from .explain import Explanation, script
+from .explain import Explanation, Format, Level, script
 from .rows import EntityRows
 
 if TYPE_CHECKING:
@@ -78,6 +79,7 @@ class RetrievalJob:
         assert isinstance(frame, pl.DataFrame)
         return frame
 
+    @checked_call
     def to_parquet(self, path: str | Path) -> Path:
         """Write the answer to a parquet file, or on Spark to a folder of them, which Spark writes.
 
@@ -149,12 +151,13 @@ class RetrievalJob:
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         return script(self._compile(task).plan, engine.compiler)
 
+    @checked_call
     def explain(
         self,
-        level: str = "all",
+        level: Level = "all",
         *,
         analyze: bool = False,
-        format: str = "text",  # noqa: A002  # Feast's and Polars' word
+        format: Format = "text",  # noqa: A002  # Feast's and Polars' word
         verbose: bool = False,
     ) -> Explanation:
         """The plan, the rules that changed it and the SQL; with ``analyze`` it is run and observed.

@@ -7,6 +7,7 @@ from dataclasses import replace
 from datetime import UTC, date, datetime
 from typing import Any
 
+from ..planner.calls import checked_call
 from ..planner.durations import Duration, parse_instant, to_datetime
 from ..planner.errors import (
     DefinitionError,
@@ -56,6 +57,7 @@ class FeatureStore:
     given. Raises a DefinitionError for names that clash.
     """
 
+    @checked_call
     def __init__(
         self,
         views: Sequence[FeatureView | FeatureViewProjection],
@@ -86,6 +88,7 @@ class FeatureStore:
         """The features of every view, with their types. Reads the sources' schemas, but no row."""
         return {name: view.schema_in(self._engine) for name, view in self._resolver.views.items()}
 
+    @checked_call
     def get_historical_features(
         self,
         entity_df: Any,
@@ -140,6 +143,7 @@ class FeatureStore:
         chooses = isinstance(self._engine, SqlComputeEngine) and RangeMax in self._engine.compiler.forms
         return replace(times, rows_per_key=rows.rows_per_key(views)) if chooses else times
 
+    @checked_call
     def materialize(
         self,
         end: datetime | date | str,
@@ -187,6 +191,7 @@ class FeatureStore:
             raise error
         return job
 
+    @checked_call
     def get_online_features(
         self,
         features: Feature | Sequence[Feature],

@@ -9,7 +9,7 @@ import math
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from operator import index
-from typing import SupportsIndex
+from typing import Literal, SupportsIndex
 
 from ..types import BOOL, FLOAT64, INT64, STRING, DataType
 from .type_rules import TypeRuleError
@@ -149,5 +149,12 @@ _ENTRIES = (
     Aggregate("bool_and", _condition, ((BOOL, (True, None, False), False), (BOOL, (True, None), True))),
     Aggregate("bool_or", _condition, ((BOOL, (True, None, False), True), (BOOL, (False, None), False))),
 )  # fmt: skip
+
+AggregateName = Literal[
+    "count", "sum", "mean", "min", "max", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "count_distinct",
+    "first", "last", "median", "percentile", "first_n", "last_n", "first_distinct_n", "last_distinct_n",
+    "mode", "top_k", "bool_and", "bool_or",
+]  # fmt: skip
+"""The names in the table, written out for type checkers."""
 
 AGGREGATES: Mapping[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ENTRIES}

@@ -4,11 +4,12 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, get_args
+from typing import Literal, SupportsIndex, get_args
 
+from ..calls import checked_call
 from ..durations import Duration, format_duration
 from ..errors import DefinitionError, Problems, shown, unknown_name
-from ..expr.aggregates import AGGREGATES
+from ..expr.aggregates import AGGREGATES, AggregateName
 from .checks import Definition, check_column, check_duration, check_list, check_name, check_text
 
 Closed = Literal["left", "right", "both", "neither"]
@@ -21,8 +22,8 @@ class Aggregation(Definition):
     ``slide_interval`` moves its end back to a multiple of that duration since 1970. ``closed`` says which ends belong
     to it: "left" [t-w, t), "right" (t-w, t], "both", "neither". ``where`` is an SQL predicate that keeps only some
     events, for this aggregation alone. Nulls in the column are ignored; ``count`` of ``"*"`` counts rows. Where no
-    event is left, counts are 0, lists are empty and everything else is null. ``params`` are what some functions need:
-    ``p`` of ``percentile``, ``k`` of ``top_k``, and ``n`` of ``first_n``, ``last_n`` and their distinct forms.
+    event is left, counts are 0, lists are empty and everything else is null. Some functions need a parameter: ``p`` of
+    ``percentile``, ``k`` of ``top_k``, and ``n`` of ``first_n``, ``last_n`` and their distinct forms.
 
     >>> Aggregation("usd", "sum", "7d")
     Aggregation('usd', 'sum', [t-7d, t)) -> sum_usd_7d
@@ -31,7 +32,7 @@ class Aggregation(Definition):
     """
 
     column: str
-    function: str
+    function: AggregateName
     time_window: int | None
     offset: int
     slide_interval: int | None
@@ -40,10 +41,11 @@ class Aggregation(Definition):
     params: Mapping[str, int | float]
     name: str
 
+    @checked_call
     def __init__(
         self,
         column: str,
-        function: str,
+        function: AggregateName,
         time_window: Duration | None = None,
         *,
         offset: Duration | None = None,
@@ -51,7 +53,9 @@ class Aggregation(Definition):
         closed: Closed = "left",
         where: str | None = None,
         name: str | None = None,
-        **params: object,
+        p: float | None = None,
+        n: SupportsIndex | None = None,
+        k: SupportsIndex | None = None,
     ) -> None:
         problems = Problems()
         is_word = isinstance(function, str) and function.isidentifier() and len(function) < 100
@@ -73,6 +77,7 @@ class Aggregation(Definition):
             problems.add(unknown_name(f"{where_it_is}: no aggregate", function, AGGREGATES, listed_as="aggregates"))
         elif column == "*" and function != "count":
             problems.add(f"{where_it_is}: only count takes '*'; name a column")
+        params = {role: value for role, value in (("p", p), ("n", n), ("k", k)) if value is not None}
         checked = _check_params(where_it_is, function, params, problems) if function in AGGREGATES else {}
         if not isinstance(closed, str) or closed not in get_args(Closed):
             problems.add(f"{where_it_is}: closed={shown(closed)} is none of {', '.join(map(repr, get_args(Closed)))}")
@@ -92,21 +97,24 @@ class Aggregation(Definition):
         )
 
     @classmethod
+    @checked_call
     def cross(
         cls,
         columns: Sequence[str],
-        functions: Sequence[str],
+        functions: Sequence[AggregateName],
         time_windows: Sequence[Duration | None],
         *,
         offset: Duration | None = None,
         slide_interval: Duration | None = None,
         closed: Closed = "left",
         where: str | None = None,
-        **params: object,
+        p: float | None = None,
+        n: SupportsIndex | None = None,
+        k: SupportsIndex | None = None,
     ) -> list[Aggregation]:
         """Every function of every column over every window, columns outermost, with default names.
 
-        Every function has to take the ``params``.
+        A parameter is given to every function, so each has to take it.
 
         >>> [a.name for a in Aggregation.cross(["usd"], ["mean", "max"], ["1d", "7d"])]
         ['mean_usd_1d', 'mean_usd_7d', 'max_usd_1d', 'max_usd_7d']
@@ -118,7 +126,7 @@ class Aggregation(Definition):
         return [
             cls(
                 column, function, window,
-                offset=offset, slide_interval=slide_interval, closed=closed, where=where, name=None, **params,
+                offset=offset, slide_interval=slide_interval, closed=closed, where=where, p=p, n=n, k=k,
             )
             for column in columns
             for function in functions

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
 
+from ..calls import checked_call
 from ..durations import Duration, format_duration
 from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
 from ..types import Schema
@@ -66,6 +67,7 @@ class FeatureView(Definition):
     description: str
     tags: Mapping[str, str]
 
+    @checked_call
     def __init__(
         self,
         name: str,
@@ -165,10 +167,12 @@ class FeatureView(Definition):
     def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
         return FeatureViewProjection(self)[features]
 
+    @checked_call
     def with_name(self, name: str) -> FeatureViewProjection:
         """The same view under another name, so that it can be used a second time."""
         return FeatureViewProjection(self).with_name(name)
 
+    @checked_call
     def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureViewProjection:
         """The same view, with its keys read from other spine columns (view's key to spine column)."""
         return FeatureViewProjection(self).with_join_key_map(join_key_map)
@@ -223,6 +227,7 @@ class FeatureViewProjection(Definition):
     name: str
     join_key_map: Mapping[str, str]
 
+    @checked_call
     def __init__(
         self,
         view: FeatureView,
@@ -250,6 +255,7 @@ class FeatureViewProjection(Definition):
         problems.raise_if_any()
         return FeatureViewProjection(self.view, chosen, self.name, self.join_key_map)
 
+    @checked_call
     def with_name(self, name: str) -> FeatureViewProjection:
         """The same use under another name."""
         problems = Problems()
@@ -257,6 +263,7 @@ class FeatureViewProjection(Definition):
         problems.raise_if_any()
         return FeatureViewProjection(self.view, self.features, name, self.join_key_map)
 
+    @checked_call
     def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureViewProjection:
         """The same use, with keys read from other spine columns (view's key to spine column)."""
         problems = Problems()
@@ -302,6 +309,7 @@ class FeatureService(Definition):
     name: str
     features: tuple[FeatureView | FeatureViewProjection | str, ...]
 
+    @checked_call
     def __init__(
         self, name: str, features: Iterable[FeatureView | FeatureViewProjection | str], *, description: str = ""
     ) -> None:

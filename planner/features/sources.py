@@ -7,6 +7,7 @@ from collections.abc import Hashable, Mapping, Sequence
 from types import MappingProxyType
 from typing import Protocol
 
+from ..calls import checked_call
 from ..durations import Duration
 from ..errors import Problems, shown
 from ..ir.logical import Table, TableData
@@ -37,6 +38,7 @@ class Entity(Definition):
     join_keys: tuple[str, ...]
     description: str
 
+    @checked_call
     def __init__(self, name: str, join_keys: Sequence[str] | None = None, *, description: str = "") -> None:
         problems = Problems()
         where = f"entity {shown(name)}"
@@ -83,6 +85,7 @@ class Source(Definition, ABC):
     data_delay: int
     unique: bool
 
+    @checked_call
     def __init__(
         self,
         name: str,

@@ -13,6 +13,7 @@ from typing import TYPE_CHECKING, Any, TypeVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
 from ...dialects.syntax import qualified
+from ...planner.calls import checked_call
 from ...planner.errors import DefinitionError, EngineError, SourceError, shown
 from ...planner.ir.logical import ArrowData, CatalogTable, EngineQuery, TableData
 from ...planner.types import unusable_name
@@ -48,6 +49,7 @@ class LocalComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(_DIALECT)
 
+    @checked_call
     def __init__(
         self,
         database: str = ":memory:",
@@ -97,7 +99,7 @@ class LocalComputeEngine(SqlComputeEngine):
             "committed; commit a table of the database"
         )
 
-    def connect(self) -> LocalConnection:
+    def connect(self) -> SqlConnection:
         """A cursor with the session's settings. The database is opened at the first use."""
         import duckdb
 

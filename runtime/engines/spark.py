@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar
 from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
 from ...planner.append import Append
+from ...planner.calls import checked_call
 from ...planner.dag import ExecutionPlan
 from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
@@ -21,7 +22,7 @@ from ...planner.ir.logical import EngineData, TableData
 from ..arrow import arrow_type
 from ..distributed import DistributedEngine
 from ..rows import EngineRows, is_query
-from ..session import SqlSession, SqlValue, shortened
+from ..session import SqlConnection, SqlSession, SqlValue, shortened
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
 if TYPE_CHECKING:
@@ -42,6 +43,7 @@ class SparkComputeEngine(DistributedEngine):
     widest_join = 10
     sorts_results = False
 
+    @checked_call
     def __init__(self, session: Any = None) -> None:
         if session is not None and not hasattr(session, "createDataFrame"):
             raise DefinitionError(f"SparkComputeEngine: session is {shown(session)}; give a SparkSession, or none")
@@ -57,7 +59,7 @@ class SparkComputeEngine(DistributedEngine):
             self._given = _local_session()
         return self._given
 
-    def connect(self) -> SparkConnection:
+    def connect(self) -> SqlConnection:
         """A new session with the settings that answers rest on, read back."""
         return SparkConnection(self._session())
 

@@ -11,6 +11,7 @@ from itertools import repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
+from ...planner.calls import checked_call
 from ...planner.durations import format_instant
 from ...planner.errors import DefinitionError, StoreError, shown
 from ...planner.types import unusable_name
@@ -35,6 +36,7 @@ class SqliteOnlineStore(OnlineStore):
     process dies. Values come back with the types of the features: NaN, time zones and 64-bit integers included.
     """
 
+    @checked_call
     def __init__(self, path: str | Path) -> None:
         if not isinstance(path, str | Path) or unusable_name(str(path)):
             raise DefinitionError(f"SqliteOnlineStore: {shown(path)} is not a path")

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Hashable, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 
+from ...planner.calls import checked_call
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
@@ -24,6 +25,7 @@ class ArrowSource(Source):
 
     table: pa.Table
 
+    @checked_call
     def __init__(
         self,
         data: Any,

@@ -7,6 +7,7 @@ from pathlib import Path
 from types import MappingProxyType
 from typing import TYPE_CHECKING, Any
 
+from ...planner.calls import checked_call
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
@@ -42,6 +43,7 @@ class FileSource(Source):
     schema: Mapping[str, DataType]
     storage_options: Mapping[str, Any]
 
+    @checked_call
     def __init__(
         self,
         path: str | Path | Sequence[str | Path],

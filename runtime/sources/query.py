@@ -5,6 +5,7 @@ from __future__ import annotations
 import re
 from collections.abc import Hashable, Mapping, Sequence
 
+from ...planner.calls import checked_call
 from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
@@ -28,6 +29,7 @@ class QuerySource(Source):
 
     sql: str
 
+    @checked_call
     def __init__(
         self,
         sql: str,

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Mapping, Sequence
 
+from ...planner.calls import checked_call
 from ...planner.durations import Duration
 from ...planner.errors import SourceError
 from ...planner.expr.parse import parse_table_name
@@ -23,6 +24,7 @@ class TableSource(Source):
 
     parts: tuple[str, ...]
 
+    @checked_call
     def __init__(
         self,
         table: str,

@@ -88,7 +88,7 @@ def test_every_rule_that_fired_is_named_with_what_it_changed(tmp_path: Path) -> 
     pq.write_table(EVENTS.append_column("unused", EVENTS["v"]), tmp_path / "events.parquet")
     source = ht.FileSource(tmp_path / "events.parquet", timestamp_field="ts")
     lazy = job(latest(source=source, features=["v"], filter="v > 0"))
-    fired = {step.rule for step in lazy.explain().compiled.trace if step.phase != "physical"}
+    fired = {step["rule"] for step in lazy.explain().to_dict()["rules"]}
     text = str(lazy.explain("optimized"))
     assert set(rules(text)) == fired
     assert {"bound_asof_events_by_spine", "push_filter_into_scan", "narrow_scan"} <= fired
