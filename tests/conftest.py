@@ -48,14 +48,22 @@ class RootIsAPlainFolder:
 
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--update-golden", action="store_true", help="rewrite golden files; read the difference")
+    parser.addoption("--deep", action="store_true", help="also the tests marked deep: many examples, and what is slow")
 
 
 def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
 
 
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    """Spark's tests come first, and so to one of xdist's workers: one Spark is started, and the others do the rest."""
+def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
+    """Leaves deep tests out of the fast tier.
+
+    Spark's tests come first, and so to one of xdist's workers: one Spark is started, and the others do the rest.
+    """
+    if not config.getoption("--deep"):
+        deep = [item for item in items if item.get_closest_marker("deep")]
+        config.hook.pytest_deselected(items=deep)
+        items[:] = [item for item in items if not item.get_closest_marker("deep")]
     items.sort(key=lambda item: "spark_of_the_run" not in getattr(item, "fixturenames", ()))
 
 

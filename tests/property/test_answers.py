@@ -1,12 +1,7 @@
-"""Every plan of every world gives the reference's answer: fused or not, with any of the optimizer's rules switched off.
-
-``HITHERTO_WORLDS`` is the number of worlds (2,000 by default), ``HITHERTO_SEED`` moves to other ones. Each shard has a
-seed of its own, so a run is repeatable and its shards share no world.
-"""
+"""Every plan of every world gives the answer of the reference: fused or not, with any of the rules switched off."""
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from random import Random
 
@@ -17,11 +12,8 @@ from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
 from tests.online import online_differences
+from tests.tiers import WORLDS, seed_of, shards
 from tests.worlds import World, differences, worlds
-
-WORLDS = int(os.environ.get("HITHERTO_WORLDS", "2000"))
-SEED = int(os.environ.get("HITHERTO_SEED", "0"))
-SHARDS = 8
 
 
 @pytest.fixture(scope="module")
@@ -29,10 +21,10 @@ def engine() -> ht.LocalComputeEngine:
     return ht.LocalComputeEngine(threads=1)
 
 
-@pytest.mark.parametrize("shard", range(SHARDS))
+@shards(fast=2, deep=40)
 def test_every_plan_gives_the_reference_answer(shard: int, engine: ht.LocalComputeEngine) -> None:
-    @seed(SEED * SHARDS + shard)
-    @settings(max_examples=-(-WORLDS // SHARDS))
+    @seed(seed_of(shard))
+    @settings(max_examples=WORLDS)
     @given(worlds(), st.integers(0, 2**32))
     def check(world: World, half: int) -> None:
         plans = {
@@ -49,14 +41,14 @@ def test_every_plan_gives_the_reference_answer(shard: int, engine: ht.LocalCompu
     check()
 
 
-@pytest.mark.parametrize("shard", range(2))
+@shards(fast=1, deep=6)
 def test_the_online_store_answers_as_a_retrieval_at_its_end(
     shard: int, engine: ht.LocalComputeEngine, tmp_path: Path
 ) -> None:
     paths = (tmp_path / f"{number}.db" for number in range(10**9))
 
-    @seed(SEED * 2 + shard)
-    @settings(max_examples=-(-WORLDS * 15 // 200))
+    @seed(seed_of(shard))
+    @settings(max_examples=WORLDS // 2)
     @given(worlds())
     def check(world: World) -> None:
         assert not online_differences(world, engine, next(paths))

@@ -14,8 +14,8 @@ from hitherto.planner.features.definitions import Source
 from hypothesis import given, seed, settings
 from hypothesis import strategies as st
 
-from tests.property.test_answers import SEED, WORLDS
 from tests.reference import Approximate, Row, agrees
+from tests.tiers import WORLDS, seed_of, shards
 from tests.worlds import World, plain_rows, roles, with_sources, worlds, write_files
 
 _WITHOUT_VIEWS = {pa.string_view(): pa.string(), pa.binary_view(): pa.binary()}
@@ -26,14 +26,14 @@ def engines() -> tuple[ht.LocalComputeEngine, ht.LocalComputeEngine]:
     return ht.LocalComputeEngine(threads=1), ht.LocalComputeEngine(threads=2)
 
 
-@pytest.mark.parametrize("shard", range(2))
+@shards(fast=1, deep=6)
 def test_the_answer_does_not_depend_on_threads_files_or_order(
     shard: int, engines: tuple[ht.LocalComputeEngine, ht.LocalComputeEngine]
 ) -> None:
     one, two = engines
 
-    @seed(SEED * 2 + shard)
-    @settings(max_examples=-(-WORLDS // 20))
+    @seed(seed_of(shard))
+    @settings(max_examples=WORLDS // 5)
     @given(worlds(), st.integers(0, 2**32))
     def check(world: World, order: int) -> None:
         shuffle = Random(order)

@@ -16,10 +16,12 @@ import pytest
 HERE = Path(__file__).parent
 
 
+@pytest.mark.deep
 def test_the_engine_holds_on_spark_connect(spark: Any) -> None:
     if "CI" not in os.environ:
         pytest.importorskip("grpc", reason="Spark Connect needs pip install 'hitherto[spark-connect]'")
-    command = [sys.executable, "-m", "pytest", "-q", "-x", "-m", "not of_one_session", str(HERE / "test_engine.py")]
+    command = [sys.executable, "-m", "pytest", "-q", "-x", "--deep", "-m", "not of_one_session"]
+    command.append(str(HERE / "test_engine.py"))
     # Where this run is on Spark Connect itself, its server is the one to connect to.
     remote = "sc://localhost" if os.environ.get("HITHERTO_SPARK_REMOTE") else "local[2]"
     environment = os.environ | {"HITHERTO_SPARK_REMOTE": remote}

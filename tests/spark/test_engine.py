@@ -22,7 +22,6 @@ from hitherto.planner.ir.physical import RangeMax, UnionLastValue
 
 from tests.spark.engines import spark_with
 
-ZONES = ("UTC", "America/New_York", "Asia/Tokyo")
 DAY = 86_400_000_000
 
 
@@ -90,7 +89,7 @@ def left_behind(spark: Any) -> list[str]:
     return found
 
 
-@pytest.fixture(params=ZONES)
+@pytest.fixture(params=[pytest.param("UTC", marks=pytest.mark.deep), "America/New_York", "Asia/Tokyo"])
 def zoned(spark: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     """The user's session, in one zone after the other."""
     spark.conf.set("spark.sql.session.timeZone", request.param)
@@ -113,7 +112,9 @@ def test_a_frames_rows_are_answered_as_a_multiset_in_every_zone(zoned: Any) -> N
 
 
 @pytest.mark.of_one_session
-@pytest.mark.parametrize("partitions", [1, 3, 16])
+@pytest.mark.parametrize(
+    "partitions", [pytest.param(1, marks=pytest.mark.deep), 3, pytest.param(16, marks=pytest.mark.deep)]
+)
 def test_partitions_and_the_order_of_rows_change_nothing(spark: Any, tmp_path: Path, partitions: int) -> None:
     engine, expected = ht.SparkComputeEngine(spark), as_set(answer(None, ROWS))
     shuffled = spark.createDataFrame(EVENTS).repartition(partitions)
@@ -532,6 +533,7 @@ def wide_views(number_of_views: int) -> tuple[list[ht.FeatureView], pa.Table]:
     return uses, pa.table({"k": keys, "event_timestamp": times(*(number * 311 for number in range(2_000)))})
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any) -> None:
     uses, rows = wide_views(100)
@@ -543,6 +545,7 @@ def test_a_hundred_views_of_twenty_features_run_on_two_thousand_rows(spark: Any)
     assert answers[0].equals(answers[1])
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_twenty_views_of_twenty_features_stay_distributed(spark: Any) -> None:
     uses, rows = wide_views(20)
@@ -553,6 +556,7 @@ def test_twenty_views_of_twenty_features_stay_distributed(spark: Any) -> None:
     assert frame.sort_by([("event_timestamp", "ascending")]).equals(expected)
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_a_wide_frame_is_joined_by_tens(spark: Any) -> None:
     source = ht.ArrowSource(EVENTS, timestamp_field="ts")
@@ -619,6 +623,7 @@ INTERRUPTED = """
 """
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("work", "seconds"), [(A_LONG_QUERY, 10), (A_JOB_TO_COME, 1)], ids=["running", "to come"])
 def test_ctrl_c_cancels_the_jobs(work: str, seconds: int, spark: Any) -> None:
     if work == A_JOB_TO_COME and not is_classic(spark):

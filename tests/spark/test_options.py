@@ -20,6 +20,6 @@ def test_latest_values(spark: Any, form: type[Relation], known: bool) -> None:
     assert latest_grid(keys=(0, 2), uniques=(False,)).differences(spark_with(spark, form), known=known) == []
 
 
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.deep), True])
 def test_windows(spark: Any, known: bool) -> None:
     assert windows_grid(keys=(0, 2)).differences(ht.SparkComputeEngine(spark), known=known) == []

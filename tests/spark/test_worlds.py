@@ -1,30 +1,26 @@
-"""The same answer three ways: plain Python, DuckDB and Spark, on random worlds that are stacked into few Spark jobs.
+"""The same answer three ways: plain Python, DuckDB and Spark, on random worlds, twelve to a Spark job.
 
-``HITHERTO_SPARK_WORLDS`` is the number of worlds, 408 by default, twelve to a job; ``HITHERTO_SEED`` gives others. What
-each runs with goes round: the plan's options, the form of the latest value, files or memory.
+What each runs with goes round: the plan's options, the form of the latest value, files or memory.
 """
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from random import Random
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-import pytest
 from hitherto.planner.ir.physical import RangeMax, UnionLastValue
 from hitherto.planner.rules import RULE_NAMES
 
 from tests.online import online_differences
 from tests.spark.engines import spark_with
 from tests.spark.stacking import Stack, shrunk, stacked
+from tests.tiers import SEED, shards
 from tests.worlds import World, differences, seeded_world
 
 IN_ONE = 12
-WORLDS = int(os.environ.get("HITHERTO_SPARK_WORLDS", "408"))
-SEED = os.environ.get("HITHERTO_SEED", "4")
 FILES = (None, 1, 3, 16)
 
 
@@ -60,12 +56,12 @@ def report(stack: Stack, found: dict[int, list[str]], engine: ht.ComputeEngine, 
     return "\n".join(lines)
 
 
-@pytest.mark.parametrize("number", range(-(-WORLDS // IN_ONE)))
-def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: Any, number: int) -> None:
-    stack = stacked(f"{SEED}.{number}", IN_ONE, FILES[number // 4 % 4])
-    options = options_of(number)
+@shards(fast=1, deep=34)
+def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: Any, shard: int) -> None:
+    stack = stacked(f"{SEED}.{shard}", IN_ONE, FILES[shard // 4 % 4])
+    options = options_of(shard)
     # A node that runs alone reads its rows from a table, of which nothing says that they are numbered.
-    form = None if options.unfused else (None, RangeMax, UnionLastValue)[number % 3]
+    form = None if options.unfused else (None, RangeMax, UnionLastValue)[shard % 3]
     engine = ht.SparkComputeEngine(spark) if form is None else spark_with(spark, form)
     for each in (ht.LocalComputeEngine(), engine):
         answer: pa.Table = stack.whole.job(each, options).to_arrow()
@@ -73,11 +69,11 @@ def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: An
         assert not found, report(stack, found, each, options)
 
 
-@pytest.mark.parametrize("number", range(6))
+@shards(fast=1, deep=5)
 def test_the_online_store_that_spark_fills_answers_as_a_retrieval_at_its_end(
-    spark: Any, number: int, tmp_path: Path
+    spark: Any, shard: int, tmp_path: Path
 ) -> None:
-    world = seeded_world(f"{SEED}.{number} online")
+    world = seeded_world(f"{SEED}.{shard} online")
     assert not online_differences(world, ht.SparkComputeEngine(spark), tmp_path / "online.db")
 
 
