@@ -137,7 +137,7 @@ def is_tabular(data: Any) -> bool:
         return False
     if isinstance(data, pa.Table | pa.RecordBatch) or hasattr(data, "__arrow_c_stream__"):
         return True
-    return _is_pandas(data) or _is_of("polars", "LazyFrame", data)
+    return is_pandas(data) or _is_of("polars", "LazyFrame", data)
 
 
 def to_table(data: Any) -> pa.Table:
@@ -150,8 +150,8 @@ def to_table(data: Any) -> pa.Table:
         return data
     if isinstance(data, pa.RecordBatch):
         return pa.Table.from_batches([data])
-    if _is_pandas(data):
-        return pa.Table.from_pandas(data.copy(), preserve_index=False)
+    if is_pandas(data):
+        return frame_table(data.copy())
     try:
         whole = data.collect() if _is_of("polars", "LazyFrame", data) else data
         return pa.RecordBatchReader.from_stream(whole).read_all()
@@ -159,10 +159,16 @@ def to_table(data: Any) -> pa.Table:
         raise ValueError(f"{type(error).__name__}: {error}") from None
 
 
-def _is_pandas(data: Any) -> bool:
+def frame_table(frame: Any) -> pa.Table:
+    """The columns of a pandas frame as an Arrow table, without its index and perhaps with its memory."""
+    return pa.Table.from_pandas(frame, preserve_index=False)
+
+
+def is_pandas(data: Any) -> bool:
+    """Whether it is a DataFrame of pandas, or of a library that builds on it."""
     return _is_of("pandas", "DataFrame", data)
 
 
 def _is_of(library: str, name: str, data: Any) -> bool:
     """By name, so that no library is imported to find out."""
-    return type(data).__module__.split(".", 1)[0] == library and type(data).__name__ == name
+    return any(kind.__module__.split(".", 1)[0] == library and kind.__name__ == name for kind in type(data).__mro__)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, ClassVar, Literal
@@ -79,8 +79,13 @@ class ComputeEngine(ABC):
         """The rows of a query in the engine's own SQL, run now. Raises a SpineError where that fails."""
         raise UnsupportedError(f"{type(self).__name__} runs no SQL of yours; give entity rows as a table")
 
-    def entity_rows(self, entity_df: object, entity_timestamp: str | None) -> EntityRows | None:
-        """Entity rows that are an object of the engine's own, to be left there; None for everything else."""
+    def entity_rows(
+        self, entity_df: object, entity_timestamp: str | None, keys: Collection[str] = ()
+    ) -> EntityRows | None:
+        """Entity rows that are an object of the engine's own, to be left there; None for everything else.
+
+        ``keys`` are the columns that views need.
+        """
         return None
 
     @abstractmethod

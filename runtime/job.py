@@ -26,6 +26,7 @@ from .arrow import arrow_type, as_planned
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, Format, Level, script
+from .frames import to_frame, with_features
 from .rows import EntityRows
 
 if TYPE_CHECKING:
@@ -65,10 +66,18 @@ class RetrievalJob:
         return pa.RecordBatchReader.from_batches(self.schema, self._batches())
 
     def to_df(self) -> pd.DataFrame:
-        """The answer as a pandas DataFrame. Needs pandas."""
+        """The answer as a pandas DataFrame; entity rows in pandas come back as they were, with their index.
+
+        Integers and booleans of which one is missing are of pandas' nullable types ("Int64", "boolean"); dates beyond
+        the year 9999, and lists and structs in which an integer is missing, of Arrow's (``pd.ArrowDtype``). Everything
+        else has pandas' usual type. Needs pandas.
+        """
         _require("pandas")
-        frame: pd.DataFrame = self.to_arrow().to_pandas()
-        return frame
+        answer = self.to_arrow()
+        if self._rows.frame is None:
+            return to_frame(answer)
+        names = self._rows.arrow_schema.names
+        return with_features(self._rows.frame, names, answer.select(answer.column_names[len(names) :]))
 
     def to_polars(self) -> pl.DataFrame:
         """The answer as a Polars DataFrame. Needs Polars."""

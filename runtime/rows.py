@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from functools import cached_property
@@ -21,6 +21,7 @@ from ..planner.types import INT64, Schema, names_that_differ_by_case
 from .arrow import planner_schema
 
 if TYPE_CHECKING:
+    import pandas as pd
     import pyarrow as pa
 
 
@@ -34,6 +35,7 @@ class EntityRows(ABC):
 
     schema: Schema
     timestamp: str
+    frame: pd.DataFrame | None = None
 
     @property
     @abstractmethod
@@ -100,7 +102,9 @@ class EngineRows(EntityRows):
     Each run evaluates them once, and numbers and keeps them until it ends; bounds and checks are taken from those rows.
     """
 
-    def __init__(self, engine: RowsEngine, data: EngineData, entity_timestamp: str | None) -> None:
+    def __init__(
+        self, engine: RowsEngine, data: EngineData, entity_timestamp: str | None, keys: Collection[str] = ()
+    ) -> None:
         self._engine = engine
         self._data = data
         self._arrow = engine.arrow_columns(data)
@@ -109,7 +113,7 @@ class EngineRows(EntityRows):
         except ValueError as error:
             raise SpineError(f"entity rows: {error}") from None
         check_names(self.schema)
-        self.timestamp = time_column(self.schema, entity_timestamp)
+        self.timestamp = time_column(self.schema, entity_timestamp, keys)
 
     @property
     def arrow_schema(self) -> pa.Schema:
@@ -196,14 +200,27 @@ def check_names(schema: Schema) -> None:
         raise SpineError(f"entity rows: columns {names} differ only by case, which engines ignore")
 
 
-def time_column(schema: Schema, given: str | None) -> str:
-    """The column of the query time: the one given, "event_timestamp", or the only timestamp."""
+def time_column(schema: Schema, given: str | None, keys: Collection[str] = (), *, is_empty: bool = False) -> str:
+    """The column of the query time: the one given, "event_timestamp", the only timestamp or the only date but keys.
+
+    Of no rows (``is_empty``) also the only column without a type, since it has the type that is needed.
+    """
     if given is not None:
         return given
     if "event_timestamp" in schema:
         return "event_timestamp"
     times = [field.name for field in schema if field.type.kind == "timestamp"]
-    if len(times) == 1:
-        return times[0]
-    what = f"several timestamp columns, {', '.join(times)}" if times else "no timestamp column"
+    others = [field for field in schema if field.name not in keys]
+    for found in (
+        times,
+        [field.name for field in others if field.type.kind == "date"],
+        [field.name for field in others if is_empty and (field.type.kind == "null" or field.type.is_float)],
+    ):
+        if len(found) == 1:
+            return found[0]
+        if found:
+            times = found
+            break
+    kind = "timestamp" if not times or schema[times[0]].kind == "timestamp" else "date"
+    what = f"several {kind} columns, {', '.join(times)}" if times else "no timestamp column"
     raise SpineError(f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}")

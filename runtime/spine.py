@@ -3,12 +3,12 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from fractions import Fraction
 from pathlib import Path
-from typing import Any, cast
+from typing import TYPE_CHECKING, Any, cast
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -19,9 +19,12 @@ from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
 from ..planner.types import BEYOND_TIME, Schema
-from .arrow import floor_to_micros, is_tabular, planner_schema, to_table
+from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, to_table
 from .rows import EntityRows, check_names, is_query, time_column
 from .sources.files import FileSource
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _OF_EVENTS = ("created_timestamp_column", "sequence_columns", "field_mapping", "data_delay", "unique")
 _MICROSECONDS = {
@@ -35,31 +38,47 @@ _MICROSECONDS = {
 
 @dataclass(frozen=True)
 class Spine(EntityRows):
-    """Entity rows as an Arrow table, and which of its columns is the query time."""
+    """Entity rows as an Arrow table, and which of its columns is the query time.
+
+    ``own`` are the columns that come back, ``frame`` the pandas frame that they were given as, which keeps its index.
+    """
 
     rows: pa.Table
     schema: Schema
     timestamp: str
+    own: pa.Table
+    frame: pd.DataFrame | None = None
 
     @classmethod
-    def take(cls, entity_df: Any, entity_timestamp: str | None, run: Callable[[str], pa.Table] | None = None) -> Spine:
+    def take(
+        cls,
+        entity_df: Any,
+        entity_timestamp: str | None,
+        keys: Collection[str] = (),
+        run: Callable[[str], pa.Table] | None = None,
+    ) -> Spine:
         """Take in pandas, Polars, Arrow data, a DuckDB relation, files or a query, which ``run`` runs.
 
-        Raises a SpineError where there is no time.
+        ``keys`` are the columns that views need. Raises a SpineError where there is no time.
         """
         if isinstance(entity_df, FileSource):
             entity_timestamp = entity_timestamp or entity_df.timestamp_field
-        rows = run(entity_df) if run and isinstance(entity_df, str) and is_query(entity_df) else _rows(entity_df)
+        frame = _snapshot(entity_df)
+        given = entity_df if frame is None else frame
+        rows = run(given) if run and isinstance(given, str) and is_query(given) else _rows(given)
         try:
             schema = planner_schema(rows.schema)
         except ValueError as error:
             raise SpineError(f"entity rows: {error}") from None
         check_names(schema)
-        return cls(rows, schema, time_column(schema, entity_timestamp))
+        with _index_told(frame, schema, (*keys, entity_timestamp)):
+            timestamp = time_column(schema, entity_timestamp, keys, is_empty=not rows.num_rows)
+        typed = rows if rows.num_rows else _typed(rows, timestamp, keys)
+        return cls(typed, planner_schema(typed.schema), timestamp, rows, frame)
 
     @property
     def arrow_schema(self) -> pa.Schema:
-        return self.rows.schema
+        return self.own.schema
 
     @property
     def count(self) -> int:
@@ -71,16 +90,18 @@ class Spine(EntityRows):
         yield task
 
     def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
-        return self.rows
+        return self.own
 
     def own_data(self, task: HistoricalRetrievalTask) -> TableData:
-        return ArrowData(self.rows)
+        return ArrowData(self.own)
 
     def checked(self, views: tuple[ResolvedView, ...], outputs: tuple[OutputFeature, ...]) -> Spine:
         """The spine with usable keys. Raises a SpineError with every problem: columns first, then null times."""
         whole = self._with_whole_keys({key.spine_column for view in views for key in view.keys})
-        check_spine(whole.schema, self.timestamp, views, outputs)
-        for name in sorted({key.spine_column for view in views for key in view.keys}):
+        keys = {key.spine_column for view in views for key in view.keys}
+        with _index_told(self.frame, self.schema, (*keys, self.timestamp)):
+            check_spine(whole.schema, self.timestamp, views, outputs)
+        for name in sorted(keys):
             greatest = pc.max(whole.rows[name]).as_py() if whole.schema[name].kind == "uint64" else None
             if greatest is not None and greatest >= 2**63:
                 raise SpineError(f"entity rows: key {name!r} holds {greatest}, which is beyond 64 signed bits")
@@ -110,7 +131,7 @@ class Spine(EntityRows):
             except pa.ArrowInvalid:
                 continue
             rows = rows.set_column(rows.column_names.index(name), name, whole)
-        return Spine(rows, planner_schema(rows.schema), self.timestamp) if rows is not self.rows else self
+        return replace(self, rows=rows, schema=planner_schema(rows.schema)) if rows is not self.rows else self
 
     def whole(self) -> Table:
         return Table(f"spine {id(self.rows)}", planner_schema(self.rows.schema), ArrowData(self.rows), name="spine")
@@ -149,6 +170,37 @@ class Spine(EntityRows):
         return int(pc.max(counts["count_all"]).as_py())
 
 
+def _snapshot(entity_df: Any) -> pd.DataFrame | None:
+    """A pandas frame as it is now; None for everything else."""
+    frame: pd.DataFrame | None = entity_df.copy() if is_pandas(entity_df) else None
+    return frame
+
+
+def _typed(rows: pa.Table, timestamp: str, keys: Collection[str]) -> pa.Table:
+    """Columns of no rows with the types that are needed: nothing says what those of an empty frame would be."""
+    for name in rows.column_names:
+        type_ = rows.schema.field(name).type
+        if not (pa.types.is_null(type_) or pa.types.is_floating(type_)) or name not in (timestamp, *keys):
+            continue
+        needed = pa.timestamp("us") if name == timestamp else pa.null()
+        rows = rows.set_column(rows.column_names.index(name), name, pa.chunked_array([], needed))
+    return rows
+
+
+@contextmanager
+def _index_told(frame: pd.DataFrame | None, schema: Schema, needed: Iterable[str | None]) -> Generator[None]:
+    """A missing column that a pandas frame has as an index, with the way out."""
+    try:
+        yield
+    except SpineError as error:
+        missing = {None, "event_timestamp", *needed} - set(schema.names)
+        names = [] if frame is None else [str(name) for name in frame.index.names if name in missing - {None}]
+        if not names:
+            raise
+        advice = f"{', '.join(names)}: a pandas index is no column; reset_index() makes it one"
+        raise SpineError(f"{error}\n  {advice}") from None
+
+
 def _rows(entity_df: Any) -> pa.Table:
     if isinstance(entity_df, str | Path | FileSource) or _are_paths(entity_df):
         return _read_files(entity_df)
@@ -158,7 +210,7 @@ def _rows(entity_df: Any) -> pa.Table:
             f"entity rows: {given} is not tabular; give pandas, Polars or Arrow data, a path, a FileSource or a query"
         )
     try:
-        return to_table(entity_df)
+        return frame_table(entity_df) if is_pandas(entity_df) else to_table(entity_df)
     except (pa.ArrowException, ValueError, TypeError) as error:
         raise SpineError(f"entity rows: cannot be read as a table: {error}") from None
 

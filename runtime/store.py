@@ -105,7 +105,8 @@ class FeatureStore:
         SELECT, WITH or FROM), which is taken in now; or on Spark a DataFrame or SQL, which every run evaluates and none
         collects. ``features`` takes views, projections, services and "view:feature" texts, in a list or alone. The
         timestamp is ``entity_timestamp``, else the one that a ``FileSource`` has, else "event_timestamp", else the only
-        timestamp column. With ``full_feature_names`` a feature is called ``view__feature``. With
+        timestamp column, else the only date column that is no key. With ``full_feature_names`` a feature is called
+        ``view__feature``. With
         ``filter_by_created_timestamp`` a row counts only where its created timestamp is at or before the query time (a
         null is not), for sources that have one.
 
@@ -120,8 +121,9 @@ class FeatureStore:
         chosen = self._resolver.select(features)
         tables = _Tables(self._engine)
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
-        left = self._engine.entity_rows(entity_df, entity_timestamp)
-        given = left or Spine.take(entity_df, entity_timestamp, self._engine.entity_query)
+        keys = {key.spine_column for view in views for key in view.keys}
+        left = self._engine.entity_rows(entity_df, entity_timestamp, keys)
+        given = left or Spine.take(entity_df, entity_timestamp, keys, self._engine.entity_query)
         spine = given.checked(views, outputs)
         task = HistoricalRetrievalTask(
             views=views,

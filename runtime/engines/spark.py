@@ -6,7 +6,7 @@ import os
 import shutil
 import tempfile
 import uuid
-from collections.abc import Generator
+from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar
@@ -63,7 +63,9 @@ class SparkComputeEngine(DistributedEngine):
         """A new session with the settings that answers rest on, read back."""
         return SparkConnection(self._session())
 
-    def entity_rows(self, entity_df: object, entity_timestamp: str | None) -> EngineRows | None:
+    def entity_rows(
+        self, entity_df: object, entity_timestamp: str | None, keys: Collection[str] = ()
+    ) -> EngineRows | None:
         """A DataFrame of the user's Spark, or what a query gives in it; neither is collected."""
         if isinstance(entity_df, str) and is_query(entity_df):
             entity_df = self._frame_of(entity_df)
@@ -71,7 +73,7 @@ class SparkComputeEngine(DistributedEngine):
         if kind.__name__ != "DataFrame" or not kind.__module__.startswith("pyspark.sql."):
             return None
         check_numbered(entity_df.columns)  # type: ignore[attr-defined]
-        return EngineRows(self, EngineData(entity_df), entity_timestamp)
+        return EngineRows(self, EngineData(entity_df), entity_timestamp, keys)
 
     def _frame_of(self, text: str) -> Any:
         """The frame of a query in the user's session. Raises a SpineError where it has none."""
