@@ -51,7 +51,20 @@ def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption("--deep", action="store_true", help="also the tests marked deep: many examples, and what is slow")
 
 
+def refuse_files_that_are_not_installed(root: Path) -> None:
+    """An editable install links the files that it finds: without this, a new one is an ImportError somewhere."""
+    import hitherto
+
+    installed = Path(hitherto.__file__).parent
+    files = (path for package in ("planner", "dialects", "runtime") for path in (root / package).rglob("*.py"))
+    missing = [path.relative_to(root) for path in files if not (installed / path.relative_to(root)).exists()]
+    if missing:
+        names = ", ".join(map(str, sorted(missing)))
+        raise pytest.UsageError(f"{names}: not installed; run .venv/bin/pip install --editable . again")
+
+
 def pytest_configure(config: pytest.Config) -> None:
+    refuse_files_that_are_not_installed(config.rootpath)
     config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
 
 

@@ -6,7 +6,6 @@ import ast
 import contextlib
 import doctest
 import importlib
-import importlib.util
 import io
 import os
 import pkgutil
@@ -284,10 +283,7 @@ def checkout(target: Path) -> Path:
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     source = checkout(tmp_path)
     wheels = tmp_path / "wheels"
-    if importlib.util.find_spec("build") is not None:
-        command = [sys.executable, "-m", "build", "--wheel", "--outdir", str(wheels), str(source)]
-    else:
-        command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source)]
+    command = [sys.executable, "-m", "pip", "wheel", "--no-deps", "--wheel-dir", str(wheels), str(source)]
     done = subprocess.run(command, capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stderr
     (wheel,) = wheels.glob("hitherto-*.whl")
