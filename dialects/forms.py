@@ -91,12 +91,13 @@ def every_row(node: RangeMax | BucketedRangeJoinAggregate, spine: str, found: st
 
 def _probe(to: Statement, node: BucketedRangeJoinAggregate, spine: str, label: str) -> tuple[str, str]:
     """CTE: each spine row twice, with the two buckets that can hold its events."""
-    assert node.bucket is not None
+    width = node.bucket
+    assert width is not None
     bucket = free_name("bucket", (*node.spine.schema.names, *node.events.schema.names))
     last = node.latest - 1
 
     def newest() -> Sql:
-        return _bucket(lambda: shifted(node.time, last, None), node.bucket or 1)
+        return _bucket(lambda: shifted(node.time, last, None), width)
 
     both = to.dialect.unnest([newest(), sql.binary(exp.Sub, newest(), sql.number(1))])
     columns = [(column, sql.column(column)) for column in node.spine.schema.names]

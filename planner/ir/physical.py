@@ -115,7 +115,8 @@ class BucketedRangeJoinAggregate(WindowAggregate):
     """A join on (keys, bucket of time), grouped by spine row, each aggregate with its interval as a FILTER.
 
     A bucket is as long as the span that holds every window of a row, so a row's events lie in at most two of them and
-    all windows are answered in one pass. ``bucket`` is None where a window has no lower bound: then on keys alone.
+    all windows are answered in one pass. It is a microsecond where that span is empty: a window may hold no instant.
+    ``bucket`` is None where a window has no lower bound: then on keys alone.
     """
 
     bucket: int | None
@@ -133,7 +134,7 @@ class BucketedRangeJoinAggregate(WindowAggregate):
         earliest = [interval.earliest for interval in intervals]
         latest = max(interval.latest for interval in intervals)
         bounded = [start for start in earliest if start is not None]
-        bucket = latest - min(bounded) if len(bounded) == len(earliest) else None
+        bucket = max(latest - min(bounded), 1) if len(bounded) == len(earliest) else None
         return cls(**_fields(logical), bucket=bucket, latest=latest)  # type: ignore[arg-type]
 
 
