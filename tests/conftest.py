@@ -9,7 +9,10 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+from hitherto.runtime.engine import SqlComputeEngine
 from hypothesis import HealthCheck, settings
+
+from tests.engines import ENGINES, is_deep, is_on_spark, made, refusals
 
 settings.register_profile(
     "hitherto",
@@ -69,15 +72,17 @@ def pytest_configure(config: pytest.Config) -> None:
 
 
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
-    """Leaves deep tests out of the fast tier.
+    """Leaves deep tests out of the fast tier, and expects of an engine what the marks of a test say.
 
     Spark's tests come first, and so to one of xdist's workers: one Spark is started, and the others do the rest.
     """
     if not config.getoption("--deep"):
-        deep = [item for item in items if item.get_closest_marker("deep")]
-        config.hook.pytest_deselected(items=deep)
-        items[:] = [item for item in items if not item.get_closest_marker("deep")]
-    items.sort(key=lambda item: "spark_of_the_run" not in getattr(item, "fixturenames", ()))
+        config.hook.pytest_deselected(items=[item for item in items if is_deep(item)])
+        items[:] = [item for item in items if not is_deep(item)]
+    for item in items:
+        for refusal in refusals(item):
+            item.add_marker(refusal)
+    items.sort(key=lambda item: not is_on_spark(item))
 
 
 @pytest.fixture
@@ -117,3 +122,15 @@ def spark(spark_of_the_run: Any) -> Iterator[Any]:
     for table in spark_of_the_run.catalog.listTables():
         if table.isTemporary:
             spark_of_the_run.catalog.dropTempView(table.name)
+
+
+@pytest.fixture(params=list(ENGINES))
+def engine(request: pytest.FixtureRequest) -> SqlComputeEngine:
+    """Each engine under test."""
+    return made(request)
+
+
+@pytest.fixture(params=[name for name in ENGINES if name != "duckdb"])
+def other_engine(request: pytest.FixtureRequest) -> SqlComputeEngine:
+    """Each engine that is compared with DuckDB."""
+    return made(request)

@@ -1,4 +1,4 @@
-"""The planner's own lowering on both engines: expressions over rows, and views over a source."""
+"""The planner's own lowering on any engine: expressions over rows, and views over a source."""
 
 from __future__ import annotations
 
@@ -19,15 +19,9 @@ from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema
 from hitherto.runtime.arrow import planner_schema
 from hitherto.runtime.engine import SqlComputeEngine
-from hitherto.runtime.engines.spark import SparkComputeEngine
 
 NAN, INF = math.nan, math.inf
 ONE_ROW = pa.table({"one": [1]})
-
-
-def both(spark: Any) -> tuple[SqlComputeEngine, SqlComputeEngine]:
-    """DuckDB and Spark."""
-    return ht.LocalComputeEngine(threads=2), SparkComputeEngine(spark)
 
 
 def typed(text: str, rows: pa.Table | None = None) -> Expr:

@@ -1,4 +1,4 @@
-"""Every windowed aggregate over every type that it takes, on both engines, through a view, with its values stated.
+"""Every windowed aggregate over every type that it takes, on every engine, through a view, with its values stated.
 
 All cases are rows of one parquet file and of one question, each under a key of its own, so that Spark runs one job.
 """
@@ -17,13 +17,14 @@ import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hitherto.dialects import duckdb_aggregates, spark_aggregates
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.types import Kind
 from hitherto.runtime.arrow import arrow_type, data_type
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import INF, NAN, both, retrieved
+from tests.dialects.engines import INF, NAN, retrieved
+from tests.engines import ENGINES
 
 LEAST, MOST = -(2**63), 2**63 - 1
 DECIMAL, WIDE = pa.decimal128(10, 2), pa.decimal128(38, 10)
@@ -246,7 +247,7 @@ def same(found: object, expected: object, *, exact: bool = False) -> bool:
 
 
 def test_every_aggregate_has_a_form_in_every_dialect() -> None:
-    assert set(duckdb_aggregates.AGGREGATE_FORMS) == set(spark_aggregates.AGGREGATE_FORMS) == set(AGGREGATES)
+    assert [name for name, entry in ENGINES.items() if set(entry.aggregates) != set(AGGREGATES)] == []
 
 
 def test_every_aggregate_has_cases_of_its_own_and_a_general_one() -> None:
@@ -259,24 +260,25 @@ def test_every_scalar_type_is_aggregated() -> None:
     assert kinds == set(get_args(Kind)) - {"null", "list", "struct", "other"}
 
 
-def test_every_aggregate_has_its_values_and_its_planned_type_on_both_engines(spark: Any, tmp_path: Path) -> None:
+def test_every_aggregate_has_its_values_and_its_planned_type_on_every_engine(
+    engine: SqlComputeEngine, tmp_path: Path
+) -> None:
     aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
     asked = question(CASES, aggregations, tmp_path / "events.parquet")
     planned = [arrow_type(AGGREGATES[function].type_rule(data_type(TYPES[name].type))) for function, name in GRID]
-    for engine in both(spark):
-        answer = retrieved(engine, *asked)
-        assert answer.schema.types == planned
-        wrong = [
-            (function, name, values, wanted, found)
-            for number, (name, values, expected) in enumerate(CASES)
-            for function, wanted in expected.items()
-            if takes(function, name)
-            if not same(found := answer[f"{function}_{name}"][number].as_py(), wanted, exact=function in EXACT)
-        ]
-        assert wrong == []
+    answer = retrieved(engine, *asked)
+    assert answer.schema.types == planned
+    wrong = [
+        (function, name, values, wanted, found)
+        for number, (name, values, expected) in enumerate(CASES)
+        for function, wanted in expected.items()
+        if takes(function, name)
+        if not same(found := answer[f"{function}_{name}"][number].as_py(), wanted, exact=function in EXACT)
+    ]
+    assert wrong == []
 
 
-def test_a_condition_keeps_the_events_of_its_aggregate_alone(spark: Any, tmp_path: Path) -> None:
+def test_a_condition_keeps_the_events_of_its_aggregate_alone(engine: SqlComputeEngine, tmp_path: Path) -> None:
     general_values = [2, None, 1, 5, 2, -90, 70, None]
     expected = {
         "count": 4, "sum": 10, "mean": 2.5, "min": 1, "max": 5, "var_samp": 3.0, "var_pop": 2.25,
@@ -289,44 +291,38 @@ def test_a_condition_keeps_the_events_of_its_aggregate_alone(spark: Any, tmp_pat
     none = [aggregation("int64", function, where="int64 > 99 or null", name=f"no_{function}") for function in expected]
     whole = ht.Aggregation("*", "count", "1h", name="rows")
     asked = question([("int64", general_values, {})], [*kept, *none, whole], tmp_path / "events.parquet")
-    for engine in both(spark):
-        (row,) = retrieved(engine, *asked).to_pylist()
-        assert {function: row[function] for function in expected if not same(row[function], expected[function])} == {}
-        assert {function: row[f"no_{function}"] for function in expected} == {
-            function: [] if function in LISTS else AGGREGATES[function].empty for function in expected
-        }
-        assert row["rows"] == 8
+    (row,) = retrieved(engine, *asked).to_pylist()
+    assert {function: row[function] for function in expected if not same(row[function], expected[function])} == {}
+    assert {function: row[f"no_{function}"] for function in expected} == {
+        function: [] if function in LISTS else AGGREGATES[function].empty for function in expected
+    }
+    assert row["rows"] == 8
 
 
 @pytest.mark.parametrize(("name", "values"), OVERFLOWS, ids=["above", "below", "unsigned", "decimal"])
-def test_a_sum_that_does_not_fit_is_an_error_on_both_engines(
-    spark: Any, tmp_path: Path, name: str, values: list[Any]
+def test_a_sum_that_does_not_fit_is_an_error_on_every_engine(
+    engine: SqlComputeEngine, tmp_path: Path, name: str, values: list[Any]
 ) -> None:
     asked = question([(name, values, {})], [ht.Aggregation(name, "sum", "1h")], tmp_path / "events.parquet")
-    for engine in both(spark):
-        with pytest.raises(ht.EngineError, match=r"(?s)feature view 'view'.*among the aggregates sum_") as caught:
-            retrieved(engine, *asked)
-        assert caught.value.view == "view"
+    with pytest.raises(ht.EngineError, match=r"(?s)feature view 'view'.*among the aggregates sum_") as caught:
+        retrieved(engine, *asked)
+    assert caught.value.view == "view"
 
 
 @pytest.mark.parametrize("function", ["sum", "mean", "var_samp", "median", "max", "mode", "first", "last_n", "top_k"])
-def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_both_engines(
-    spark: Any, tmp_path: Path, function: str
+def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_every_engine(
+    engine: SqlComputeEngine, tmp_path: Path, function: str
 ) -> None:
     asked = question(
         [("uint64", [2**63, 2**63], {})], [aggregation("uint64", function, name="x")], tmp_path / "e.parquet"
     )
-    for engine in both(spark):
-        with pytest.raises(
-            ht.EngineError, match=r"(?s)(feature view 'view'.*among the aggregates x|feature 'x' holds)"
-        ):
-            retrieved(engine, *asked)
+    with pytest.raises(ht.EngineError, match=r"(?s)(feature view 'view'.*among the aggregates x|feature 'x' holds)"):
+        retrieved(engine, *asked)
 
 
-def test_an_aggregate_has_its_planned_type_without_rows_too(spark: Any, tmp_path: Path) -> None:
+def test_an_aggregate_has_its_planned_type_without_rows_too(engine: SqlComputeEngine, tmp_path: Path) -> None:
     aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
     views, spine = question([], aggregations, tmp_path / "events.parquet")
     planned = [arrow_type(AGGREGATES[function].type_rule(data_type(TYPES[name].type))) for function, name in GRID]
-    for engine in both(spark):
-        answer = retrieved(engine, views, spine.schema.empty_table())
-        assert (answer.num_rows, answer.schema.types) == (0, planned)
+    answer = retrieved(engine, views, spine.schema.empty_table())
+    assert (answer.num_rows, answer.schema.types) == (0, planned)

@@ -1,4 +1,4 @@
-"""Decimals are computed with exactly, on both engines as by Python, and come out with the digits that are planned."""
+"""Decimals are computed with exactly, on every engine as by Python, and come out with the digits that are planned."""
 
 from __future__ import annotations
 
@@ -11,8 +11,9 @@ import pyarrow as pa
 import pytest
 from hitherto.planner.errors import EngineError, PlanTypeError
 from hitherto.runtime.arrow import arrow_type
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import both, evaluated, typed
+from tests.dialects.engines import evaluated, typed
 
 EXACT = Context(prec=100)
 TYPES = [(1, 0), (3, 3), (4, 2), (9, 4), (10, 2), (17, 1), (18, 2), (18, 18), (19, 5), (25, 10), (30, 0), (38, 10)]
@@ -55,8 +56,7 @@ def whole(random_: random.Random, type_: pa.DataType) -> list[int | None]:
     return [None, *some]
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_decimals_are_computed_with_exactly(spark: Any, engine: int) -> None:
+def test_decimals_are_computed_with_exactly(engine: SqlComputeEngine) -> None:
     random_ = random.Random(5)
     rows = pa.table(
         {f"d{p}_{s}": pa.array(values(random_, p, s), pa.decimal128(p, s)) for p, s in TYPES}
@@ -82,7 +82,7 @@ def test_decimals_are_computed_with_exactly(spark: Any, engine: int) -> None:
         expected.append((text, wanted))
     assert len(fitting) > 250
     for start in range(0, len(fitting), 60):
-        found = evaluated(both(spark)[engine], fitting[start : start + 60], rows)
+        found = evaluated(engine, fitting[start : start + 60], rows)
         for expr, column, (text, wanted) in zip(
             fitting[start : start + 60], found, expected[start : start + 60], strict=True
         ):
@@ -98,11 +98,10 @@ def answer(meaning: Callable[..., Any], row: tuple[Any, ...]) -> Any:
 
 
 @pytest.mark.parametrize("text", ["a + a", "-a - a", "a * 10", "a * a", "b + 1", "a * 1000000"])
-def test_a_result_beyond_38_digits_is_an_error(spark: Any, text: str) -> None:
+def test_a_result_beyond_38_digits_is_an_error(engine: SqlComputeEngine, text: str) -> None:
     most = Decimal(10**38 - 1)
     rows = pa.table({
         "a": pa.array([most.scaleb(-5, EXACT)], pa.decimal128(38, 5)), "b": pa.array([most], pa.decimal128(38, 0)),
     })  # fmt: skip
-    for engine in both(spark):
-        with pytest.raises(EngineError, match=r"(?i)overflow|out of range|cannot be represented"):
-            evaluated(engine, [typed(text, rows)], rows)
+    with pytest.raises(EngineError, match=r"(?i)overflow|out of range|cannot be represented"):
+        evaluated(engine, [typed(text, rows)], rows)

@@ -10,9 +10,6 @@ from pathlib import Path
 from typing import Any
 
 from hitherto.dialects import syntax
-from hitherto.dialects.base import Dialect
-from hitherto.dialects.duckdb import DuckDBDialect
-from hitherto.dialects.spark import SparkDialect
 from hitherto.dialects.windowed import Windowed
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import EXAMPLE, FUNCTIONS
@@ -23,8 +20,10 @@ from hitherto.planner.ir.logical import WindowedAggregate
 from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Schema
 from sqlglot import exp
 
+from tests.engines import DIALECTS, ENGINES
+
+TITLES = [entry.title for entry in ENGINES.values()]
 PAGE = Path(__file__).parents[2] / "docs" / "functions.md"
-DIALECTS: tuple[Dialect, ...] = (DuckDBDialect(), SparkDialect())
 TYPES = (INT64, FLOAT64, DataType("decimal", precision=9, scale=2), BOOL, STRING, DataType("binary"), DATE, TIMESTAMP)
 HEAD = """\
 # Functions and aggregates
@@ -62,9 +61,9 @@ def functions() -> str:
             continue
         text, value = function.cases[0]
         parsed = parse_expression(text, Schema((EXAMPLE,)), "example")
-        forms = [dialect.expressions.compile(parsed, syntax.column).sql(dialect.name) for dialect in DIALECTS]
+        forms = [dialect.expressions.compile(parsed, syntax.column).sql(dialect.name) for dialect in DIALECTS.values()]
         rows.append([code(function.name), f"{code(text)} = {code(shown(value))}", str(parsed.type), *map(code, forms)])
-    return table(["function", "example", "type", "DuckDB", "Spark"], rows)
+    return table(["function", "example", "type", *TITLES], rows)
 
 
 def taken(rule: Callable[[DataType], DataType]) -> str:
@@ -90,7 +89,7 @@ def aggregates() -> str:
             "a", aggregate.name, "x", None, interval, ("ts", "x"), aggregate.type_rule(type_), parameter
         )  # fmt: skip
         forms = []
-        for dialect in DIALECTS:
+        for dialect in DIALECTS.values():
             window = Windowed(
                 lambda: syntax.column("x"),
                 type_,
@@ -103,7 +102,7 @@ def aggregates() -> str:
         example = f"{with_parameter}of {', '.join(map(shown, values))}: {shown(result)}"
         empty = shown(aggregate.empty)
         rows.append([code(aggregate.name), taken(aggregate.type_rule), example, empty, *map(code, forms)])
-    return table(["aggregate", "types", "example", "empty window", "DuckDB", "Spark"], rows)
+    return table(["aggregate", "types", "example", "empty window", *TITLES], rows)
 
 
 def page() -> str:

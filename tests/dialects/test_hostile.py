@@ -1,4 +1,4 @@
-"""Hundreds of hostile strings as values and as names, and hostile names in every role, on both engines."""
+"""Hundreds of hostile strings as values and as names, and hostile names in every role, on every engine."""
 
 from __future__ import annotations
 
@@ -12,8 +12,9 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.planner.types import folded
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import both, retrieved
+from tests.dialects.engines import retrieved
 from tests.dialects.test_identifiers import quoted
 
 TIMES = pa.array([1, 2], pa.timestamp("us"))
@@ -102,11 +103,10 @@ def hostile_values() -> list[ht.FeatureView]:
     ]  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_hostile_values_are_keys_values_and_literals(spark: Any, engine: int) -> None:
+def test_hostile_values_are_keys_values_and_literals(engine: SqlComputeEngine) -> None:
     keys = [*TEXTS, None, "absent"]
     spine = pa.table({"k": keys, "event_timestamp": pa.array([9] * len(keys), pa.timestamp("us"))})
-    answer = retrieved(both(spark)[engine], hostile_values(), spine).to_pydict()
+    answer = retrieved(engine, hostile_values(), spine).to_pydict()
     count = len(TEXTS)
     assert answer["v"] == [*TEXTS, None, None]
     assert answer["number"] == [*range(count), None, None]
@@ -134,10 +134,9 @@ def hostile_names() -> ht.FeatureView:
     return ht.FeatureView("names", entities=["the key"], source=source, features=NAMES)
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_hostile_names_are_names_of_columns_and_features(spark: Any, engine: int) -> None:
+def test_hostile_names_are_names_of_columns_and_features(engine: SqlComputeEngine) -> None:
     spine = pa.table({"the key": ["u", "z"], "event_timestamp": pa.array([9, 9], pa.timestamp("us"))})
-    answer = retrieved(both(spark)[engine], [hostile_names()], spine)
+    answer = retrieved(engine, [hostile_names()], spine)
     assert answer.column_names == NAMES
     assert answer.to_pylist() == [{name: -number for number, name in enumerate(NAMES)}, dict.fromkeys(NAMES)]
 
@@ -200,14 +199,13 @@ def role_view(name: str, number: int) -> ht.FeatureView:
     return ht.FeatureView(plain(name), entities=[entity], source=source, columns=made_columns)
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_every_role_may_have_a_hostile_name(spark: Any, engine: int) -> None:
+def test_every_role_may_have_a_hostile_name(engine: SqlComputeEngine) -> None:
     views = [role_view(name, number) for number, name in enumerate(ROLES)]
     service = ht.FeatureService("; drop 'service' \"🦆\"", views)
     keys = {with_role(name, "k"): ["u", None] for name in ROLES}
     time = 'the `time` "of" ${env:PATH}'
     spine = pa.table({**keys, time: pa.array([9, 9], pa.timestamp("us"))})
-    store = ht.FeatureStore(views, engine=both(spark)[engine])
+    store = ht.FeatureStore(views, engine=engine)
     job = store.get_historical_features(spine, service, full_feature_names=True, entity_timestamp=time)
     first, second = job.to_arrow().drop_columns(spine.column_names).to_pylist()
     assert first == {
@@ -237,7 +235,7 @@ def test_files_and_stores_may_have_hostile_names(tmp_path: Path) -> None:
 def test_spark_writes_to_folders_of_hostile_names(spark: Any, tmp_path: Path) -> None:
     view = role_view(ROLES[0], 7)
     spine = pa.table({with_role(ROLES[0], "k"): ["u"], "event_timestamp": pa.array([9], pa.timestamp("us"))})
-    job = ht.FeatureStore([view], engine=both(spark)[1]).get_historical_features(spine, [view])
+    job = ht.FeatureStore([view], engine=ht.SparkComputeEngine(spark)).get_historical_features(spine, [view])
     for name in ("a b %41 ${env:PATH}", "ü'🦆 \"#?"):
         written = job.to_parquet(tmp_path / name)
         assert pq.read_table(written)[with_role(ROLES[0], "m")].to_pylist() == [7]

@@ -1,18 +1,17 @@
-"""Every kind of literal, at its edges, is its value on both engines."""
+"""Every kind of literal, at its edges, is its value on every engine."""
 
 from __future__ import annotations
 
 from datetime import UTC, date, datetime
 from decimal import Decimal
-from typing import Any
 
 import pyarrow as pa
-import pytest
 from hitherto.planner.expr.nodes import Literal, LiteralValue
 from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType
 from hitherto.runtime.arrow import arrow_type
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import INF, NAN, both, comparable, evaluated, values
+from tests.dialects.engines import INF, NAN, comparable, evaluated, values
 
 WRITTEN: dict[str, object] = {
     "0": 0, "-0": 0, "00012": 12, "9223372036854775807": 2**63 - 1, "-9223372036854775808": -(2**63),
@@ -57,28 +56,25 @@ def quoted(text: str) -> str:
     return "'" + text.replace("'", "''") + "'"
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_a_written_literal_is_its_value(spark: Any, engine: int) -> None:
-    assert values(both(spark)[engine], list(WRITTEN)) == {
+def test_a_written_literal_is_its_value(engine: SqlComputeEngine) -> None:
+    assert values(engine, list(WRITTEN)) == {
         text: comparable([value]) for text, value in WRITTEN.items()
     }  # fmt: skip
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_a_text_is_that_text_and_equals_itself_alone(spark: Any, engine: int) -> None:
+def test_a_text_is_that_text_and_equals_itself_alone(engine: SqlComputeEngine) -> None:
     literals = [quoted(text) for text in TEXTS]
-    found = values(both(spark)[engine], literals)
+    found = values(engine, literals)
     assert [found[literal] for literal in literals] == [[text] for text in TEXTS]
     equal = [f"s = {literal}" for literal in literals]
     rows = pa.table({"s": TEXTS})
-    matches = values(both(spark)[engine], equal, rows)
+    matches = values(engine, equal, rows)
     assert [[row == "bool True" for row in matches[text]] for text in equal] == [
         [text == other for other in TEXTS] for text in TEXTS
     ]
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_a_pattern_knows_two_wildcards_and_no_escape(spark: Any, engine: int) -> None:
+def test_a_pattern_knows_two_wildcards_and_no_escape(engine: SqlComputeEngine) -> None:
     matching = {
         "'a%c' like 'a%c'": True, "'a_c' like 'a\\_c'": False, "'a\\_c' like 'a\\_c'": True, "'a\\' like 'a\\'": True,
         "'a\\bc' like 'a\\%'": True, "'abc' like 'a_c'": True, "'ac' like 'a_c'": False, "'a🦆c' like 'a_c'": True,
@@ -86,7 +82,7 @@ def test_a_pattern_knows_two_wildcards_and_no_escape(spark: Any, engine: int) ->
         "'a\nb' like 'a%b'": True, "'' like '%'": True, "'' like '_'": False, "'A' like 'a'": False,
         "'it''s' like '%''_'": True, "'a\\' like 'a_'": True,
     }  # fmt: skip
-    asked = both(spark)[engine]
+    asked = engine
     assert values(asked, list(matching)) == {text: [f"bool {value}"] for text, value in matching.items()}
     rows = pa.table({"p": ["a$_", "a\\_", "%\\%", "$", None]})
     assert values(asked, ["'a$c' like p", "'a\\c' like p"], rows) == {
@@ -95,17 +91,15 @@ def test_a_pattern_knows_two_wildcards_and_no_escape(spark: Any, engine: int) ->
     }
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_a_typed_literal_has_its_value_and_its_type(spark: Any, engine: int) -> None:
+def test_a_typed_literal_has_its_value_and_its_type(engine: SqlComputeEngine) -> None:
     literals = [Literal(value, type_) for value, type_, _ in DIRECT] + [Literal(None, type_) for type_ in NULLS]
-    found = evaluated(both(spark)[engine], literals)
+    found = evaluated(engine, literals)
     assert [column.type for column in found] == [arrow_type(literal.type) for literal in literals]
     expected = [pa.array([value], arrow_type(type_)).to_pylist() for _, type_, value in DIRECT] + [[None]] * len(NULLS)
     assert [comparable(column.to_pylist()) for column in found] == comparable(expected)
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_a_number_beside_a_decimal_is_the_decimal_that_is_written(spark: Any, engine: int) -> None:
+def test_a_number_beside_a_decimal_is_the_decimal_that_is_written(engine: SqlComputeEngine) -> None:
     rows = pa.table(
         {"d": pa.array([Decimal("0.10"), Decimal("-0.01"), Decimal("99999999.99"), None], pa.decimal128(10, 2))}
     )
@@ -114,6 +108,4 @@ def test_a_number_beside_a_decimal_is_the_decimal_that_is_written(spark: Any, en
         "d in (0.10, 99999999.99)": [True, False, True, None], "d < 1e8": [True, True, True, None],
         "d > 99999999.98999": [False, False, True, None], "d between -1 and 1": [True, True, False, None],
     }  # fmt: skip
-    assert values(both(spark)[engine], list(expected), rows) == {
-        text: comparable(answers) for text, answers in expected.items()
-    }
+    assert values(engine, list(expected), rows) == {text: comparable(answers) for text, answers in expected.items()}

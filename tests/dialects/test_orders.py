@@ -1,4 +1,4 @@
-"""Comparisons and the order of ties on both engines: NaN highest, -0.0 is 0.0, texts by bytes, nulls lowest."""
+"""Comparisons and the order of ties on every engine: NaN highest, -0.0 is 0.0, texts by bytes, nulls lowest."""
 
 from __future__ import annotations
 
@@ -10,9 +10,9 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-import pytest
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import both, evaluated, typed
+from tests.dialects.engines import evaluated, typed
 from tests.reference import value_order
 
 OPERATORS: dict[str, Callable[[Any, Any], bool]] = {
@@ -37,12 +37,11 @@ def truths(engine: Any, texts: list[str], rows: pa.Table) -> dict[str, list[bool
     return {text: column.to_pylist() for text, column in zip(texts, columns, strict=False)}
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_every_pair_of_values_compares_as_the_law_says(spark: Any, engine: int) -> None:
+def test_every_pair_of_values_compares_as_the_law_says(engine: SqlComputeEngine) -> None:
     for name, (type_, pool) in POOLS.items():
         pairs = [(one, other) for one in pool for other in pool]
         rows = pa.table({side: pa.array([pair[i] for pair in pairs], type_) for i, side in enumerate("ab")})
-        found = truths(both(spark)[engine], [f"a {sign} b" for sign in OPERATORS], rows)
+        found = truths(engine, [f"a {sign} b" for sign in OPERATORS], rows)
         for sign, holds in OPERATORS.items():
             expected = [
                 None if one is None or other is None else holds(value_order(one), value_order(other))
@@ -51,17 +50,15 @@ def test_every_pair_of_values_compares_as_the_law_says(spark: Any, engine: int) 
             assert found[f"a {sign} b"] == expected, f"{name} {sign}"
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_between_and_in_compare_alike(spark: Any, engine: int) -> None:
+def test_between_and_in_compare_alike(engine: SqlComputeEngine) -> None:
     type_, pool = POOLS["float64"]
     rows = pa.table({"a": pa.array(pool, type_)})
-    found = truths(both(spark)[engine], ["a between 0 and 1e308", "a in (0.0, 1.5)"], rows)
+    found = truths(engine, ["a between 0 and 1e308", "a in (0.0, 1.5)"], rows)
     assert found["a between 0 and 1e308"] == [False, False, True, True, True, False, False, None]
     assert found["a in (0.0, 1.5)"] == [False, False, True, True, False, False, False, None]
 
 
-@pytest.mark.parametrize("engine", [0, 1], ids=["duckdb", "spark"])
-def test_the_greatest_value_wins_a_full_tie(spark: Any, engine: int) -> None:
+def test_the_greatest_value_wins_a_full_tie(engine: SqlComputeEngine) -> None:
     for name, (type_, pool) in POOLS.items():
         pairs = [(one, other) for one in pool for other in pool]
         keys = [number for number, _ in enumerate(pairs)]
@@ -74,7 +71,7 @@ def test_the_greatest_value_wins_a_full_tie(spark: Any, engine: int) -> None:
         rows = pa.table(
             {"k": pa.array(keys, pa.int64()), "event_timestamp": pa.array([5] * len(keys), pa.timestamp("us"))}
         )
-        found = ht.FeatureStore([view], engine=both(spark)[engine]).get_historical_features(rows, view).to_arrow()["x"]
+        found = ht.FeatureStore([view], engine=engine).get_historical_features(rows, view).to_arrow()["x"]
         ticks = found.cast(pa.int64()) if pa.types.is_timestamp(type_) else found
         expected = [max(pair, key=value_order) for pair in pairs]
         assert [value_order(value) for value in ticks.to_pylist()] == [value_order(value) for value in expected], name

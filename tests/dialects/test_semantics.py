@@ -1,4 +1,4 @@
-"""One meaning on every engine: every case of the function table, executed on real DuckDB and real Spark."""
+"""One meaning on every engine: every case of the function table, executed on each."""
 
 from __future__ import annotations
 
@@ -7,16 +7,16 @@ import re
 from collections.abc import Sequence
 from typing import Any
 
-import duckdb
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb_expressions import DuckDBExpressions
-from hitherto.dialects.expressions import ExpressionCompiler
-from hitherto.dialects.spark import SESSION
-from hitherto.dialects.spark_expressions import SparkExpressions
+from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.functions import DIFFERENCE_UNITS, EXAMPLE, EXAMPLE_VALUE, FUNCTIONS, PARTS, TRUNCATION_UNITS
-from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Field, Schema
+from hitherto.runtime.engine import SqlComputeEngine
+
+from tests.dialects.engines import ONE_ROW, evaluated, typed
+from tests.engines import DIALECTS, ENGINES
+
+DUCKDB = ENGINES["duckdb"].make()
 
 ROWS = pa.table({
     "i": pa.array([-7, 0, 7, None, 2**62], pa.int64()),
@@ -35,12 +35,6 @@ ROWS = pa.table({
     "l": pa.array([["a", None, "b"], [], ["Ab$c"], None, [None]], pa.list_(pa.string())),
     "q": pa.array([[1.5, math.nan], [], [None, -0.0], None, [2.0]], pa.list_(pa.float64())),
 })  # fmt: skip
-SCHEMA = Schema([
-    Field("i", INT64), Field("j", INT64), Field("x", FLOAT64), Field("s", STRING), Field("n", STRING),
-    Field("f", STRING), Field("d", STRING), Field("m", STRING), Field("b", BOOL), Field("t", TIMESTAMP),
-    Field("u", TIMESTAMP), Field("w", STRING), Field("y", FLOAT64), Field("l", DataType("list", element=STRING)),
-    Field("q", DataType("list", element=FLOAT64)), EXAMPLE,
-])  # fmt: skip
 
 OVER_COLUMNS = (
     "i / j", "i // j", "i % j", "abs(i)", "-x", "floor(x)", "ceil(x)", "floor(x / 1e299)", "x = x", "x > 1e308",
@@ -96,41 +90,11 @@ ERRORS = (
 )  # fmt: skip
 
 
-def compiled(expressions: ExpressionCompiler, dialect: str, texts: Sequence[str], table: str | None) -> str:
-    """One SELECT of all expressions, as columns c0, c1, …"""
-    from hitherto.dialects import syntax
-
-    columns = [
-        (f"c{number}", expressions.compile(parse_expression(text, SCHEMA, "case"), syntax.column))
-        for number, text in enumerate(texts)
-    ]
-    return syntax.select(columns, None if table is None else syntax.table(table)).sql(dialect=dialect)
-
-
-def on_duckdb(texts: Sequence[str], table: pa.Table | None = None) -> list[list[Any]]:
-    connection = duckdb.connect()
-    connection.execute("SET TimeZone = 'UTC'")
-    if table is not None:
-        connection.register("rows", table)
-    query = compiled(DuckDBExpressions(), "duckdb", texts, "rows" if table is not None else None)
-    return plain(connection.sql(query).to_arrow_table())
-
-
-def on_spark(session: Any, texts: Sequence[str], table: pa.Table | None = None) -> list[list[Any]]:
-    session = session.newSession()
-    for name, value in SESSION.items():
-        session.conf.set(name, value)
-    if table is not None:
-        session.createDataFrame(table).createOrReplaceTempView("rows")
-    query = compiled(SparkExpressions(), "spark", texts, "rows" if table is not None else None)
-    return plain(session.sql(query).toArrow())
-
-
-def plain(table: pa.Table) -> list[list[Any]]:
-    """Values by column; NaN as a text, since it equals NaN here, and a whole float apart from an integer."""
+def plain_values(engine: SqlComputeEngine, texts: Sequence[str], rows: pa.Table = ONE_ROW) -> list[list[Any]]:
+    """Values by expression; NaN as a text, since it equals NaN here, and a whole float apart from an integer."""
     return [
         ["NaN" if isinstance(value, float) and math.isnan(value) else value for value in column.to_pylist()]
-        for column in table.columns
+        for column in evaluated(engine, [typed(text, rows) for text in texts], rows)
     ]
 
 
@@ -144,24 +108,23 @@ def is_same(text: str, one: Any, other: Any) -> bool:
 
 def test_every_function_has_a_form_in_every_dialect() -> None:
     with_form = {function.name for function in FUNCTIONS.values() if function.expansion is None}
-    assert set(SparkExpressions.forms) == set(DuckDBExpressions.forms) == with_form
+    assert [name for name, dialect in DIALECTS.items() if set(dialect.expressions.forms) != with_form] == []
 
 
-def test_every_case_of_the_table_has_its_value_on_both_engines(spark: Any) -> None:
+def test_every_case_of_the_table_has_its_value_on_every_engine(engine: SqlComputeEngine) -> None:
     cases = [case for function in FUNCTIONS.values() for case in function.cases]
-    texts = [text for text, _ in cases]
     row = pa.table({EXAMPLE.name: pa.array([EXAMPLE_VALUE], pa.list_(pa.string()))})
-    for found in (on_duckdb(texts, row), on_spark(spark, texts, row)):
-        wrong = [
-            (text, expected, value)
-            for (text, expected), (value,) in zip(cases, found, strict=True)
-            if not is_same(text, expected, value)
-        ]
-        assert wrong == []
+    found = plain_values(engine, [text for text, _ in cases], row)
+    wrong = [
+        (text, expected, value)
+        for (text, expected), (value,) in zip(cases, found, strict=True)
+        if not is_same(text, expected, value)
+    ]
+    assert wrong == []
 
 
-def test_expressions_over_columns_agree(spark: Any) -> None:
-    one, other = on_duckdb(OVER_COLUMNS, ROWS), on_spark(spark, OVER_COLUMNS, ROWS)
+def test_expressions_over_columns_agree_with_duckdb(other_engine: SqlComputeEngine) -> None:
+    one, other = plain_values(DUCKDB, OVER_COLUMNS, ROWS), plain_values(other_engine, OVER_COLUMNS, ROWS)
     different = [
         (text, on_one, on_other)
         for text, on_one, on_other in zip(OVER_COLUMNS, one, other, strict=True)
@@ -173,8 +136,6 @@ def test_expressions_over_columns_agree(spark: Any) -> None:
 
 
 @pytest.mark.parametrize("text", ERRORS)
-def test_what_is_an_error_is_one_on_both_engines(spark: Any, text: str) -> None:
-    with pytest.raises(duckdb.Error):
-        on_duckdb([text])
-    with pytest.raises(Exception, match=r"CAST|cast|OVERFLOW"):
-        on_spark(spark, [text])
+def test_what_is_an_error_is_one_on_every_engine(engine: SqlComputeEngine, text: str) -> None:
+    with pytest.raises(EngineError, match=r"(?i)cast|convert|overflow"):
+        plain_values(engine, [text])

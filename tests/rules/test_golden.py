@@ -1,8 +1,9 @@
 """Golden plans: one text file per rule family, with what a plan is before and after, and the rules that must fire.
 
 A case is a name line ``=== …``, settings (``plan`` or ``request``, ``rules`` or ``phases``, ``statistics: off``,
-``expect``, ``expect-not``), and sections ``--- before``, ``after``, ``physical``, ``duckdb`` and ``spark`` that
-``pytest --update-golden`` fills in. ``#`` starts a comment.
+``expect``, ``expect-not``), and sections ``--- before``, ``after``, ``physical``, and for each engine, by its name, the
+SQL, that ``pytest --update-golden`` fills in. SQL is for what no plan shows: how a form is written. ``#`` starts a
+comment.
 """
 
 from __future__ import annotations
@@ -17,16 +18,16 @@ from hitherto.planner.ir.printer import tree
 from hitherto.planner.rules import PHASES, RULE_NAMES, RULES
 from hitherto.planner.statistics import Statistics
 from hitherto.runtime.engine import SqlComputeEngine
-from hitherto.runtime.engines.spark import SparkComputeEngine
 from hitherto.runtime.explain import statements
 
+from tests.engines import ENGINES
 from tests.relations import ENGINE, compiled
 from tests.rules.plans import PLANS, STATISTICS
 from tests.rules.requests import REQUESTS
 
 FOLDER = Path(__file__).parent / "golden"
-SECTIONS = ("before", "after", "physical", "duckdb", "spark")
-SPARK = SparkComputeEngine()
+COMPILED = {name: entry.make() for name, entry in ENGINES.items()}
+SECTIONS = ("before", "after", "physical", *COMPILED)
 
 
 @dataclass
@@ -109,10 +110,8 @@ def test_the_plan_is_the_golden_one(case: Case, update_golden: bool) -> None:
         "before": lambda: "\n".join(line for region in plan.regions for line in tree(region.logical)),
         "after": lambda: "\n".join(line for region in plan.regions for line in tree(region.optimized)),
         "physical": lambda: "\n".join(line for region in plan.regions for line in tree(region.physical)),
-        "duckdb": lambda: case.sql(ENGINE),
-        "spark": lambda: case.sql(SPARK),
     }
-    sections = {name: made[name]() for name in case.sections}
+    sections = {name: made[name]() if name in made else case.sql(COMPILED[name]) for name in case.sections}
     if update_golden:
         write(FOLDER / f"{case.file}.txt", Case(case.file, case.name, case.settings, sections))
     else:
@@ -156,6 +155,7 @@ def test_a_case_has_known_sections(case: Case) -> None:
     assert set(case.sections) <= set(SECTIONS)
 
 
-def test_spark_sql_stands_beside_duckdbs_where_the_engines_choose_forms() -> None:
-    chosen = [case for case in CASES if case.file in ("requests", "point_in_time", "windows")]
-    assert {case.name for case in chosen if ("duckdb" in case.sections) != ("spark" in case.sections)} == set()
+def test_sql_stands_where_no_plan_shows_what_a_case_is_about_and_in_every_dialect() -> None:
+    with_sql = [case for case in CASES if set(COMPILED) & set(case.sections)]
+    assert {case.file for case in with_sql} == {"requests", "windows"}
+    assert [case.name for case in with_sql if not set(COMPILED) <= set(case.sections)] == []

@@ -1,0 +1,78 @@
+"""The engines under test: one entry for each. What every engine and every dialect must do is tested on all of them.
+
+A test that takes the fixture ``engine`` runs on each; one that takes ``other_engine``, on each but DuckDB. Where an
+engine refuses what a test asks, the test says so, with the reason:
+
+- ``@pytest.mark.notimpl("spark", reason=...)``: it could, and does not yet;
+- ``@pytest.mark.never("spark", reason=...)``: it can't.
+
+The marked test must end in an error of ours there. Where it passes or fails otherwise, it fails, so no mark outlives
+its reason. ``@pytest.mark.deep("spark")`` leaves a test out of the fast tier on that engine alone.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Mapping
+from dataclasses import dataclass
+
+import hitherto as ht
+import pytest
+from hitherto.dialects import duckdb_aggregates, spark_aggregates
+from hitherto.dialects.base import Dialect
+from hitherto.runtime.engine import SqlComputeEngine
+from hitherto.runtime.engines.spark import SparkComputeEngine
+
+
+@dataclass(frozen=True)
+class EngineUnderTest:
+    """An engine: its name in documents, and how tests make it, with what the fixture ``session`` gives, if any."""
+
+    title: str
+    make: Callable[..., SqlComputeEngine]
+    aggregates: Mapping[str, object]
+    session: str | None = None
+
+    @property
+    def dialect(self) -> Dialect:
+        return self.make().compiler.dialect
+
+
+ENGINES: Mapping[str, EngineUnderTest] = {
+    "duckdb": EngineUnderTest("DuckDB", lambda: ht.LocalComputeEngine(threads=2), duckdb_aggregates.AGGREGATE_FORMS),
+    "spark": EngineUnderTest("Spark", SparkComputeEngine, spark_aggregates.AGGREGATE_FORMS, session="spark"),
+}
+DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}
+
+
+def made(request: pytest.FixtureRequest) -> SqlComputeEngine:
+    """The engine that a fixture's parameter names."""
+    entry = ENGINES[request.param]
+    return entry.make() if entry.session is None else entry.make(request.getfixturevalue(entry.session))
+
+
+def engine_of(item: pytest.Item) -> str | None:
+    """The engine that a test runs on by parameter."""
+    params = item.callspec.params if isinstance(item, pytest.Function) and hasattr(item, "callspec") else {}
+    return params.get("engine", params.get("other_engine"))
+
+
+def is_on_spark(item: pytest.Item) -> bool:
+    """Whether a test needs the run's Spark."""
+    return "spark_of_the_run" in getattr(item, "fixturenames", ()) or engine_of(item) == "spark"
+
+
+def refusals(item: pytest.Item) -> Iterator[pytest.MarkDecorator]:
+    """What is expected of a test that says that its engine refuses it."""
+    for kind in ("notimpl", "never"):
+        for mark in item.iter_markers(kind):
+            unknown = [name for name in mark.args if name not in ENGINES]
+            if not mark.args or unknown or not mark.kwargs.get("reason"):
+                raise pytest.UsageError(f"{item.nodeid}: {kind} takes names of {list(ENGINES)} and a reason")
+            if engine_of(item) in mark.args:
+                reason = f"{kind}: {mark.kwargs['reason']}"
+                yield pytest.mark.xfail(reason=reason, raises=ht.HithertoError, strict=True)
+
+
+def is_deep(item: pytest.Item) -> bool:
+    """Whether a test is of the deep tier, on its engine."""
+    return any(not mark.args or engine_of(item) in mark.args for mark in item.iter_markers("deep"))
