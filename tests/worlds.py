@@ -24,8 +24,10 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hitherto.planner.expr.aggregates import AGGREGATES
+from hitherto.planner.expr.aggregates import AGGREGATES, Aggregate
+from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
+from hitherto.runtime.arrow import data_type
 from hypothesis import strategies as st
 
 from tests.expressions import Column, after, answered, computations, conditions, either, negated
@@ -48,8 +50,7 @@ NAMES = (
 )  # fmt: skip
 DECIMALS = ("1.50", "-0.25", "0", "99999999.99", "1")
 VIEW_NAMES = ("v", "w", 'vi"ew', "select from", "ü", "spine", "row_id", "a__b")
-# Aggregates whose result is a number whatever they are of.
-_NUMERIC = ("count", "sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "median", "percentile")
+PARAMETERS = (0.5, 0.0, 1.0, 0.9, 1 / 3, 1, 3, 100)
 SPINE_FORMS = ("arrow", "arrow", "chunked", "pandas", "polars")
 
 
@@ -158,6 +159,11 @@ class World:
     key_copies: Mapping[str, str]
     end: int
 
+    @property
+    def bases(self) -> list[FeatureView]:
+        """The views themselves, also of what is used under another name."""
+        return [use.view if isinstance(use, FeatureViewProjection) else use for use in self.views]
+
     @cached_property
     def relations(self) -> dict[Source, Relation]:
         return {
@@ -196,8 +202,7 @@ class World:
 
     def __repr__(self) -> str:
         lines = ["World", f"  views {self.views}", f"  features {self.features} full={self.full_feature_names}"]
-        for use in self.views:
-            view = use.view if isinstance(use, FeatureViewProjection) else use
+        for use, view in zip(self.views, self.bases, strict=True):
             lines.append(f"  {view.name!r}: {view.filter=} {view.columns=} {view.features=} {view.origin.data_delay=}")
             lines.append(f"    {list(view.aggregations)} {dict(view.post_aggregation)}")
             if isinstance(use, FeatureViewProjection):
@@ -223,8 +228,7 @@ def with_sources(world: World, sources: Mapping[Source, Source], key: str | None
             return FeatureViewProjection(views[use.view.name], use.features, use.name, use.join_key_map)
         return views[use.name]
 
-    bases = (use.view if isinstance(use, FeatureViewProjection) else use for use in world.views)
-    views = {view.name: _with_source(view, sources, key) for view in bases}
+    views = {view.name: _with_source(view, sources, key) for view in world.bases}
     return replace(
         world,
         views=[use for use in map(moved, world.views) if not isinstance(use, str)],
@@ -569,7 +573,8 @@ class _WorldBuilder:
                 continue
             taken[item.name.lower()] = item
             self._types[name, item.name] = _result_type(function, column.type)
-            if function in _NUMERIC and column.is_summable:
+            is_number = self._types[name, item.name] in (pa.int64(), pa.float64()) or function == "sum"
+            if is_number and column.is_summable:
                 numbers.append(item.name)
         post: dict[str, str] = {}
         if numbers and self._chance(3):
@@ -583,9 +588,8 @@ class _WorldBuilder:
         parameter = AGGREGATES[function].parameter
         if parameter is None:
             return {}
-        return {
-            parameter.name: self._pick((0.5, 0.0, 1.0, 0.9, 0.25, 1 / 3) if parameter.name == "p" else (2, 1, 3, 100))
-        }
+        legal = [value for value in PARAMETERS if parameter.accept(value) is not None]
+        return {parameter.name: self._pick([parameter.example, *legal])}
 
     def _condition(self, columns: Sequence[Column]) -> str:
         column = self._pick(columns)
@@ -683,14 +687,20 @@ def _ticks(nanoseconds: int, type_: pa.DataType) -> Any:
     return nanoseconds // {"s": 1_000_000_000, "ms": 1_000_000, "us": 1_000, "ns": 1}[type_.unit]
 
 
-def _functions(column: Column) -> tuple[str, ...]:
-    scalar = ("count", "last", "min", "max", "first", "count_distinct", "mode", *LISTS)
-    if column.type == pa.bool_():
-        return (*scalar, "bool_and", "bool_or")
-    if not column.is_number:
-        return scalar
-    statistics = ("mean", "var_samp", "stddev_pop", "var_pop", "stddev_samp", "median", "percentile", "percentile")
-    return (*(("sum", "sum", "sum") if column.is_summable else ()), *scalar, *statistics)
+def _functions(column: Column) -> list[str]:
+    """The aggregates of the table that take the column; a sum that fits is drawn more often than others."""
+    taken = [name for name, aggregate in AGGREGATES.items() if _takes(aggregate, column.type)]
+    if column.is_summable:
+        return [*taken, *(["sum", "sum"] if "sum" in taken else [])]
+    return [name for name in taken if name != "sum"]
+
+
+def _takes(aggregate: Aggregate, type_: pa.DataType) -> bool:
+    try:
+        aggregate.type_rule(data_type(type_))
+    except TypeRuleError:
+        return False
+    return True
 
 
 def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
