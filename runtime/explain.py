@@ -14,9 +14,11 @@ from ..planner.append import AppendNode
 from ..planner.compiler import CompiledPlan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, shown, unknown_name
+from ..planner.features.checks import labels
 from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..planner.ir.physical import RangeMax, UnionLastValue
 from ..planner.ir.printer import describe, draw, tree
+from ..planner.nodes import AggregationNode, DedupNode
 from ..planner.rules import RULES, Step
 from ..planner.rules.point_in_time import FEW_ROWS_PER_KEY
 from .metrics import StatementMetrics
@@ -98,7 +100,7 @@ class Explanation:
             return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
         lines = [self.header]
         if self._shows("dag"):
-            lines += ["dag", *_indented(self._dag())]
+            lines += ["dag", *_indented([*self._dag(), *self._labels()])]
         if self._shows("logical"):
             lines += ["logical", *_indented(self._trees(lambda region: region.logical))]
         if self._shows("rules"):
@@ -129,6 +131,14 @@ class Explanation:
             return node.describe(), node.inputs
 
         return [text for output in self.plan.outputs for text in draw(output, line)]
+
+    def _labels(self) -> list[str]:
+        """What people say about the views that are used, where they do."""
+        views = {
+            node.view.name: node.view.view for node in self.plan.nodes if isinstance(node, DedupNode | AggregationNode)
+        }
+        described = ((name, labels(view.description, view.tags)) for name, view in views.items())
+        return [f"{name}: {text.removeprefix(', ')}" for name, text in described if text]
 
     def _trees(self, part: Callable[[Any], Relation]) -> list[str]:
         return [line for region in self._compiled.regions for line in tree(part(region))]

@@ -5,12 +5,14 @@ from __future__ import annotations
 from collections.abc import Mapping, Sequence
 from dataclasses import replace
 from datetime import UTC, date, datetime
+from types import MappingProxyType
 from typing import Any
 
 from ..planner.calls import checked_call
 from ..planner.durations import Duration, parse_instant, to_datetime
 from ..planner.errors import (
     DefinitionError,
+    HithertoError,
     Problems,
     SpineError,
     StoreError,
@@ -19,8 +21,9 @@ from ..planner.errors import (
     unknown_name,
 )
 from ..planner.features.checks import check_column, check_duration, check_flag, check_list
-from ..planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
-from ..planner.features.resolver import FeatureResolver, OutputFeature, ResolvedView, resolve_features
+from ..planner.features.definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
+from ..planner.features.resolver import OutputFeature, ResolvedView
+from ..planner.features.selection import FeatureResolver, FeatureUse, default_name, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
 from ..planner.ir.logical import Table
 from ..planner.ir.physical import RangeMax
@@ -53,8 +56,9 @@ class OnlineResponse:
 class FeatureStore:
     """The entry point: feature views, with an engine that computes them and stores that keep them.
 
-    ``views`` are feature views or projections with distinct names. ``engine`` is a ``LocalComputeEngine`` where none is
-    given. Raises a DefinitionError for names that clash.
+    ``views`` are feature views or projections, ``services`` lists of features that ``features=`` may name; their names
+    are distinct. ``engine`` is a ``LocalComputeEngine`` where none is given. Raises a DefinitionError for names that
+    clash, and for a service that names a view which is not there.
     """
 
     @checked_call
@@ -62,6 +66,7 @@ class FeatureStore:
         self,
         views: Sequence[FeatureView | FeatureViewProjection],
         *,
+        services: Sequence[FeatureService] = (),
         engine: ComputeEngine | None = None,
         online_store: OnlineStore | None = None,
         planner_options: PlannerOptions | None = None,
@@ -71,10 +76,16 @@ class FeatureStore:
         for view in views:
             if not isinstance(view, FeatureView | FeatureViewProjection):
                 raise DefinitionError(f"FeatureStore: views holds {shown(view)}, which is no feature view")
+        if isinstance(services, FeatureService | str) or not isinstance(services, Sequence):
+            raise DefinitionError(f"FeatureStore: services is a single {type(services).__name__}; give a list of them")
+        for service in services:
+            if not isinstance(service, FeatureService):
+                raise DefinitionError(f"FeatureStore: services holds {shown(service)}, which is no feature service")
         _check_part("engine", engine, ComputeEngine)
         _check_part("online_store", online_store, OnlineStore)
         _check_part("planner_options", planner_options, PlannerOptions)
-        self._resolver = FeatureResolver(views)
+        self._resolver = FeatureResolver(views, services)
+        self._views = {view.name: view for view in views}
         self._engine = engine or _local_engine()
         self._online_store = online_store
         self._options = planner_options or PlannerOptions()
@@ -83,6 +94,40 @@ class FeatureStore:
     def engine(self) -> ComputeEngine:
         """The engine that computes the features."""
         return self._engine
+
+    @property
+    def views(self) -> Mapping[str, FeatureView | FeatureViewProjection]:
+        """The views and projections of the store by name, each with its description and tags in its ``repr``."""
+        return MappingProxyType(self._views)
+
+    @property
+    def services(self) -> Mapping[str, FeatureService]:
+        """The services of the store by name."""
+        return MappingProxyType(self._resolver.services)
+
+    def validate(self) -> None:
+        """Resolve every view and service against the sources. Reads their schemas, but no row.
+
+        Raises one DefinitionError that lists every problem of all of them: missing files, unknown columns, wrong types.
+        """
+        problems = Problems()
+        tables = _Tables(self._engine)
+        failed: set[str] = set()
+        unread: dict[str, list[str]] = {}
+        named = [*(("view", name) for name in self._views), *(("service", name) for name in self._resolver.services)]
+        for kind, name in named:
+            uses = [use for use in self._resolver.select(name) if use.projection.name not in failed]
+            try:
+                resolve_features(uses, tables, full_feature_names=True)
+            except DefinitionError as error:
+                problems.take(error, f"feature service {shown(name)}" if kind == "service" else "")
+                failed.add(name)
+            except HithertoError as error:
+                unread.setdefault(str(error), []).append(f"feature {kind} {shown(name)}")
+                failed.add(name)
+        for message, readers in unread.items():
+            problems.add(f"{message}\n  read by {', '.join(readers)}")
+        problems.raise_if_any()
 
     def features(self) -> dict[str, Schema]:
         """The features of every view, with their types. Reads the sources' schemas, but no row."""
@@ -170,9 +215,7 @@ class FeatureStore:
             problems.take(wrong, "materialize: end")
         problems.raise_if_any()
         tables = _Tables(self._engine)
-        chosen: list[tuple[FeatureViewProjection, str | None]] = [
-            (FeatureViewProjection(view), None) for view in self._base_views(views)
-        ]
+        chosen = [FeatureUse(FeatureViewProjection(view)) for view in self._base_views(views)]
         resolved, outputs = resolve_features(chosen, tables, full_feature_names=True)
         plain = tuple(OutputFeature(output.view, output.feature, output.name, output.type) for output in outputs)
         task = MaterializationTask(
@@ -219,7 +262,7 @@ class FeatureStore:
         for number, row in enumerate(entity_rows):
             if not isinstance(row, Mapping):
                 raise SpineError(f"entity_rows: row {number} is a {type(row).__name__}; give a list of dictionaries")
-        keys = dict.fromkeys(column for projection, _ in chosen for column in _key_columns(projection))
+        keys = dict.fromkeys(column for use in chosen for column in _key_columns(use.projection))
         missing = [
             f"entity_rows: row {number} has no key {key!r}"
             for number, row in enumerate(entity_rows)
@@ -231,16 +274,17 @@ class FeatureStore:
         columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
         as_of: dict[str, datetime] = {}
         asked: dict[str, tuple[str, str]] = {}
-        for projection, feature in chosen:
+        for projection, feature, alias in chosen:
             answers, filled = _read_view(store, projection, entity_rows, oldest)
             as_of[projection.name] = filled
             for name in answers if feature is None else (feature,):
                 if name not in answers:
                     what = f"feature view {projection.name!r} has no stored feature"
                     raise UnknownColumnError(unknown_name(what, name, answers, listed_as="features"))
-                output = f"{projection.name}__{name}" if full_feature_names else name
+                output = alias or default_name(projection.name, name, full=full_feature_names)
                 if output in columns and asked.get(output) != (projection.name, name):
-                    raise DefinitionError(f"two columns would be called {output!r}; use full_feature_names=True")
+                    advice = "give one of them another name" if alias else "use full_feature_names=True"
+                    raise DefinitionError(f"two columns would be called {output!r}; {advice}")
                 asked[output] = (projection.name, name)
                 columns[output] = answers[name]
         return OnlineResponse(columns, as_of)

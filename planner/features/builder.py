@@ -34,7 +34,7 @@ class FeatureBuilder:
         self.task = task
         self.view = view
         self.columns = output_columns(task.outputs, view)
-        asked = {feature: name for name, feature in self.columns}
+        asked = {feature: name for name, feature in reversed(self.columns)}
         self._names = {
             field.name: asked.get(field.name) or task.names.fresh(f"{view.name}__{field.name}")
             for field in view.features
@@ -83,9 +83,10 @@ class FeatureBuilder:
         return TransformationNode(f"{self.view.name}_columns", self.view.columns, node)
 
     def build_dedup_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
-        """Latest values, under their names in the answer."""
+        """Latest values, each under the first of its names in the answer."""
         created = self.task.created_column(self.view)
-        return DedupNode(self.view, self.columns, spine.keys, self.task.names, node, spine, created=created)
+        columns = tuple((self._name(feature), feature) for feature in dict.fromkeys(each for _, each in self.columns))
+        return DedupNode(self.view, columns, spine.keys, self.task.names, node, spine, created=created)
 
     def build_aggregation_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
         """Windowed aggregates, under names that are unique among the views of the task."""
@@ -111,7 +112,7 @@ class FeatureBuilder:
 
     def build_projection_node(self, node: DAGNode) -> DAGNode:
         """Keeps the row number and the features asked for."""
-        columns = tuple((name, name) for name, _ in self.columns)
+        columns = tuple((name, self._name(feature)) for name, feature in self.columns)
         return ProjectionNode(self.view, self.task.names.row, columns, node)
 
     def build_output_nodes(self) -> DAGNode:
@@ -126,5 +127,5 @@ class FeatureBuilder:
         return WriteNode(self.view.name, keys, task.names.row, task.end, task.allow_rollback, answers)
 
     def _name(self, feature: str) -> str:
-        """The column of a feature: its name in the answer, or one that nothing else has where it is not asked for."""
+        """The column of a feature: its first name in the answer, or an unused one where it is not asked for."""
         return self._names[feature]

@@ -36,6 +36,16 @@ class Definition:
         return hash((type(self).__name__, self.__dict__.get("name")))
 
 
+def labels(description: str, tags: Mapping[str, str] = MappingProxyType({})) -> str:
+    """A description and tags as text, as a ``repr`` has them behind everything else; empty where there are none.
+
+    >>> labels("what was paid last", {"team": "risk"})
+    ", 'what was paid last', tags team=risk"
+    """
+    named = ", ".join(f"{name}={value}" for name, value in tags.items())
+    return (f", {description!r}" if description else "") + (f", tags {named}" if named else "")
+
+
 def check_duration(where: str, what: str, value: Duration | None, problems: Problems) -> int | None:
     """Microseconds of a duration, or None; a problem is noted."""
     if value is None:

@@ -12,7 +12,7 @@ from types import MappingProxyType
 from ..calls import checked_call
 from ..durations import Duration, format_duration
 from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
-from ..types import Schema
+from ..types import Field, Schema
 from .aggregations import Aggregation
 from .checks import (
     Definition,
@@ -25,6 +25,7 @@ from .checks import (
     check_names,
     check_text,
     check_texts,
+    labels,
 )
 from .sources import Catalog, Entity, Source
 
@@ -164,7 +165,8 @@ class FeatureView(Definition):
 
         return Schema(resolve_view(FeatureViewProjection(self), self.origin.open(catalog)).features)
 
-    def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
+    def __getitem__(self, features: Sequence[str | Mapping[str, str]]) -> FeatureViewProjection:
+        """Some of the features: ``view[["a", {"b": "other"}]]`` has ``b`` under the name ``other``."""
         return FeatureViewProjection(self)[features]
 
     @checked_call
@@ -188,7 +190,8 @@ class FeatureView(Definition):
     def __repr__(self) -> str:
         keys = ", ".join(self.join_keys) or "no key"
         count = f", {len(self.aggregations)} aggregations" if self.aggregations else ""
-        return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count})"
+        about = labels(self.description, self.tags)
+        return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count}{about})"
 
 
 def _entities(given: Sequence[Entity | str], where: str, problems: Problems) -> tuple[Entity, ...]:
@@ -220,10 +223,14 @@ def _aggregations(given: Sequence[Aggregation], where: str, problems: Problems) 
 
 
 class FeatureViewProjection(Definition):
-    """A use of a view: some of its features, perhaps under another name or other keys."""
+    """A use of a view: some of its features, perhaps under other names, or the view under another name or other keys.
+
+    ``chosen`` are the features that are used, each with the name that it is to have where that is another one; None for
+    all features.
+    """
 
     view: FeatureView
-    features: tuple[str, ...] | None
+    chosen: tuple[tuple[str, str | None], ...] | None
     name: str
     join_key_map: Mapping[str, str]
 
@@ -231,29 +238,31 @@ class FeatureViewProjection(Definition):
     def __init__(
         self,
         view: FeatureView,
-        features: tuple[str, ...] | None = None,
+        features: Sequence[str | Mapping[str, str]] | None = None,
         name: str | None = None,
         join_key_map: Mapping[str, str] | None = None,
     ) -> None:
+        name = name or view.name
         super().__init__(
             view=view,
-            features=features,
-            name=name or view.name,
+            chosen=None if features is None else _chosen(features, name),
+            name=name,
             join_key_map=MappingProxyType(dict(join_key_map or {})),
         )
 
-    def __getitem__(self, features: Sequence[str]) -> FeatureViewProjection:
-        if isinstance(features, str):
-            where = f"feature view {shown(self.name)}"
-            raise DefinitionError(f"{where}: project with a list, as in {self.name[:200]}[[{shown(features)}]]")
-        problems = Problems()
-        chosen = check_names(features, f"feature view {shown(self.name)}: features", problems)
-        problems.raise_if_any()
-        check_distinct(f"feature view {shown(self.name)}: features", chosen, problems)
-        if not chosen:
-            problems.add(f"feature view {shown(self.name)}: features is empty; name at least one")
-        problems.raise_if_any()
-        return FeatureViewProjection(self.view, chosen, self.name, self.join_key_map)
+    @property
+    def features(self) -> tuple[str, ...] | None:
+        """The features of the view that are used, under the names that they have there; None for all of them."""
+        return None if self.chosen is None else tuple(dict.fromkeys(feature for feature, _ in self.chosen))
+
+    def __getitem__(self, features: Sequence[str | Mapping[str, str]]) -> FeatureViewProjection:
+        """Some of the features: ``view[["a", {"b": "other"}]]`` has ``b`` under the name ``other``."""
+        return self._with(chosen=_chosen(features, self.name))
+
+    def _with(self, **changes: object) -> FeatureViewProjection:
+        twin = object.__new__(FeatureViewProjection)
+        vars(twin).update(vars(self) | changes)
+        return twin
 
     @checked_call
     def with_name(self, name: str) -> FeatureViewProjection:
@@ -261,7 +270,7 @@ class FeatureViewProjection(Definition):
         problems = Problems()
         check_name(f"feature view {shown(self.name)}: with_name", name, problems)
         problems.raise_if_any()
-        return FeatureViewProjection(self.view, self.features, name, self.join_key_map)
+        return self._with(name=name)
 
     @checked_call
     def with_join_key_map(self, join_key_map: Mapping[str, str]) -> FeatureViewProjection:
@@ -277,11 +286,11 @@ class FeatureViewProjection(Definition):
             if key not in self.view.join_keys:
                 what = f"feature view {shown(self.name)}: join_key_map names no key of the view:"
                 raise UnknownColumnError(unknown_name(what, key, self.view.join_keys, listed_as="keys"))
-        return FeatureViewProjection(self.view, self.features, self.name, join_key_map)
+        return self._with(join_key_map=MappingProxyType(dict(join_key_map)))
 
     @property
     def schema(self) -> Schema:
-        """Names and types of the chosen features."""
+        """Names and types of the chosen features, under the names that they are to have."""
         return self.schema_in(None)
 
     def schema_in(self, catalog: Catalog | None) -> Schema:
@@ -291,12 +300,42 @@ class FeatureViewProjection(Definition):
             if name not in full:
                 what = f"feature view {shown(self.name)} has no feature"
                 raise UnknownColumnError(unknown_name(what, name, full.names, listed_as="features"))
-        return full if self.features is None else Schema(field for field in full if field.name in self.features)
+        if self.chosen is None:
+            return full
+        return Schema(Field(alias or feature, full[feature]) for feature, alias in self.chosen)
 
     def __repr__(self) -> str:
-        chosen = "all features" if self.features is None else ", ".join(self.features)
+        names = (f"{feature} as {alias}" if alias else feature for feature, alias in self.chosen or ())
+        chosen = ", ".join(names) or "all features"
         keys = "".join(f", {key} from {column}" for key, column in self.join_key_map.items())
         return f"FeatureViewProjection({self.name!r}, {chosen}{keys}, of {self.view!r})"
+
+
+def _chosen(given: Sequence[str | Mapping[str, str]], view: str) -> tuple[tuple[str, str | None], ...]:
+    """The features that a projection names, each with its new name where it has one."""
+    where = f"feature view {shown(view)}"
+    if isinstance(given, str):
+        raise DefinitionError(f"{where}: project with a list, as in {view[:200]}[[{shown(given)}]]")
+    where = f"{where}: features"
+    problems = Problems()
+    chosen: list[tuple[str, str | None]] = []
+    for item in check_list(given, where, problems):
+        if isinstance(item, Mapping):
+            renamed = check_texts(item, where, problems, "features and their new names")
+            for feature, alias in renamed.items():
+                check_column(where, feature, problems)
+                check_name(where, alias, problems)
+            chosen += renamed.items()
+        elif isinstance(item, str):
+            chosen += ((name, None) for name in check_names((item,), where, problems))
+        else:
+            problems.add(f"{where} holds {shown(item)}, which is not a name")
+    problems.raise_if_any()
+    check_distinct(where, tuple(alias or feature for feature, alias in chosen), problems)
+    if not chosen:
+        problems.add(f"{where} is empty; name at least one")
+    problems.raise_if_any()
+    return tuple(chosen)
 
 
 class FeatureService(Definition):
@@ -308,6 +347,7 @@ class FeatureService(Definition):
 
     name: str
     features: tuple[FeatureView | FeatureViewProjection | str, ...]
+    description: str
 
     @checked_call
     def __init__(
@@ -327,7 +367,7 @@ class FeatureService(Definition):
         super().__init__(name=name, features=held, description=description)
 
     def __repr__(self) -> str:
-        return f"FeatureService({self.name!r}, {list(self.features)})"
+        return f"FeatureService({self.name!r}, {list(self.features)}{labels(self.description)})"
 
 
 Feature = FeatureView | FeatureViewProjection | FeatureService | str

@@ -5,7 +5,7 @@ All problems of a view are found before any is raised, and before any row is rea
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 from ..durations import format_duration
@@ -25,7 +25,7 @@ from ..expr.parse import parse_condition, parse_expression
 from ..expr.type_rules import TypeRuleError
 from ..ir.logical import Table, feature_type
 from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
-from .definitions import Aggregation, Feature, FeatureService, FeatureView, FeatureViewProjection, Source
+from .definitions import Aggregation, FeatureView, FeatureViewProjection, Source
 
 
 @dataclass(frozen=True, slots=True)
@@ -98,116 +98,6 @@ def key_family(type_: DataType) -> str | None:
     if type_.is_instant:
         return "instant"
     return str(type_) if type_.kind in ("string", "bool", "binary", "decimal") else None
-
-
-class FeatureResolver:
-    """Finds what ``features=`` names among a store's views, and resolves the views in use."""
-
-    def __init__(self, views: Sequence[FeatureView | FeatureViewProjection]) -> None:
-        problems = Problems()
-        self._views: dict[str, FeatureViewProjection] = {}
-        for view in views:
-            projection = _projection(view)
-            if projection.name in self._views and self._views[projection.name] != projection:
-                problems.add(f"two feature views are called {projection.name!r}; rename one, or use with_name()")
-            self._views[projection.name] = projection
-        for first, second in names_that_differ_by_case(self._views):
-            problems.add(f"feature views {first!r} and {second!r} differ only by case, which engines ignore")
-        problems.raise_if_any()
-
-    @property
-    def views(self) -> Mapping[str, FeatureViewProjection]:
-        """The store's views by name."""
-        return self._views
-
-    def select(self, features: Feature | Sequence[Feature]) -> list[tuple[FeatureViewProjection, str | None]]:
-        """The uses that ``features`` names, in order: a view and one of its features, or None for all of them."""
-        problems = Problems()
-        chosen: list[tuple[FeatureViewProjection, str | None]] = []
-        named: dict[str, FeatureViewProjection] = {}
-
-        def add(item: Feature) -> None:
-            if isinstance(item, FeatureService):
-                for part in item.features:
-                    add(part)
-                return
-            if isinstance(item, str):
-                chosen.extend(self._by_text(item, problems))
-                return
-            if not isinstance(item, FeatureView | FeatureViewProjection):
-                problems.add(f"features: {shown(item)} is neither a view, a projection, a service nor 'view:feature'")
-                return
-            projection = _projection(item)
-            used = named.setdefault(projection.name, projection)
-            if (used.view, used.join_key_map) != (projection.view, projection.join_key_map):
-                problems.add(f"two different views are used as {projection.name!r}; rename one with with_name()")
-            chosen.extend((projection, name) for name in projection.features or (None,))
-
-        single = isinstance(features, str | bytes | Mapping) or not isinstance(features, Iterable)
-        for item in [features] if single else features:  # type: ignore[union-attr]
-            add(item)  # type: ignore[arg-type]
-        problems.raise_if_any()
-        if not chosen:
-            raise DefinitionError("features is empty; name at least one feature")
-        return chosen
-
-    def _by_text(self, text: str, problems: Problems) -> list[tuple[FeatureViewProjection, str | None]]:
-        view, colon, feature = text.partition(":")
-        if view not in self._views:
-            options = self._views
-            problems.add(
-                unknown_name("features: no feature view", view, options, listed_as="views"), UnknownColumnError
-            )
-            return []
-        projection = self._views[view]
-        if not colon:
-            return [(projection, name) for name in projection.features or (None,)]
-        if projection.features is not None and feature not in projection.features:
-            what = f"feature view {shown(view)} has no feature"
-            problems.add(unknown_name(what, feature, projection.features, listed_as="features"), UnknownColumnError)
-            return []
-        return [(projection, feature)]
-
-
-def resolve_features(
-    chosen: Sequence[tuple[FeatureViewProjection, str | None]],
-    tables: Callable[[Source], Table],
-    *,
-    full_feature_names: bool,
-) -> tuple[tuple[ResolvedView, ...], tuple[OutputFeature, ...]]:
-    """The views in use, each resolved once, and the output columns in the order asked, with distinct names."""
-    problems = Problems()
-    views: dict[str, ResolvedView] = {}
-    outputs: dict[tuple[str, str], OutputFeature] = {}
-    for projection, feature in chosen:
-        if projection.name not in views:
-            try:
-                views[projection.name] = resolve_view(projection, tables(projection.view.origin))
-            except DefinitionError as error:
-                problems.take(error)
-                continue
-        view = views[projection.name]
-        offered = {field.name: field.type for field in view.features}
-        for name in projection.features or ():
-            if name not in offered:
-                what = f"feature view {shown(view.name)} has no feature"
-                problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
-        for name in offered if feature is None else (feature,):
-            if name not in offered:
-                what = f"feature view {shown(view.name)} has no feature"
-                problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
-                continue
-            output = f"{view.name}__{name}" if full_feature_names else name
-            outputs.setdefault((view.name, name), OutputFeature(view.name, name, output, offered[name]))
-    by_name: dict[str, OutputFeature] = {}
-    for item in outputs.values():
-        first = by_name.setdefault(folded(item.name), item)
-        if first is not item:
-            clash = f"{first.view}:{first.feature} and {item.view}:{item.feature}"
-            advice = "rename one with with_name()" if full_feature_names else "use full_feature_names=True"
-            problems.add(f"features {clash} would both be called {item.name!r}; {advice}")
-    problems.raise_if_any()
-    return tuple(views.values()), tuple(outputs.values())
 
 
 def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
@@ -392,7 +282,3 @@ def _check_source(view: FeatureView, table: Table) -> None:
             )
     if problems:
         raise SourceError("\n".join(problems))
-
-
-def _projection(view: FeatureView | FeatureViewProjection) -> FeatureViewProjection:
-    return view if isinstance(view, FeatureViewProjection) else FeatureViewProjection(view)

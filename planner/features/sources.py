@@ -22,6 +22,7 @@ from .checks import (
     check_names,
     check_text,
     check_texts,
+    labels,
 )
 
 
@@ -54,7 +55,7 @@ class Entity(Definition):
         super().__init__(name=name, join_keys=keys, description=description)
 
     def __repr__(self) -> str:
-        return f"Entity({self.name!r}, join_keys={list(self.join_keys)})"
+        return f"Entity({self.name!r}, join_keys={list(self.join_keys)}{labels(self.description)})"
 
 
 class Catalog(Protocol):

@@ -124,6 +124,8 @@ def check_spine(
     for output in outputs:
         if folded(output.name) in columns:
             message = f"entity rows: column {columns[folded(output.name)]!r} and feature {output.view}:{output.feature}"
-            problems.append(f"{message} have one name; use full_feature_names=True, or rename the column")
+            is_given = output.name not in (output.feature, f"{output.view}__{output.feature}")
+            advice = "give the feature another name" if is_given else "use full_feature_names=True"
+            problems.append(f"{message} have one name; {advice}, or rename the column")
     if problems:
         raise SpineError("\n".join(dict.fromkeys(problems)))
