@@ -553,6 +553,7 @@ class _WorldBuilder:
         times = (source.timestamp_field, source.created_timestamp_column)
         columns = [each for each in columns if each.name not in times or not str(each.type).startswith("timestamp[ns")]
         taken: dict[str, ht.Aggregation] = {}
+        common_window = self._window() if self._chance(3) else None
         numbers: list[str] = []
         for number in range(self._integer(1, 6)):
             column = self._pick(columns)
@@ -561,10 +562,7 @@ class _WorldBuilder:
             item = ht.Aggregation(
                 "*" if counts_rows else column.name,
                 function,
-                self._span() if self._integer(0, 4) else None,
-                offset=self._span() if self._chance(4) else None,
-                slide_interval=self._span() if self._chance(4) else None,
-                closed=self._pick(("left", "right", "both", "neither")),
+                **(common_window or self._window()),
                 where=self._condition(columns) if self._chance(4) else None,
                 **self._parameter(function),
                 name=self._pick((None, f"f{number}", f"{NAMES[-number - 1]} {number}")),
@@ -583,6 +581,16 @@ class _WorldBuilder:
             post["after"] = self._meaning(text, evaluate)
             self._types[name, "after"] = type_
         return ht.FeatureView(name, aggregations=list(taken.values()), post_aggregation=post, **common)
+
+    def _window(self) -> dict[str, Any]:
+        """A window; one of a microsecond may hold no instant, and a view may have no other window."""
+        width = self._pick((None, "1us", *["a span"] * 6))
+        return {
+            "time_window": self._span() if width == "a span" else width,
+            "offset": self._span() if self._chance(4) else None,
+            "slide_interval": self._span() if self._chance(4) else None,
+            "closed": self._pick(("left", "right", "both", "neither")),
+        }
 
     def _parameter(self, function: str) -> dict[str, Any]:
         parameter = AGGREGATES[function].parameter

@@ -4,9 +4,18 @@ from __future__ import annotations
 
 from hitherto.planner.expr.aggregates import AGGREGATES
 
-from tests.worlds import seeded_world
+from tests.worlds import World, seeded_world
 
 DRAWN = [seeded_world(f"drawn {number}") for number in range(150)]
+
+
+def windows(world: World) -> list[tuple[tuple[int | None, str], ...]]:
+    """Width and closed ends of each view's windows."""
+    return [tuple((item.time_window, item.closed) for item in view.aggregations) for view in world.bases]
+
+
+def test_views_are_drawn_whose_windows_hold_no_instant() -> None:
+    assert any(set(view) == {(1, "neither")} for world in DRAWN for view in windows(world))
 
 
 def test_every_aggregate_of_the_table_is_drawn() -> None:
