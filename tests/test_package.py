@@ -203,6 +203,16 @@ def test_no_file_has_more_than_400_lines(path: Path) -> None:
     assert len(path.read_text().splitlines()) <= 400
 
 
+def test_no_tracked_file_is_larger_than_a_megabyte() -> None:
+    if not (ROOT / ".git").exists():
+        pytest.skip("no repository, but a copy of its files")
+    listed = subprocess.run(["git", "ls-files", "-z"], cwd=ROOT, capture_output=True, text=True, check=True).stdout
+    tracked = [ROOT / name for name in listed.split("\0") if name]
+    assert ROOT / "README.md" in tracked
+    sizes = {path.relative_to(ROOT).as_posix(): path.stat().st_size for path in tracked if path.is_file()}
+    assert {name: size for name, size in sizes.items() if size > 1_000_000} == {}
+
+
 def modules() -> list[str]:
     found: list[str] = []
     for name in PACKAGES:
