@@ -11,10 +11,12 @@ from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.append import AppendNode
-from ..planner.compiler import CompiledPlan
+from ..planner.compiler import CompiledPlan, lower_plan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, shown, unknown_name
 from ..planner.features.checks import labels
+from ..planner.features.resolver import OutputFeature, ResolvedView
+from ..planner.ir.document import Numbers, columns_document, plan_document, relation_document
 from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..planner.ir.physical import RangeMax, UnionLastValue
 from ..planner.ir.printer import describe, draw, tree
@@ -53,44 +55,70 @@ class Analysis:
 
 
 @dataclass(frozen=True)
+class Query:
+    """What is asked for: of which engine, for how many rows (None: they are in the engine), and which columns."""
+
+    engine: str
+    rows: int | None = None
+    features: tuple[OutputFeature, ...] = ()
+
+    def __str__(self) -> str:
+        if not self.features:
+            return f"Query   {self.engine}"
+        views, features = len({output.view for output in self.features}), len(self.features)
+        rows = f"spine {self.rows:,} rows" if self.rows is not None else "spine in the engine"
+        counts = f"{views} view{'s' * (views != 1)}, {features} feature{'s' * (features != 1)}"
+        return f"Query   {counts}, {rows}, {self.engine}"
+
+
+@dataclass(frozen=True, repr=False)
 class Explanation:
-    """The text or JSON of a plan. It prints nothing: ``str()`` gives it, and notebooks show it."""
+    """The text or JSON of a plan. It prints nothing: ``str()`` and ``repr()`` give it, and notebooks show it."""
 
     plan: ExecutionPlan
     _compiled: CompiledPlan
     _compiler: SqlCompiler
-    header: str
+    _query: Query
     level: Level = "all"
     format: Format = "text"
     verbose: bool = False
     analysis: Analysis | None = None
 
-    def at(self, level: str, format: str, *, verbose: bool) -> Explanation:  # noqa: A002
+    def at(self, level: Level, format: Format, *, verbose: bool) -> Explanation:  # noqa: A002
         """The same plan at another level or in another format. Raises a DefinitionError for an unknown one."""
         for what, value, options in (("level", level, get_args(Level)), ("format", format, get_args(Format))):
             if not isinstance(value, str):
                 raise DefinitionError(f"explain: {what} is {shown(value)}; give one of {', '.join(options)}")
             if value not in options:
                 raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
-        return replace(self, level=level, format=format, verbose=verbose)  # type: ignore[arg-type]
+        return replace(self, level=level, format=format, verbose=verbose)
 
     def to_dict(self) -> dict[str, Any]:
-        """Everything that the level asks for, as JSON types."""
-        sections: dict[str, Callable[[], Any]] = {
-            "dag": self._dag,
-            "logical": lambda: self._trees(lambda region: region.logical),
-            "rules": lambda: [
-                {"phase": step.phase, "rule": step.rule, "before": describe(step.before), "after": describe(step.after)}
-                for step in self._rules()
-            ],
-            "optimized": lambda: self._trees(lambda region: region.optimized),
-            "physical": lambda: self._trees(lambda region: region.physical),
-            "sql": lambda: [
+        """Everything that the level asks for, as JSON types.
+
+        ``query`` says what is asked for. ``dag``, ``logical``, ``optimized`` and ``physical`` are plans: ``nodes``,
+        each with its ``id``, ``kind``, ``inputs`` (ids) and ``columns``, and ``outputs`` (ids); one id is one node, in
+        whichever plan. ``rules`` are those that changed something, with the node before and after; ``choices`` say why
+        a view has its physical form; ``statements`` are the SQL, in order.
+        """
+        numbers = Numbers()
+        regions = self._compiled.regions
+        sections: dict[str, tuple[str, Callable[[], Any]]] = {
+            "dag": ("dag", lambda: self._dag_document(numbers)),
+            "logical": ("logical", lambda: plan_document((region.logical for region in regions), numbers)),
+            "rules": ("optimized", lambda: [_step_document(step, numbers) for step in self._rules()]),
+            "optimized": ("optimized", lambda: plan_document((region.optimized for region in regions), numbers)),
+            "physical": ("physical", lambda: plan_document((region.physical for region in regions), numbers)),
+            "choices": ("physical", lambda: [
+                {"view": label, "form": type(form).__name__, "reason": self._reason(form)}
+                for label, form in self._forms().items()
+            ]),
+            "statements": ("sql", lambda: [
                 {"name": name, "sql": text} for name, text in statements(self._compiled.plan, self._compiler)
-            ],
-        }
-        result: dict[str, Any] = {"query": self.header}
-        result.update({name: make() for name, make in sections.items() if self._shows(name)})
+            ]),
+        }  # fmt: skip
+        result: dict[str, Any] = {"query": self._query_document()}
+        result.update({name: make() for name, (level, make) in sections.items() if self._shows(level)})
         if self.analysis is not None:
             result["analysis"] = _as_json(self.analysis)
         return result
@@ -98,12 +126,12 @@ class Explanation:
     def __str__(self) -> str:
         if self.format == "json":
             return json.dumps(self.to_dict(), indent=2, ensure_ascii=False)
-        lines = [self.header]
+        lines = [str(self._query)]
         if self._shows("dag"):
             lines += ["dag", *_indented([*self._dag(), *self._labels()])]
         if self._shows("logical"):
             lines += ["logical", *_indented(self._trees(lambda region: region.logical))]
-        if self._shows("rules"):
+        if self._shows("optimized"):
             lines += ["rules", *_indented(self._rule_lines())]
         if self._shows("optimized"):
             lines += ["optimized", *_indented(self._trees(lambda region: region.optimized))]
@@ -115,11 +143,50 @@ class Explanation:
             lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
         return "\n".join(lines)
 
+    def __repr__(self) -> str:
+        return str(self)
+
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 
     def _shows(self, section: str) -> bool:
-        return self.level in ("all", section) or (section == "rules" and self.level == "optimized")
+        return self.level in ("all", section)
+
+    def _query_document(self) -> dict[str, Any]:
+        query = self._query
+        return {
+            "engine": query.engine,
+            "rows": query.rows,
+            "views": [
+                {"name": used.name, "bound": used.view.bound, "description": used.view.description,
+                 "tags": dict(used.view.tags)}
+                for used in self._views()
+            ],
+            "features": [
+                {"name": output.name, "view": output.view, "feature": output.feature, "type": str(output.type)}
+                for output in query.features
+            ],
+        }  # fmt: skip
+
+    def _views(self) -> list[ResolvedView]:
+        return [node.view for node in self.plan.nodes if isinstance(node, DedupNode | AggregationNode)]
+
+    def _dag_document(self, numbers: Numbers) -> dict[str, Any]:
+        lowered = lower_plan(self.plan)
+        return {
+            "nodes": [
+                {
+                    "id": numbers[node.fingerprint],
+                    "kind": type(node).__name__,
+                    "name": node.name,
+                    "inputs": [numbers[child.fingerprint] for child in node.inputs],
+                    "columns": _columns(lowered.get(node.fingerprint)),
+                    "text": node.describe(),
+                }
+                for node in self.plan.nodes
+            ],
+            "outputs": [numbers[node.fingerprint] for node in self.plan.outputs],
+        }
 
     def _dag(self) -> list[str]:
         seen: set[str] = set()
@@ -134,10 +201,7 @@ class Explanation:
 
     def _labels(self) -> list[str]:
         """What people say about the views that are used, where they do."""
-        views = {
-            node.view.name: node.view.view for node in self.plan.nodes if isinstance(node, DedupNode | AggregationNode)
-        }
-        described = ((name, labels(view.description, view.tags)) for name, view in views.items())
+        described = ((used.name, labels(used.view.description, used.view.tags)) for used in self._views())
         return [f"{name}: {text.removeprefix(', ')}" for name, text in described if text]
 
     def _trees(self, part: Callable[[Any], Relation]) -> list[str]:
@@ -158,17 +222,20 @@ class Explanation:
 
     def _choices(self) -> list[str]:
         """The physical forms that were chosen, the number that decided, and the form they beat."""
-        forms = {
-            relation.label: relation
-            for region in self._compiled.regions
-            for relation in topological(region.physical)
-            if isinstance(relation, AsofJoin | WindowAggregate)
-        }
-        lines = [f"{label.replace('+', ', ')}: {self._reason(form)}" for label, form in forms.items()]
+        lines = [f"{view}: {self._reason(form)}" for view, form in self._forms().items()]
         appended = next((node for node in self._compiled.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
         return lines
+
+    def _forms(self) -> dict[str, AsofJoin | WindowAggregate]:
+        """The physical forms by the views that they answer, several of them where those are fused."""
+        return {
+            relation.label.replace("+", ", "): relation
+            for region in self._compiled.regions
+            for relation in topological(region.physical)
+            if isinstance(relation, AsofJoin | WindowAggregate)
+        }
 
     def _reason(self, form: AsofJoin | WindowAggregate) -> str:
         name, most = type(form).__name__, self._compiled.statistics.rows_per_key
@@ -188,6 +255,22 @@ def summary(step: Step) -> str:
     if _title(before) == _title(after):
         return f"{where}{_title(before)}  {_details(before)}  ->  {_details(after)}"
     return f"{where}{describe(before)}  ->  {describe(after)}"
+
+
+def _step_document(step: Step, numbers: Numbers) -> dict[str, Any]:
+    return {
+        "phase": step.phase,
+        "rule": step.rule,
+        "description": RULES[step.rule].description,
+        "change": summary(step),
+        "before": relation_document(step.before, numbers),
+        "after": relation_document(step.after, numbers),
+    }
+
+
+def _columns(relation: Relation | None) -> list[Any]:
+    """The columns of a node's rows; a node that writes has none."""
+    return [] if relation is None else columns_document(relation.schema)
 
 
 def _title(relation: Relation) -> str:

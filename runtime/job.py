@@ -25,7 +25,7 @@ from .analyze import observe
 from .arrow import arrow_type, as_planned
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
-from .explain import Explanation, Format, Level, script
+from .explain import Explanation, Format, Level, Query, script
 from .frames import to_frame, with_features
 from .rows import EntityRows
 
@@ -179,14 +179,9 @@ class RetrievalJob:
         check_flag("explain: analyze", analyze, problems)
         check_flag("explain: verbose", verbose, problems)
         problems.raise_if_any()
-        views, features = len(self._task.views), len(self._task.outputs)
-        rows = f"spine {self._rows.count:,} rows" if self._rows.count is not None else "spine in the engine"
-        header = (
-            f"Query   {views} view{'s' * (views != 1)}, {features} feature{'s' * (features != 1)}, "
-            f"{rows}, {engine.description}"
-        )
+        query = Query(engine.description, self._rows.count, self._task.outputs)
         described = self._described
-        explanation = Explanation(engine.plan(described), self._compile(described), engine.compiler, header)
+        explanation = Explanation(engine.plan(described), self._compile(described), engine.compiler, query)
         explanation = explanation.at(level, format, verbose=verbose)
         if not analyze:
             return explanation

@@ -28,7 +28,7 @@ from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, free_name
 from .arrow import narrowed, planned_reader
-from .explain import Explanation, script
+from .explain import Explanation, Query, script
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -108,7 +108,7 @@ class SqlSession:
     def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> Explanation:
         """The plan, every rule that changed it, and the SQL."""
         compiled = self._engine.compile(plan, self._options, self._statistics)
-        return Explanation(plan, compiled, self._compiler, f"Query   {self._engine.description}")
+        return Explanation(plan, compiled, self._compiler, Query(self._engine.description))
 
     def to_sql(self, plan: ExecutionPlan, context: ExecutionContext) -> str:
         """The plan as a script."""

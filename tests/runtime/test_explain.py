@@ -47,6 +47,16 @@ LEVELS = {
 }
 
 
+DOCUMENTS = {
+    "dag": ["dag"],
+    "logical": ["logical"],
+    "optimized": ["rules", "optimized"],
+    "physical": ["physical", "choices"],
+    "sql": ["statements"],
+    "all": ["dag", "logical", "rules", "optimized", "physical", "choices", "statements"],
+}
+
+
 def sections(text: str) -> list[str]:
     return [line for line in text.splitlines() if line in LEVELS["all"] or line == "analysis"]
 
@@ -56,7 +66,7 @@ def test_a_level_shows_its_sections(level: str) -> None:
     explanation = job(latest(), windows()).explain(level)
     assert str(explanation).splitlines()[0].startswith("Query   2 views, 3 features, spine 6 rows, duckdb ")
     assert sections(str(explanation)) == LEVELS[level]
-    assert list(explanation.to_dict()) == ["query", *LEVELS[level]]
+    assert list(explanation.to_dict()) == ["query", *DOCUMENTS[level]]
 
 
 @pytest.mark.parametrize("level", LEVELS)
@@ -73,9 +83,71 @@ def test_json_says_what_the_text_says() -> None:
     assert read == lazy.explain().to_dict()
     text = str(lazy.explain())
     for section in ("dag", "logical", "optimized", "physical"):
-        assert all(f"  {line}" in text for line in read[section])
-    assert all(statement["sql"] in text for statement in read["sql"])
+        assert all(node["text"] in text for node in read[section]["nodes"])
+    assert all(statement["sql"] in text for statement in read["statements"])
     assert {step["rule"] for step in read["rules"]} == set(rules(text))
+    assert all(f"{choice['view']}: {choice['reason']}" in text for choice in read["choices"])
+
+
+def test_json_is_data_and_no_drawing() -> None:
+    read = job(latest(description="newest"), windows(filter="v > 1")).explain(format="json").to_dict()
+    assert not re.search("[├└│─]", json.dumps(read, ensure_ascii=False))
+    assert read["query"]["rows"] == 6
+    first, second = read["query"]["views"]
+    assert (first["name"], first["description"], first["tags"], second["name"]) == ("last", "newest", {}, "sums")
+    assert read["query"]["features"] == [
+        {"name": "v", "view": "last", "feature": "v", "type": "float64"},
+        {"name": "sum_v_5us", "view": "sums", "feature": "sum_v_5us", "type": "float64"},
+        {"name": "max_v_20us", "view": "sums", "feature": "max_v_20us", "type": "float64"},
+    ]
+    nodes = read["logical"]["nodes"]
+    kinds = {node["id"]: node["kind"] for node in nodes}
+    join = next(node for node in nodes if node["kind"] == "AsofJoin")
+    assert [kinds[child] for child in join["inputs"]] == ["NumberRows", "Project"]
+    assert {"name": "v", "type": "float64"} in join["columns"]
+    assert join["fields"]["keys"] == [["k", "k"]]
+    assert join["fields"]["picks"][0]["interval"]["text"] == "[t-20us, t]"
+    windowed = next(node for node in nodes if node["kind"] == "WindowAggregate")
+    called = [(each["function"], each["operand"]) for each in windowed["fields"]["aggregates"]]
+    assert called == [("sum", "v"), ("max", "v")]
+    filtered = next(node for node in nodes if node["kind"] == "Filter")
+    assert filtered["fields"] == {"predicate": "v > 1.0"}
+
+
+def test_the_nodes_of_a_document_come_after_their_inputs() -> None:
+    read = job(latest(), windows()).explain(format="json").to_dict()
+    for section in ("dag", "logical", "optimized", "physical"):
+        seen: set[int] = set()
+        for node in read[section]["nodes"]:
+            assert set(node["inputs"]) <= seen
+            assert node["id"] not in seen
+            seen.add(node["id"])
+        assert set(read[section]["outputs"]) <= seen
+
+
+def test_one_node_has_one_id_in_all_plans_of_a_document() -> None:
+    read = job(latest(), windows()).explain(format="json").to_dict()
+    texts: dict[int, set[str]] = {}
+    steps = [step[part] for step in read["rules"] for part in ("before", "after")]
+    for node in [*(node for plan in ("logical", "optimized", "physical") for node in read[plan]["nodes"]), *steps]:
+        texts.setdefault(node["id"], set()).add(node["text"])
+    assert all(len(said) == 1 for said in texts.values())
+    logical, optimized = ({node["id"] for node in read[plan]["nodes"]} for plan in ("logical", "optimized"))
+    assert logical & optimized
+    assert any(step["before"]["id"] in logical for step in read["rules"])
+    assert any(step["after"]["id"] in optimized for step in read["rules"])
+
+
+def test_a_document_is_json_for_values_that_json_has_no_form_of() -> None:
+    view = latest(filter="v < cast('inf' as double)", columns={"n": "cast('nan' as double)", "d": "date '2024-02-03'"})
+    read = json.loads(str(job(view).explain(format="json")), parse_constant=pytest.fail)
+    assert any(node["kind"] == "Filter" for node in read["logical"]["nodes"])
+
+
+def test_the_repr_of_an_explanation_is_its_text() -> None:
+    explanation = job(latest()).explain("physical")
+    assert repr(explanation) == str(explanation)
+    assert repr(explanation).startswith("Query   1 view")
 
 
 def rules(text: str) -> list[str]:
@@ -133,7 +205,12 @@ def test_the_physical_plan_names_the_chosen_forms() -> None:
 
 def test_the_sql_is_that_of_the_run() -> None:
     explanation = job(latest(), windows()).explain("sql").to_dict()
-    assert [statement["name"] for statement in explanation["sql"]] == ["spine_rows", "last", "sums", "training_set"]
+    assert [statement["name"] for statement in explanation["statements"]] == [
+        "spine_rows",
+        "last",
+        "sums",
+        "training_set",
+    ]
 
 
 def test_explain_without_analyze_runs_nothing() -> None:
