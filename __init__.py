@@ -62,6 +62,7 @@ if TYPE_CHECKING:
     from .runtime.explain import Analysis, Coverage, Explanation
     from .runtime.job import RetrievalJob
     from .runtime.metrics import StatementMetrics
+    from .runtime.online import OnlineResponse
     from .runtime.rows import EngineRows, EntityRows, RowsEngine
     from .runtime.session import SqlConnection
     from .runtime.sinks.online import OnlineStore, StoredView
@@ -70,7 +71,7 @@ if TYPE_CHECKING:
     from .runtime.sources.files import FileSource
     from .runtime.sources.query import QuerySource
     from .runtime.sources.table import TableSource
-    from .runtime.store import FeatureStore, OnlineResponse
+    from .runtime.store import FeatureStore
 
 __version__ = "0.1.0"
 
@@ -94,6 +95,7 @@ _HOMES = {
     "runtime.explain": "Analysis Coverage Explanation",
     "runtime.job": "RetrievalJob",
     "runtime.metrics": "StatementMetrics",
+    "runtime.online": "OnlineResponse",
     "runtime.rows": "EngineRows EntityRows RowsEngine",
     "runtime.session": "SqlConnection",
     "runtime.sinks.online": "OnlineStore StoredView",
@@ -102,7 +104,7 @@ _HOMES = {
     "runtime.sources.files": "FileSource",
     "runtime.sources.query": "QuerySource",
     "runtime.sources.table": "TableSource",
-    "runtime.store": "FeatureStore OnlineResponse",
+    "runtime.store": "FeatureStore",
 }
 _HOME = {name: module for module, names in _HOMES.items() for name in names.split()}
 __all__ = [

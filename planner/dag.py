@@ -86,11 +86,13 @@ class OnlineWriter(Protocol):
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
+        definition: Mapping[str, str],
         allow_rollback: bool,
     ) -> int:
         """Replace a view's rows in one transaction; returns how many keys were written.
 
-        ``key_families`` are the key columns, and what each compares as: "integer", "instant", "string", …
+        ``key_families`` are the key columns, and what each compares as: "integer", "instant", "string", …;
+        ``definition`` is what the rows are the answers of.
         """
         ...
 

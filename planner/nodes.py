@@ -7,10 +7,12 @@ from typing import TYPE_CHECKING
 
 from .dag import DAGNode, DAGValue, ExecutionContext, RelationalNode
 from .durations import format_instant
-from .errors import StoreError
+from .errors import HithertoError, StoreError
 from .expr.aggregates import AGGREGATES
 from .expr.functions import call, coerce
 from .expr.nodes import Column, Expr
+from .features.definitions import FeatureView
+from .features.fingerprint import declared
 from .features.resolver import JoinKey, OutputFeature, ResolvedView
 from .features.tasks import Names, key_expression
 from .ir.intervals import latest_interval, window_interval
@@ -277,25 +279,34 @@ class JoinNode(RelationalNode):
 
 
 class WriteNode(DAGNode):
-    """Writes a view's answers to the online store, in one transaction."""
+    """Writes a view's answers to the online store, in one transaction, with the definition that they are of."""
 
     def __init__(
-        self, view: str, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
+        self, view: FeatureView, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
     ) -> None:
-        super().__init__(f"write_{view}", answers)
-        self.view = view
+        super().__init__(f"write_{view.name}", answers)
+        self.view = view.name
+        self.definition = declared(view)
         self.keys = keys
         self.row = row
         self.end = end
         self.allow_rollback = rollback
 
     def execute(self, context: ExecutionContext) -> DAGValue:
-        if context.online_store is None:
+        store = context.online_store
+        if store is None:
             raise StoreError("materialize needs an online store: FeatureStore(views, online_store=…)")
-        answers = context.outputs[self.inputs[0].fingerprint]
-        reader = answers.to_reader(order_by=self.row)
-        store, rollback = context.online_store, self.allow_rollback
-        return WrittenRows(store.write(self.view, self.keys, reader, self.end, allow_rollback=rollback))
+        reader = context.outputs[self.inputs[0].fingerprint].to_reader(order_by=self.row)
+        try:
+            count = store.write(
+                self.view, self.keys, reader, self.end, definition=self.definition, allow_rollback=self.allow_rollback
+            )
+        except HithertoError:
+            raise
+        except Exception as error:  # Of whatever class: a store may come from outside.
+            what = f"{type(store).__name__} failed with {type(error).__name__}: {error}"
+            raise StoreError(f"feature view {self.view!r}: {what}") from error
+        return WrittenRows(count)
 
     def describe(self) -> str:
         return f"WriteNode {self.view} as of {format_instant(self.end)}"

@@ -5,13 +5,14 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING, ClassVar, Literal
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.append import Append
 from ..planner.compiler import CompiledPlan, compile_plan
 from ..planner.dag import ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
+from ..planner.durations import format_instant
 from ..planner.errors import (
     DefinitionError,
     EngineError,
@@ -49,13 +50,22 @@ class ViewResult:
     rows: int = 0
     error: HithertoError | None = None
 
+    def __str__(self) -> str:
+        if self.error is not None:
+            return f"{self.status}, {type(self.error).__name__}: {str(self.error).splitlines()[0]}"
+        return f"{self.status}, {self.rows:,} key{'s' * (self.rows != 1)}"
 
-@dataclass(frozen=True)
+
+@dataclass(frozen=True, repr=False)
 class MaterializationJob:
-    """The outcome of a materialization, view by view."""
+    """The outcome of a materialization, view by view; ``end`` is in microseconds since 1970, UTC."""
 
     end: int
     views: dict[str, ViewResult]
+
+    def __repr__(self) -> str:
+        results = (f"{name}: {result}" for name, result in self.views.items())
+        return f"MaterializationJob(end={format_instant(self.end)}, {'; '.join(results) or 'no view'})"
 
 
 class ComputeEngine(ABC):
@@ -164,15 +174,20 @@ class SqlComputeEngine(ComputeEngine):
 
     def materialize(self, task: MaterializationTask, online_store: OnlineWriter) -> MaterializationJob:
         results: dict[str, ViewResult] = {}
-        for view, output in zip(task.views, self.plan(task).outputs, strict=True):
-            with self.session(task.options, task.statistics, online_store=online_store) as context:
-                try:
+        for view in task.views:
+            try:
+                (output,) = self.plan(replace(task, views=(view,))).outputs
+                with self.session(task.options, task.statistics, online_store=online_store) as context:
                     (value,) = ExecutionPlan(output).optimized(context).execute(context)
-                except HithertoError as error:
-                    results[view.name] = ViewResult("failed", error=error)
-                else:
-                    rows = value.count if isinstance(value, WrittenRows) else 0
-                    results[view.name] = ViewResult("done", rows)
+            except HithertoError as error:
+                results[view.name] = ViewResult("failed", error=error)
+            except Exception as error:  # Of whatever class: nodes and engines may come from outside.
+                failure = EngineError(f"feature view {view.name!r}: {type(error).__name__}: {error}", view=view.name)
+                failure.__cause__ = error
+                results[view.name] = ViewResult("failed", error=failure)
+            else:
+                rows = value.count if isinstance(value, WrittenRows) else 0
+                results[view.name] = ViewResult("done", rows)
         return MaterializationJob(task.end, results)
 
     def compile(self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> CompiledPlan:

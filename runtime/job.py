@@ -72,7 +72,7 @@ class RetrievalJob:
         the year 9999, and lists and structs in which an integer is missing, of Arrow's (``pd.ArrowDtype``). Everything
         else has pandas' usual type. Needs pandas.
         """
-        _require("pandas")
+        require("pandas")
         answer = self.to_arrow()
         if self._rows.frame is None:
             return to_frame(answer)
@@ -81,7 +81,7 @@ class RetrievalJob:
 
     def to_polars(self) -> pl.DataFrame:
         """The answer as a Polars DataFrame. Needs Polars."""
-        _require("polars")
+        require("polars")
         import polars as pl
 
         frame = pl.from_arrow(self.to_arrow())
@@ -282,7 +282,8 @@ def _umask() -> int:
     return mask
 
 
-def _require(package: str) -> None:
+def require(package: str) -> None:
+    """Raise an UnsupportedError that says how to install a package, where it is not there."""
     from importlib.util import find_spec
 
     if find_spec(package) is None:

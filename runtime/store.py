@@ -9,48 +9,32 @@ from types import MappingProxyType
 from typing import Any
 
 from ..planner.calls import checked_call
-from ..planner.durations import Duration, parse_instant, to_datetime
+from ..planner.durations import Duration, parse_instant
 from ..planner.errors import (
     DefinitionError,
     HithertoError,
     Problems,
-    SpineError,
     StoreError,
-    UnknownColumnError,
     shown,
     unknown_name,
 )
 from ..planner.features.checks import check_column, check_duration, check_flag, check_list
 from ..planner.features.definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
 from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.features.selection import FeatureResolver, FeatureUse, default_name, resolve_features
+from ..planner.features.selection import FeatureResolver, FeatureUse, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
 from ..planner.ir.logical import Table
 from ..planner.ir.physical import RangeMax
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, free_name
-from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine
+from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
 from .job import RetrievalJob
+from .online import OnlineResponse, read_online
 from .rows import EntityRows
 from .session import RESERVED_NAMES
-from .sinks.online import OnlineStore, check_key, encode_key
+from .sinks.online import OnlineStore
 from .spine import Spine
-
-
-class OnlineResponse:
-    """Features of entity rows, read from an online store. ``as_of`` tells how current each view is."""
-
-    def __init__(self, columns: dict[str, list[Any]], as_of: dict[str, datetime]) -> None:
-        self._columns = columns
-        self.as_of = as_of
-
-    def to_dict(self) -> dict[str, list[Any]]:
-        """Column names and their values in the order of the entity rows, keys first."""
-        return {name: list(values) for name, values in self._columns.items()}
-
-    def __repr__(self) -> str:
-        return f"OnlineResponse({', '.join(self._columns)})"
 
 
 class FeatureStore:
@@ -201,8 +185,10 @@ class FeatureStore:
     ) -> MaterializationJob:
         """Fill the online store with what a retrieval at ``end`` answers for every known key, view by view.
 
-        Each view is written in one transaction. A view that is stored as of a later ``end`` is refused, unless
-        ``allow_rollback``. The first error is raised after all views were tried; a note on it says what became of each.
+        Each view is written in one transaction, with its definition: what was stored under another one is replaced. A
+        view that is stored as of a later ``end`` is refused, unless ``allow_rollback``. A view that fails, whatever the
+        reason, leaves the others filled: the first error is raised after all views were tried, and notes on it say what
+        became of each.
         """
         store = self._store("materialize")
         problems = Problems()
@@ -214,27 +200,46 @@ class FeatureStore:
         except DefinitionError as wrong:
             problems.take(wrong, "materialize: end")
         problems.raise_if_any()
-        tables = _Tables(self._engine)
-        chosen = [FeatureUse(FeatureViewProjection(view)) for view in self._base_views(views)]
-        resolved, outputs = resolve_features(chosen, tables, full_feature_names=True)
-        plain = tuple(OutputFeature(output.view, output.feature, output.name, output.type) for output in outputs)
+        base = self._base_views(views)
+        resolved, outputs, failed = self._resolved(base)
         task = MaterializationTask(
             views=resolved,
-            outputs=plain,
-            names=retrieval_names(resolved, plain, ()),
+            outputs=outputs,
+            names=retrieval_names(resolved, outputs, ()),
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
             statistics=Statistics() if self._options.statistics == "off" else Statistics((at, at), rows_per_key=1),
             end=at,
             allow_rollback=allow_rollback,
         )
-        job = self._engine.materialize(task, store)
-        failed = {name: result.error for name, result in job.views.items() if result.error is not None}
-        for error in failed.values():
-            for name, result in job.views.items():
-                error.add_note(f"materialize: view {name!r} {result.status}, {result.rows} keys")
-            raise error
+        results = {**failed, **self._engine.materialize(task, store).views}
+        job = MaterializationJob(at, {view.name: results[view.name] for view in base})
+        for result in job.views.values():
+            if result.error is not None:
+                for name, each in job.views.items():
+                    result.error.add_note(f"materialize: view {name!r} {each}")
+                raise result.error
         return job
+
+    def _resolved(
+        self, views: Sequence[FeatureView]
+    ) -> tuple[tuple[ResolvedView, ...], tuple[OutputFeature, ...], dict[str, ViewResult]]:
+        """The views and all of their features, each by itself, and the views that can't be resolved."""
+        tables = _Tables(self._engine)
+        resolved: list[ResolvedView] = []
+        outputs: list[OutputFeature] = []
+        failed: dict[str, ViewResult] = {}
+        for view in views:
+            try:
+                own, features = resolve_features(
+                    [FeatureUse(FeatureViewProjection(view))], tables, full_feature_names=False
+                )
+            except HithertoError as error:
+                failed[view.name] = ViewResult("failed", error=error)
+                continue
+            resolved += own
+            outputs += features
+        return tuple(resolved), tuple(outputs), failed
 
     @checked_call
     def get_online_features(
@@ -248,7 +253,9 @@ class FeatureStore:
         """The features of entity rows, from the online store alone: no source is read.
 
         ``entity_rows`` are dictionaries with the views' keys. A key that is not known reads as the empty answer, and so
-        does a view that was filled longer than ``max_age`` ago.
+        does a view that was filled for an ``end`` longer than ``max_age`` ago. Raises a SpineError where entity rows
+        can't be used, and a StoreError where a view was never stored, or under another definition than the one given
+        here; the message says what changed.
         """
         store = self._store("get_online_features")
         problems = Problems()
@@ -256,38 +263,8 @@ class FeatureStore:
         age = check_duration("get_online_features", "max_age", max_age, problems)
         problems.raise_if_any()
         chosen = self._resolver.select(features)
-        oldest = None if age is None else _now() - age
-        if isinstance(entity_rows, Mapping | str | bytes) or not isinstance(entity_rows, Sequence):
-            raise SpineError(f"entity_rows: a {type(entity_rows).__name__}; give a list of dictionaries")
-        for number, row in enumerate(entity_rows):
-            if not isinstance(row, Mapping):
-                raise SpineError(f"entity_rows: row {number} is a {type(row).__name__}; give a list of dictionaries")
-        keys = dict.fromkeys(column for use in chosen for column in _key_columns(use.projection))
-        missing = [
-            f"entity_rows: row {number} has no key {key!r}"
-            for number, row in enumerate(entity_rows)
-            for key in keys
-            if key not in row
-        ]
-        if missing:
-            raise SpineError("\n".join(missing[:10]))
-        columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
-        as_of: dict[str, datetime] = {}
-        asked: dict[str, tuple[str, str]] = {}
-        for projection, feature, alias in chosen:
-            answers, filled = _read_view(store, projection, entity_rows, oldest)
-            as_of[projection.name] = filled
-            for name in answers if feature is None else (feature,):
-                if name not in answers:
-                    what = f"feature view {projection.name!r} has no stored feature"
-                    raise UnknownColumnError(unknown_name(what, name, answers, listed_as="features"))
-                output = alias or default_name(projection.name, name, full=full_feature_names)
-                if output in columns and asked.get(output) != (projection.name, name):
-                    advice = "give one of them another name" if alias else "use full_feature_names=True"
-                    raise DefinitionError(f"two columns would be called {output!r}; {advice}")
-                asked[output] = (projection.name, name)
-                columns[output] = answers[name]
-        return OnlineResponse(columns, as_of)
+        oldest = None if age is None else parse_instant(datetime.now(UTC)) - age
+        return read_online(store, chosen, entity_rows, full_feature_names=full_feature_names, oldest=oldest)
 
     def _store(self, what: str) -> OnlineStore:
         if self._online_store is None:
@@ -339,36 +316,9 @@ class _Tables:
         return self._by_identity[identity]
 
 
-def _key_columns(projection: FeatureViewProjection) -> list[str]:
-    return [projection.join_key_map.get(key, key) for key in projection.view.join_keys]
-
-
-def _read_view(
-    store: OnlineStore,
-    projection: FeatureViewProjection,
-    entity_rows: Sequence[Mapping[str, Any]],
-    oldest: int | None,
-) -> tuple[dict[str, list[Any]], datetime]:
-    """The stored features of one view for every entity row, and when it was filled."""
-    view, columns = projection.view.name, _key_columns(projection)
-    keys = [encode_key([row[column] for column in columns]) for row in entity_rows]
-    stored, known = store.read(view, list(dict.fromkeys(keys)))
-    for row in entity_rows:
-        for column, family in zip(columns, stored.keys.values(), strict=True):
-            check_key(column, row[column], family)
-    is_fresh = oldest is None or stored.as_of >= oldest
-    rows = [known.get(key, stored.empty) if is_fresh else stored.empty for key in keys]
-    names = [name.removeprefix(f"{view}__") for name in stored.features]
-    return {name: [row[index] for row in rows] for index, name in enumerate(names)}, to_datetime(stored.as_of)
-
-
 def _check_part(role: str, given: object, kind: type) -> None:
     if given is not None and not isinstance(given, kind):
         raise DefinitionError(f"FeatureStore: {role} is {shown(given)}; give one of hitherto's {kind.__name__}s")
-
-
-def _now() -> int:
-    return parse_instant(datetime.now(UTC))
 
 
 def _local_engine() -> ComputeEngine:

@@ -124,7 +124,7 @@ class FeatureBuilder:
         keys = {spine.keys[key]: key.family for key in self.view.keys}
         names = tuple(name for name, _ in self.columns)
         answers = JoinNode((*keys, *names), task.names.row, spine, self.build_view(events, spine))
-        return WriteNode(self.view.name, keys, task.names.row, task.end, task.allow_rollback, answers)
+        return WriteNode(self.view.view, keys, task.names.row, task.end, task.allow_rollback, answers)
 
     def _name(self, feature: str) -> str:
         """The column of a feature: its first name in the answer, or an unused one where it is not asked for."""

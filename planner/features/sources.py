@@ -144,3 +144,10 @@ class Source(Definition, ABC):
     @abstractmethod
     def identity(self) -> Hashable:
         """What makes two sources read the same data; sources of one identity share their scans."""
+
+    def declared(self) -> Mapping[str, str | None]:
+        """What of this kind of source is part of a view's definition, as a query's text is; not where the data is.
+
+        What is stored of a view is not read any more where it changes.
+        """
+        return {}

@@ -1,34 +1,33 @@
-"""The interface of online stores, and the typed form in which they keep keys and values."""
+"""The interface of online stores, and what their rows are made of."""
 
 from __future__ import annotations
 
-import base64
-import json
 from abc import ABC, abstractmethod
-from collections.abc import Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from datetime import date
-from decimal import Context, Decimal
-from typing import TYPE_CHECKING, Any
-from zoneinfo import ZoneInfo
+from decimal import Decimal
+from typing import Any, cast
 
-from ...planner.durations import parse_instant, to_datetime
-from ...planner.errors import SpineError, shown
-from ...planner.types import is_text
+import pyarrow as pa
+import pyarrow.compute as pc
 
-if TYPE_CHECKING:
-    import pyarrow as pa
+from ...planner.errors import SpineError, StoreError, shown
+from ...planner.types import Schema, is_text
+from ..arrow import arrow_type, data_type, planner_schema
+from .encoding import can_be_stored, encode_keys, encode_rows
 
 
 @dataclass(frozen=True)
 class StoredView:
-    """What a store knows of a view: its keys with what they compare as, its features with their Arrow types as text,
-    and the empty answer.
+    """What a store knows of a view: the time it was filled for, the definition it was filled under, its keys with what
+    they compare as, its features with their types, and the empty answer.
     """
 
     as_of: int
+    definition: Mapping[str, str]
     keys: Mapping[str, str]
-    features: Mapping[str, str]
+    features: Schema
     empty: tuple[Any, ...]
 
 
@@ -43,24 +42,66 @@ class OnlineStore(ABC):
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
+        definition: Mapping[str, str],
         allow_rollback: bool,
     ) -> int:
         """Replace a view's rows by the batches' in one transaction; returns how many keys were written.
 
-        ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …).
-        The row whose keys are all null is the empty answer; so is the only row of a view without keys. Raises a
+        ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …);
+        the other columns are features under their own names. The row whose keys are all null is the empty answer; so is
+        the only row of a view without keys. ``definition`` is kept with the rows, for ``read`` to give back. Raises a
         StoreError, and changes nothing, where the view is stored as of a later time, unless ``allow_rollback``.
         """
 
     @abstractmethod
-    def read(self, view: str, keys: Sequence[str]) -> tuple[StoredView, dict[str, tuple[Any, ...]]]:
-        """What is stored of a view and the features of the encoded keys that are known, both of one moment.
+    def read(self, view: str, keys: Sequence[bytes]) -> tuple[StoredView, dict[bytes, tuple[Any, ...]]]:
+        """What is stored of a view and the features of the keys that are known, both of one moment.
 
-        Raises a StoreError where the view was never materialized.
+        ``keys`` are as ``encode_key`` gives them. Raises a StoreError where the view was never materialized.
         """
 
 
-_LIST = "list<item: "
+_ROWS_AT_ONCE = 100_000
+_BYTES_AT_ONCE = 64_000_000
+
+
+def stored_features(schema: pa.Schema, keys: Collection[str]) -> Schema:
+    """The features of batches to be stored. Raises a StoreError for a type that has no stored form."""
+    features = Schema(field for field in planner_schema(schema) if field.name not in keys)
+    for feature in features:
+        if not can_be_stored(feature.type):
+            raise StoreError(f"feature {feature.name!r} is {feature.type}, which an online store does not hold")
+    return features
+
+
+def encoded(batches: pa.RecordBatchReader, keys: Collection[str]) -> Iterator[tuple[pa.Array[Any], pa.Array[Any]]]:
+    """Keys and rows as bytes, in parts of limited size, each in the order of its keys; a null key comes last."""
+    for batch in batches:
+        plain = [_plain(column) for column in batch.columns]
+        pairs = list(zip(batch.schema.names, plain, strict=True))
+        for start, count in _parts(batch, 0, batch.num_rows):
+            parts = {name: column.slice(start, count) for name, column in pairs}
+            texts = encode_keys([parts[name] for name in keys], count)
+            rows = encode_rows([column for name, column in parts.items() if name not in keys], count)
+            order = pc.sort_indices(texts)
+            yield texts.take(order), rows.take(order)
+
+
+def _parts(batch: pa.RecordBatch, start: int, count: int) -> Iterator[tuple[int, int]]:
+    """Where the parts of a batch begin, and how many rows each has."""
+    if count > 1 and (count > _ROWS_AT_ONCE or batch.slice(start, count).nbytes > _BYTES_AT_ONCE):
+        yield from _parts(batch, start, count // 2)
+        yield from _parts(batch, start + count // 2, count - count // 2)
+    elif count:
+        yield start, count
+
+
+def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
+    """The column without a large, view or dictionary form."""
+    wanted = arrow_type(data_type(column.type))
+    return column if column.type == wanted else cast("pa.Array[Any]", column.cast(wanted))
+
+
 _KEY_TYPES: dict[str, tuple[type, ...]] = {
     "integer": (int,),
     "instant": (date,),
@@ -70,79 +111,29 @@ _KEY_TYPES: dict[str, tuple[type, ...]] = {
 }
 
 
-def check_key(column: str, value: Any, family: str) -> None:
-    """Raise a SpineError where a value cannot be a key of that family; a null is the key of nothing."""
-    plain = _plain_key(value)
-    types = _KEY_TYPES.get(family, (Decimal,))
-    is_other_bool = isinstance(plain, bool) and family != "bool"
-    if plain is not None and (not isinstance(plain, types) or is_other_bool):
-        raise SpineError(
-            f"entity_rows: key {column!r} is {shown(value)}, a {type(value).__name__}, but the view's is {family}"
-        )
-
-
-def encode_key(values: Sequence[Any]) -> str:
-    """A composite key as text: equal for equal keys, also between integer widths, zones and time units."""
-    return json.dumps([_key_part(value) for value in values], ensure_ascii=False, separators=(",", ":"))
-
-
-def _plain_key(value: Any) -> Any:
-    """A numpy scalar as Python's."""
-    return value.item() if hasattr(value, "item") and not isinstance(value, type) else value
-
-
-def _key_part(value: Any) -> Any:
-    if isinstance(value, str) and not is_text(value):
-        raise SpineError(f"entity_rows: the key {shown(value)} holds half of a surrogate pair, which is no text")
-    if value is None or isinstance(value, bool | int | str):
-        return value
-    if isinstance(value, date):
-        return parse_instant(value)
-    if isinstance(value, bytes):
-        return {"bytes": base64.b64encode(value).decode()}
-    if isinstance(value, Decimal):
-        return {"decimal": str(value.normalize(Context(prec=76)))}
-    if _plain_key(value) is not value:
-        return _key_part(_plain_key(value))
-    raise SpineError(f"entity_rows: {shown(value)} is a {type(value).__name__}, which cannot be a key")
-
-
-def encode_row(values: Sequence[Any]) -> str:
-    """A row of feature values as text, timestamps in microseconds; NaN, infinities and the sign of zero are kept."""
-    return json.dumps([_plain(value) for value in values], ensure_ascii=False, separators=(",", ":"))
-
-
-def decode_row(text: str, types: Sequence[str]) -> tuple[Any, ...]:
-    """The values of a row, as Python objects of the features' types."""
-    return tuple(_typed(value, type_) for value, type_ in zip(json.loads(text), types, strict=True))
-
-
-def _plain(value: Any) -> Any:
-    if isinstance(value, list):
-        return [_plain(item) for item in value]
-    if isinstance(value, date):
-        return value.toordinal()
-    if isinstance(value, bytes):
-        return base64.b64encode(value).decode()
-    if isinstance(value, Decimal):
-        return str(value)
-    return value
-
-
-def _typed(value: Any, type_: str) -> Any:
-    if value is None:
+def plain_key(column: str, value: Any) -> Any:
+    """A key as one of Python's own objects, None where it is null. Raises a SpineError where it can't be a key."""
+    if value is None or _is_missing(value):
         return None
-    if type_.startswith(_LIST):
-        element = type_.removeprefix(_LIST).removesuffix(">")
-        return [_typed(item, element) for item in value]
-    if type_.startswith("timestamp"):
-        moment = to_datetime(value)
-        _, _, zone = type_.removesuffix("]").partition("tz=")
-        return moment.astimezone(ZoneInfo(zone)) if zone else moment.replace(tzinfo=None)
-    if type_.startswith("date"):
-        return date.fromordinal(value)
-    if type_ == "binary":
-        return base64.b64decode(value)
-    if type_.startswith("decimal"):
-        return Decimal(value)
-    return value
+    if type(value).__name__ == "datetime64":  # numpy's, of which one in nanoseconds is a number to Python.
+        value = value.astype("datetime64[us]")
+    plain = value.item() if hasattr(value, "item") and not isinstance(value, type) else value
+    where = f"entity_rows: key {column!r} is {shown(value)}"
+    if isinstance(plain, str) and not is_text(plain):
+        raise SpineError(f"{where}, which holds half of a surrogate pair and is no text")
+    if not isinstance(plain, bool | int | str | bytes | date | Decimal):
+        raise SpineError(f"{where}, a {type(value).__name__}, which cannot be a key")
+    if isinstance(plain, Decimal) and not plain.is_finite():
+        raise SpineError(f"{where}, which cannot be a key")
+    return plain
+
+
+def _is_missing(value: Any) -> bool:
+    """Whether it is what pandas has for a value that is missing: NA, or NaT, which is a datetime."""
+    return type(value).__name__ in ("NAType", "NaTType")
+
+
+def is_key(value: Any, family: str) -> bool:
+    """Whether a plain value can be a key of that family; a null is the key of nothing."""
+    is_other_bool = isinstance(value, bool) and family != "bool"
+    return value is None or (isinstance(value, _KEY_TYPES.get(family, (Decimal,))) and not is_other_bool)

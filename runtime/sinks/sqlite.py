@@ -7,33 +7,67 @@ import os
 import sqlite3
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import closing, contextmanager
-from itertools import repeat
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import Any, NamedTuple
+
+import pyarrow as pa
 
 from ...planner.calls import checked_call
 from ...planner.durations import format_instant
 from ...planner.errors import DefinitionError, StoreError, shown
 from ...planner.types import unusable_name
-from .online import OnlineStore, StoredView, decode_row, encode_key, encode_row
+from ..arrow import arrow_type, planner_schema
+from .encoding import RowDecoder
+from .online import OnlineStore, StoredView, encoded, stored_features
 
-if TYPE_CHECKING:
-    import pyarrow as pa
-
-_TABLES = """
-CREATE TABLE IF NOT EXISTS views (view TEXT PRIMARY KEY, as_of INTEGER NOT NULL, description TEXT NOT NULL);
-CREATE TABLE IF NOT EXISTS answers (view TEXT, key TEXT, features TEXT NOT NULL, PRIMARY KEY (view, key)) WITHOUT ROWID;
+# The number of a view names the table of its answers. Each write makes a new one, so that what it replaces is not
+# changed row by row, which would write every page three times.
+_VIEWS = """
+CREATE TABLE IF NOT EXISTS hitherto_views (
+    view TEXT PRIMARY KEY, number INTEGER NOT NULL, format INTEGER NOT NULL, as_of INTEGER NOT NULL,
+    definition TEXT NOT NULL, keys TEXT NOT NULL, features BLOB NOT NULL, empty BLOB NOT NULL
+)
 """
+_FORMAT = 1
+# How version 0.1.0 kept views; its rows say nothing about their definition.
+_OLD_TABLES = {"views": "view as_of description", "answers": "view key features"}
 _KEYS_PER_QUERY = 500
 # Seconds to wait for another process that writes or reads.
 _PATIENCE = 30.0
+_READ_ONLY = "this process may not write to the file or its folder"
+_REASONS = {
+    "SQLITE_BUSY": f"another process has held it for {_PATIENCE:.0f} seconds",
+    "SQLITE_READONLY_ROLLBACK": "a process died while it wrote, and to undo what it left " + _READ_ONLY,
+    "SQLITE_IOERR_DELETE": "a process died while it wrote, and to undo what it left " + _READ_ONLY,
+    "SQLITE_READONLY": _READ_ONLY,
+    "SQLITE_READONLY_DIRECTORY": _READ_ONLY,
+    "SQLITE_READONLY_DBMOVED": "the file was moved or deleted while it was written",
+    "SQLITE_CANTOPEN": "the file cannot be opened; does its folder exist, and may this process use it?",
+    "SQLITE_NOTADB": "the file is not a SQLite database",
+    "SQLITE_FULL": "the disk is full",
+    "SQLITE_CONSTRAINT_PRIMARYKEY": "a key has two rows",
+    "SQLITE_TOOBIG": "a row is longer than SQLite keeps, 1 GB",
+}
+
+
+class _Head(NamedTuple):
+    """A view's line in the table of views, as it is stored."""
+
+    number: int
+    format: int
+    as_of: int
+    definition: str
+    keys: str
+    features: bytes
+    empty: bytes
 
 
 class SqliteOnlineStore(OnlineStore):
     """Answers by view and key in a SQLite file, which is created at the first write.
 
     A view is written in one transaction, so readers see it as it was before or as it is after, also when the writing
-    process dies. Values come back with the types of the features: NaN, time zones and 64-bit integers included.
+    process dies: whoever reads next undoes what that one left, for which the file and its folder have to be writable.
+    Values come back with the types of the features: NaN, time zones and 64-bit integers included.
     """
 
     @checked_call
@@ -49,104 +83,134 @@ class SqliteOnlineStore(OnlineStore):
         batches: pa.RecordBatchReader,
         as_of: int,
         *,
+        definition: Mapping[str, str],
         allow_rollback: bool,
     ) -> int:
-        schema = batches.schema
-        features = [field for field in schema if field.name not in key_families]
-        description: dict[str, Any] = {
-            "keys": dict(key_families),
-            "features": {field.name: str(field.type) for field in features},
-        }
-        count = 0
+        features = stored_features(batches.schema, key_families)
+        schema = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in features])
+        count, empty = 0, None
         with self._transaction() as connection:
-            self._refuse_rollback(connection, view, as_of, allow_rollback)
-            connection.execute("DELETE FROM answers WHERE view = ?", (view,))
-            for batch in batches:
-                parts = [batch.column(name).to_pylist() for name in key_families]
-                keys = zip(*parts, strict=True) if parts else repeat((), batch.num_rows)
-                columns = [_plain(batch.column(field.name)).to_pylist() for field in features]
-                rows = zip(*columns, strict=True)
-                for key, row in zip(keys, rows, strict=True):
-                    if all(part is None for part in key):
-                        description["empty"] = encode_row(row)
-                        continue
-                    connection.execute("INSERT INTO answers VALUES (?, ?, ?)", (view, encode_key(key), encode_row(row)))
-                    count += 1
-            connection.execute("INSERT OR REPLACE INTO views VALUES (?, ?, ?)", (view, as_of, json.dumps(description)))
+            before = self._head(connection, view)
+            if before is not None and before.as_of > as_of and not allow_rollback:
+                raise StoreError(
+                    f"feature view {view!r} is stored as of {format_instant(before.as_of)}, which is later than "
+                    f"{format_instant(as_of)}; allow_rollback=True overwrites it"
+                )
+            (number,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM hitherto_views").fetchone()
+            connection.execute(f"CREATE TABLE {_answers(number)} (key BLOB PRIMARY KEY, features BLOB) WITHOUT ROWID")
+            for keys, rows in encoded(batches, key_families):
+                known = len(keys) - keys.null_count
+                for row in rows.slice(known).to_pylist():
+                    if empty is not None:
+                        raise StoreError(
+                            f"feature view {view!r}: two rows have null keys, where one is the empty answer"
+                        )
+                    empty = row
+                pairs = zip(keys.slice(0, known).to_pylist(), rows.slice(0, known).to_pylist(), strict=True)
+                connection.executemany(f"INSERT INTO {_answers(number)} VALUES (?, ?)", pairs)
+                count += known
+            if empty is None:
+                raise StoreError(f"feature view {view!r}: no row has null keys, which would be the empty answer")
+            head = _Head(
+                number, _FORMAT, as_of, json.dumps(dict(definition)), json.dumps(dict(key_families)),
+                schema.serialize().to_pybytes(), empty,
+            )  # fmt: skip
+            connection.execute("INSERT OR REPLACE INTO hitherto_views VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (view, *head))
+            if before is not None:
+                connection.execute(f"DROP TABLE {_answers(before.number)}")
         return count
 
-    def read(self, view: str, keys: Sequence[str]) -> tuple[StoredView, dict[str, tuple[Any, ...]]]:
-        found: dict[str, tuple[Any, ...]] = {}
-        with self._reading() as connection:
-            stored = self._stored(connection, view)
-            types = list(stored.features.values())
-            for start in range(0, len(keys), _KEYS_PER_QUERY):
-                part = keys[start : start + _KEYS_PER_QUERY]
+    def read(self, view: str, keys: Sequence[bytes]) -> tuple[StoredView, dict[bytes, tuple[Any, ...]]]:
+        found: dict[bytes, bytes] = {}
+        with self._reading(view) as connection:
+            head = self._head(connection, view)
+            if head is None:
+                raise self._never_filled(connection, view)
+            if head.format != _FORMAT:
+                raise StoreError(f"{self._of(view)} was written by another version of hitherto: {_AGAIN}")
+            ordered = sorted(keys)  # Neighbours share pages.
+            for start in range(0, len(ordered), _KEYS_PER_QUERY):
+                part = ordered[start : start + _KEYS_PER_QUERY]
                 marks = ", ".join("?" for _ in part)
-                query = f"SELECT key, features FROM answers WHERE view = ? AND key IN ({marks})"
-                for key, features in connection.execute(query, (view, *part)):
-                    found[key] = decode_row(features, types)
-        return stored, found
+                query = f"SELECT key, features FROM {_answers(head.number)} WHERE key IN ({marks})"
+                found.update(connection.execute(query, part))
+        features = planner_schema(pa.ipc.read_schema(pa.py_buffer(head.features)))
+        try:
+            decoder = RowDecoder([field.type for field in features])
+            rows = {key: decoder.decode(row) for key, row in found.items()}
+            empty = decoder.decode(head.empty)
+        except StoreError as error:
+            raise StoreError(f"{self._of(view)}: {error}") from None
+        return StoredView(head.as_of, json.loads(head.definition), json.loads(head.keys), features, empty), rows
 
-    def _stored(self, connection: sqlite3.Connection, view: str) -> StoredView:
-        row = connection.execute("SELECT as_of, description FROM views WHERE view = ?", (view,)).fetchone()
-        if row is None:
-            raise StoreError(f"feature view {view!r} is not in {self._path}: call store.materialize(end) first")
-        description = json.loads(row[1])
-        empty = decode_row(description["empty"], list(description["features"].values()))
-        return StoredView(row[0], description["keys"], description["features"], empty)
+    def _head(self, connection: sqlite3.Connection, view: str) -> _Head | None:
+        if not _columns(connection, "hitherto_views"):
+            return None
+        row = connection.execute(f"SELECT {', '.join(_Head._fields)} FROM hitherto_views WHERE view = ?", (view,))
+        found = row.fetchone()
+        return None if found is None else _Head(*found)
 
-    def _refuse_rollback(self, connection: sqlite3.Connection, view: str, as_of: int, allow_rollback: bool) -> None:
-        row = connection.execute("SELECT as_of FROM views WHERE view = ?", (view,)).fetchone()
-        if row is not None and row[0] > as_of and not allow_rollback:
-            raise StoreError(
-                f"feature view {view!r} is stored as of {format_instant(row[0])}, which is later than "
-                f"{format_instant(as_of)}; allow_rollback=True overwrites it"
-            )
+    def _never_filled(self, connection: sqlite3.Connection, view: str) -> StoreError:
+        if _has_old_tables(connection):
+            return StoreError(f"{self._of(view)} was written by an earlier version of hitherto: {_AGAIN}")
+        return StoreError(f"feature view {view!r} is not in {self._path}: call store.materialize(end) first")
+
+    def _of(self, view: str) -> str:
+        return f"feature view {view!r} in {self._path}"
 
     @contextmanager
     def _transaction(self) -> Generator[sqlite3.Connection]:
+        """A connection whose changes are all kept at the end, or none of them after an error."""
         with (
-            self._translated(),
+            self._translated("written"),
             closing(sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)) as connection,
         ):
-            connection.executescript(_TABLES)
             connection.execute("BEGIN IMMEDIATE")
-            try:
-                yield connection
-            except BaseException:
-                connection.execute("ROLLBACK")
-                raise
+            for table in _OLD_TABLES if _has_old_tables(connection) else ():
+                connection.execute(f"DROP TABLE {table}")
+            connection.execute(_VIEWS)
+            yield connection
             connection.execute("COMMIT")
 
     @contextmanager
-    def _reading(self) -> Generator[sqlite3.Connection]:
+    def _reading(self, view: str) -> Generator[sqlite3.Connection]:
+        """A connection that sees one state. It may write, since what a dead process left is undone by who reads next;
+        where the file can't be written, SQLite opens it to read.
+        """
         if not os.path.exists(self._path):
             raise StoreError(f"the online store {self._path} does not exist yet: call store.materialize(end) first")
-        address = f"{Path(self._path).as_uri()}?mode=ro"
+        address = f"{Path(self._path).as_uri()}?mode=rw"
         with (
-            self._translated(),
+            self._translated("read"),
             closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection,
         ):
             connection.execute("BEGIN")
             yield connection
 
     @contextmanager
-    def _translated(self) -> Generator[None]:
+    def _translated(self, what: str) -> Generator[None]:
         try:
             yield
-        except (sqlite3.Error, OverflowError, ValueError) as error:
-            raise StoreError(f"the online store {self._path}: {error}") from error
+        except sqlite3.Error as error:
+            reason = _REASONS.get(getattr(error, "sqlite_errorname", ""), str(error))
+            raise StoreError(f"the online store {self._path} cannot be {what}: {reason}") from error
 
     def __repr__(self) -> str:
         return f"SqliteOnlineStore({self._path!r})"
 
 
-def _plain(column: pa.Array[Any]) -> pa.Array[Any]:
-    """Timestamps as microseconds: Python's own end at the year 9999."""
-    import pyarrow as pa
+_AGAIN = "call store.materialize(end) to fill it again"
 
-    if pa.types.is_timestamp(column.type):
-        return column.cast(pa.int64())
-    is_list = pa.types.is_list(column.type) and pa.types.is_timestamp(column.type.value_type)
-    return column.cast(pa.list_(pa.int64())) if is_list else column
+
+def _answers(number: int) -> str:
+    """The table of a view's answers."""
+    return f"hitherto_answers_{number}"
+
+
+def _columns(connection: sqlite3.Connection, table: str) -> str:
+    """The names of a table's columns; empty where there is no such table."""
+    return " ".join(row[0] for row in connection.execute("SELECT name FROM pragma_table_info(?)", (table,)))
+
+
+def _has_old_tables(connection: sqlite3.Connection) -> bool:
+    return all(_columns(connection, table) == columns for table, columns in _OLD_TABLES.items())

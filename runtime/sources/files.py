@@ -90,6 +90,10 @@ class FileSource(Source):
         """The paths and globs, the types that are given, and how the files are reached."""
         return ("files", self.paths, tuple(self.schema.items()), repr(sorted(self.storage_options.items())))
 
+    def declared(self) -> Mapping[str, str | None]:
+        """The types that are given."""
+        return {"schema": ", ".join(f"{name!r} {type_}" for name, type_ in sorted(self.schema.items())) or None}
+
     def open(self, catalog: Catalog | None = None) -> Table:
         """The files there are now, and their columns. Raises a SourceError where they can't be one table."""
         from ..arrow import planner_schema

@@ -59,6 +59,10 @@ class QuerySource(Source):
         """The text of the query."""
         return ("query", self.sql)
 
+    def declared(self) -> Mapping[str, str | None]:
+        """The text of the query."""
+        return {"query": self.sql}
+
     def open(self, catalog: Catalog | None = None) -> Table:
         """The query's columns, from the engine."""
         if catalog is None:

@@ -52,6 +52,10 @@ class TableSource(Source):
         """The name as the engine reads it."""
         return ("table", self.parts)
 
+    def declared(self) -> Mapping[str, str | None]:
+        """The table's name."""
+        return {"table": ".".join(self.parts)}
+
     def open(self, catalog: Catalog | None = None) -> Table:
         """The table's columns, from the engine. Raises a SourceError where there is no such table."""
         if catalog is None:

@@ -1,0 +1,217 @@
+"""Features read from an online store: what is asked, checked against what is stored, and the response."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from datetime import datetime
+from typing import TYPE_CHECKING, Any
+
+import pyarrow as pa
+
+from ..planner.durations import format_instant, parse_instant, to_datetime
+from ..planner.errors import DefinitionError, SpineError, StoreError, UnknownColumnError, shown, unknown_name
+from ..planner.features.definitions import FeatureView, FeatureViewProjection
+from ..planner.features.fingerprint import changes, declared
+from ..planner.features.selection import FeatureUse, default_name
+from ..planner.types import DataType, parse_type
+from .arrow import arrow_type
+from .frames import to_frame
+from .job import require
+from .sinks.encoding import encode_key
+from .sinks.online import OnlineStore, StoredView, is_key, plain_key
+
+if TYPE_CHECKING:
+    import pandas as pd
+
+_MOST_TOLD = 10
+_MOST_SHOWN = 3
+_LONGEST_SHOWN = 40
+
+
+class OnlineResponse:
+    """Features of entity rows, read from an online store. ``as_of`` tells for which instant each view was filled."""
+
+    def __init__(
+        self,
+        columns: dict[str, list[Any]],
+        keys: dict[str, tuple[list[Any], str]],
+        types: dict[str, DataType],
+        as_of: dict[str, datetime],
+    ) -> None:
+        """``keys`` are the columns that are keys, with plain values and what they compare as; ``types`` the others'."""
+        self._columns = columns
+        self._keys = keys
+        self._types = types
+        self.as_of = as_of
+
+    def to_dict(self) -> dict[str, list[Any]]:
+        """Column names and their values in the order of the entity rows, keys first, as they were given."""
+        return {name: list(values) for name, values in self._columns.items()}
+
+    def to_arrow(self) -> pa.Table:
+        """The same as an Arrow table: features with their types, integer keys as int64, instants in UTC.
+
+        Raises a SpineError where a key is an integer beyond 64 bits.
+        """
+        keys = {name: _key_array(name, values, family) for name, (values, family) in self._keys.items()}
+        features = {name: pa.array(self._columns[name], arrow_type(type_)) for name, type_ in self._types.items()}
+        return pa.table(keys | features)
+
+    def to_df(self) -> pd.DataFrame:
+        """The same as a pandas DataFrame. Needs pandas."""
+        require("pandas")
+        return to_frame(self.to_arrow())
+
+    def __repr__(self) -> str:
+        count = len(next(iter(self._columns.values()), []))
+        columns = ", ".join(f"{name}={_shortened(values)}" for name, values in self._columns.items())
+        filled = ", ".join(f"{view} as of {_moment(moment)}" for view, moment in self.as_of.items())
+        return f"OnlineResponse({count:,} row{'s' * (count != 1)}: {columns}; {filled})"
+
+
+def _moment(moment: datetime) -> str:
+    return format_instant(parse_instant(moment))
+
+
+def _shortened(values: Sequence[Any]) -> str:
+    """The first values of a column."""
+    shown = [repr(value) for value in values[:_MOST_SHOWN]]
+    cut = [text if len(text) <= _LONGEST_SHOWN else f"{text[:_LONGEST_SHOWN]}…" for text in shown]
+    return f"[{', '.join([*cut, '…'] if len(values) > _MOST_SHOWN else cut)}]"
+
+
+@dataclass(frozen=True)
+class _Answers:
+    """One use of a view: what is stored of it, and the stored row of every entity row."""
+
+    stored: StoredView
+    rows: list[tuple[Any, ...]]
+
+
+def read_online(
+    store: OnlineStore,
+    chosen: Sequence[FeatureUse],
+    entity_rows: Sequence[Mapping[str, Any]],
+    *,
+    full_feature_names: bool,
+    oldest: int | None,
+) -> OnlineResponse:
+    """The features of every entity row. Each use of a view is read once, so all of its features are of one moment.
+
+    Raises a SpineError for entity rows that can't be used, before anything is read, and for keys of other types than
+    those stored; a StoreError where a view is not stored, or was stored under another definition.
+    """
+    _check_rows(entity_rows)
+    uses = {use.projection.name: use.projection for use in chosen}
+    keys = _plain_keys(entity_rows, dict.fromkeys(key for use in uses.values() for key in _key_columns(use)))
+    answers = {name: _read_view(store, use, keys, len(entity_rows), oldest) for name, use in uses.items()}
+    columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
+    families = {
+        column: (keys[column], family)
+        for name, use in uses.items()
+        for column, family in zip(_key_columns(use), answers[name].stored.keys.values(), strict=True)
+    }
+    types: dict[str, DataType] = {}
+    asked: dict[str, tuple[str, str]] = {}
+    for projection, feature, alias in chosen:
+        known, offered = answers[projection.name], _features(projection.view, answers[projection.name].stored)
+        for name in offered if feature is None else (feature,):
+            if name not in offered:
+                what = f"feature view {projection.name!r} has no stored feature"
+                raise UnknownColumnError(unknown_name(what, name, offered, listed_as="features"))
+            output = alias or default_name(projection.name, name, full=full_feature_names)
+            if output in columns and asked.get(output) != (projection.name, name):
+                advice = "give one of them another name" if alias else "use full_feature_names=True"
+                raise DefinitionError(f"two columns would be called {output!r}; {advice}")
+            asked[output] = (projection.name, name)
+            types[output] = known.stored.features[name]
+            place = known.stored.features.names.index(name)
+            columns[output] = [row[place] for row in known.rows]
+    as_of = {name: to_datetime(known.stored.as_of) for name, known in answers.items()}
+    return OnlineResponse(columns, {key: families[key] for key in keys}, types, as_of)
+
+
+def _check_rows(entity_rows: Sequence[Mapping[str, Any]]) -> None:
+    if isinstance(entity_rows, Mapping | str | bytes) or not isinstance(entity_rows, Sequence):
+        way = {"DataFrame": "df.to_dict('records')", "Table": "table.to_pylist()", "RecordBatch": "batch.to_pylist()"}
+        kind = type(entity_rows).__name__
+        hint = f", as {way[kind]} makes" if kind in way else ""
+        raise SpineError(f"entity_rows: a {kind}; give a list of dictionaries{hint}")
+    for number, row in enumerate(entity_rows):
+        if not isinstance(row, Mapping):
+            raise SpineError(f"entity_rows: row {number} is a {type(row).__name__}; give a list of dictionaries")
+
+
+def _plain_keys(entity_rows: Sequence[Mapping[str, Any]], columns: Mapping[str, None]) -> dict[str, list[Any]]:
+    """The values of the key columns, as Python's own objects."""
+    missing = [
+        f"entity_rows: row {number} has no key {column!r}"
+        for number, row in enumerate(entity_rows)
+        for column in columns
+        if column not in row
+    ]
+    _raise_told(missing)
+    return {column: [plain_key(column, row[column]) for row in entity_rows] for column in columns}
+
+
+def _raise_told(problems: list[str]) -> None:
+    """Raise the first problems as one error, where there are any."""
+    if problems:
+        more = len(problems) - _MOST_TOLD
+        raise SpineError("\n".join([*problems[:_MOST_TOLD], *([f"and {more:,} more"] if more > 0 else [])]))
+
+
+def _key_columns(projection: FeatureViewProjection) -> list[str]:
+    return [projection.join_key_map.get(key, key) for key in projection.view.join_keys]
+
+
+def _read_view(
+    store: OnlineStore, use: FeatureViewProjection, keys: Mapping[str, list[Any]], count: int, oldest: int | None
+) -> _Answers:
+    columns = _key_columns(use)
+    parts = zip(*(keys[column] for column in columns), strict=True) if columns else [()] * count
+    texts = [encode_key(part) for part in parts]
+    stored, known = store.read(use.view.name, [text for text in dict.fromkeys(texts) if text is not None])
+    _check_definition(use.view, stored)
+    for column, family in zip(columns, stored.keys.values(), strict=True):
+        wrong = dict.fromkeys(
+            f"entity_rows: key {column!r} is {shown(value)}, a {type(value).__name__}, but the view's is {family}"
+            for value in keys[column]
+            if not is_key(value, family)
+        )
+        _raise_told(list(wrong))
+    if oldest is not None and stored.as_of < oldest:
+        return _Answers(stored, [stored.empty] * count)
+    return _Answers(stored, [stored.empty if text is None else known.get(text, stored.empty) for text in texts])
+
+
+def _check_definition(view: FeatureView, stored: StoredView) -> None:
+    """Raise a StoreError that says what changed since the view was stored."""
+    changed = changes(stored.definition, declared(view))
+    if changed:
+        lines = "\n".join(f"  {line}" for line in changed)
+        raise StoreError(
+            f"feature view {view.name!r} is stored under another definition, as of {format_instant(stored.as_of)}\n"
+            f"{lines}\n  call store.materialize(end) to replace it; if it is another view, give it another name"
+        )
+
+
+def _features(view: FeatureView, stored: StoredView) -> list[str]:
+    """The stored features in the order in which they are declared."""
+    declared_order = [*(item.name for item in view.aggregations), *view.post_aggregation]
+    return declared_order or list(stored.features.names)
+
+
+def _key_array(column: str, values: Sequence[Any], family: str) -> pa.Array[Any]:
+    try:
+        match family:
+            case "integer":
+                return pa.array(values, pa.int64())
+            case "instant":
+                micros = [None if value is None else parse_instant(value) for value in values]
+                return pa.array(micros, pa.timestamp("us", "UTC"))
+            case _:
+                return pa.array(values, arrow_type(parse_type(family)))
+    except (pa.ArrowException, OverflowError) as error:
+        raise SpineError(f"entity_rows: key {column!r} has no Arrow form: {error}") from None
