@@ -19,6 +19,7 @@ if TYPE_CHECKING:
         OnlineWriter,
         RelationalEngine,
         RelationalNode,
+        Statement,
     )
     from .planner.errors import (
         DefinitionError,
@@ -77,7 +78,7 @@ __version__ = "0.1.0"
 
 _HOMES = {
     "planner.dag": "DAGNode DAGValue EngineValue ExecutionContext ExecutionObserver ExecutionPlan OnlineWriter "
-    "RelationalEngine RelationalNode",
+    "RelationalEngine RelationalNode Statement",
     "planner.errors": "DefinitionError EngineError HithertoError PlanTypeError SourceError SpineError StoreError "
     "UnknownColumnError UnsupportedError",
     "planner.features.builder": "FeatureBuilder",
@@ -168,6 +169,7 @@ __all__ = [
     "SqlComputeEngine",
     "SqlConnection",
     "SqliteOnlineStore",
+    "Statement",
     "StatementMetrics",
     "Statistics",
     "StoreError",

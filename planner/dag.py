@@ -97,11 +97,23 @@ class OnlineWriter(Protocol):
         ...
 
 
+@dataclass(frozen=True)
+class Statement:
+    """One statement of an execution: what it fills or gives, the views that are answered in it, and its SQL."""
+
+    name: str
+    views: tuple[str, ...]
+    sql: str
+
+
 class ExecutionObserver:
     """Told what an execution does; the base class ignores it all."""
 
-    def statement(self, name: str, sql: str, seconds: float) -> None:
-        """A statement was run."""
+    def started(self, statement: Statement) -> None:
+        """A statement begins to run."""
+
+    def finished(self, statement: Statement, seconds: float) -> None:
+        """A statement was run; that of a result, when its last row was read."""
 
     def table(self, name: str, relation: Relation) -> None:
         """A temporary table was filled and can still be read."""

@@ -35,6 +35,7 @@ from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .arrow import planner_schema
+from .events import running
 from .rows import EntityRows
 from .session import RESERVED_NAMES, SqlConnection, SqlSession, shortened
 
@@ -215,7 +216,8 @@ class SqlComputeEngine(ComputeEngine):
             raise SpineError(str(error)) from None
         connection = self.connect()
         try:
-            return connection.read(query).read_all()
+            with running("entity rows", None, query, ExecutionObserver()):
+                return connection.read(query).read_all()
         except EngineError as error:
             said = shortened(error) + self.hint(error)
             raise SpineError(f"entity rows: {self.description} cannot run the query: {said}") from None

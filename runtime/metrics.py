@@ -6,7 +6,7 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..planner.dag import ExecutionObserver
+from ..planner.dag import ExecutionObserver, Statement
 from ..planner.ir.logical import Relation
 
 
@@ -27,9 +27,9 @@ class MetricsObserver(ExecutionObserver):
     statements: list[StatementMetrics] = field(default_factory=list[StatementMetrics])
     _seconds: dict[str, float] = field(default_factory=dict[str, float])
 
-    def statement(self, name: str, sql: str, seconds: float) -> None:
+    def finished(self, statement: Statement, seconds: float) -> None:
         """Note the time; the rows follow when the table is there."""
-        self._seconds[name] = seconds
+        self._seconds[statement.name] = seconds
 
     def table(self, name: str, relation: Relation) -> None:
         """Count the rows, outside the time that was measured."""

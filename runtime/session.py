@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import time
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
 from typing import TYPE_CHECKING
 
 from ..planner.compiler import lower_alone, lower_plan
-from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionPlan
+from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObserver, ExecutionPlan
 from ..planner.errors import EngineError
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.logical import (
@@ -28,6 +27,7 @@ from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, free_name
 from .arrow import narrowed, planned_reader
+from .events import reading, running
 from .explain import Explanation, Query, script
 
 if TYPE_CHECKING:
@@ -120,10 +120,8 @@ class SqlSession:
         query = self._compiler.compile(relation)
         statement = self._compiler.to_text(self._compiler.create_table(name, query, is_lazy=self._is_lazy))
         self.register_data(relation)
-        started = time.perf_counter()
-        with located(name, relation, statement):
+        with running(name, relation, statement, context.observer), located(name, relation, statement):
             self.connection.execute(statement)
-        context.observer.statement(name, statement, time.perf_counter() - started)
         context.observer.table(name, relation)
         table = Table(f"{name} {relation.fingerprint}", relation.schema, EngineTable(name), name=name)
         return SqlValue(self, Scan(table, relation.schema.names), table=name)
@@ -139,7 +137,7 @@ class SqlSession:
     def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """The relation itself; it is run when its value is read."""
         self.register_data(relation)
-        return SqlValue(self, relation)
+        return SqlValue(self, relation, result=(name, context.observer))
 
     def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
         """Register the value's rows under the name."""
@@ -174,15 +172,24 @@ class SqlSession:
         """The query of a relation whose data is registered."""
         return self._compiler.to_text(self._compiler.compile(relation))
 
-    def read(self, relation: Relation, order_by: str | None = None) -> pa.RecordBatchReader:
-        """Run a relation and give its batches; with ``order_by``, in that column's order and without the column."""
+    def read(
+        self, relation: Relation, order_by: str | None = None, result: tuple[str, ExecutionObserver] | None = None
+    ) -> pa.RecordBatchReader:
+        """Run a relation and give its batches; with ``order_by``, in that column's order and without the column.
+
+        A ``result``, with its name and who observes it, has run when its last batch was read.
+        """
         sorts = self._engine.sorts_results
         statement = self._compiler.to_text(self._compiler.compile(relation, order_by if sorts else None))
-        with located("the result", relation, statement):
-            reader = self.connection.read(statement)
-            if order_by is None or sorts:
-                return reader
-            return reader.read_all().sort_by(order_by).drop_columns(order_by).to_reader()
+
+        def run() -> pa.RecordBatchReader:
+            with located("the result", relation, statement):
+                reader = self.connection.read(statement)
+                if order_by is None or sorts:
+                    return reader
+                return reader.read_all().sort_by(order_by).drop_columns(order_by).to_reader()
+
+        return run() if result is None else reading(result[0], relation, statement, result[1], run)
 
     def count_rows(self, relation: Relation) -> dict[str, int]:
         """The rows of every CTE of a relation's statement, and of the statement itself, by name."""
@@ -200,17 +207,24 @@ class SqlSession:
 class SqlValue(EngineValue):
     """Rows in the engine: a temporary table, dropped when the value is closed, or a query that runs when read."""
 
-    def __init__(self, session: SqlSession, relation: Relation, table: str | None = None) -> None:
+    def __init__(
+        self,
+        session: SqlSession,
+        relation: Relation,
+        table: str | None = None,
+        result: tuple[str, ExecutionObserver] | None = None,
+    ) -> None:
         self.relation = relation
         self._session = session
         self._table = table
+        self._result = result
 
     @property
     def schema(self) -> Schema:
         return self.relation.schema
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        reader = self._session.read(self.relation, order_by)
+        reader = self._session.read(self.relation, order_by, self._result)
         schema = Schema(field for field in self.schema if field.name != order_by)
         return planned_reader(reader, schema)
 
