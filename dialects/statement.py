@@ -26,7 +26,7 @@ from ..planner.ir.logical import (
     topological,
 )
 from ..planner.ir.physical import Materialize
-from ..planner.types import free_name, short_label
+from ..planner.types import folded, short_label, unused_name
 from . import syntax as sql
 from .base import Dialect
 from .block import Block
@@ -40,7 +40,7 @@ class Statement:
         self.dialect = dialect
         self._root = root
         self._ctes: list[exp.CTE] = []
-        self._names: set[str] = set()
+        self._names = {folded(each.table.name) for each in topological(root) if isinstance(each, Scan)}
         self._done: dict[str, Block] = {}
         readers = Counter(child.fingerprint for relation in topological(root) for child in relation.inputs)
         self._shared = {fingerprint for fingerprint, count in readers.items() if count > 1}
@@ -238,13 +238,10 @@ class Statement:
 
     def add_cte(self, wish: str, query: exp.Query) -> str:
         """Add a CTE under a free name."""
-        label = free_name(wish, tuple(self._names | {name.lower() for name in self._tables()}))
-        self._names.add(label.lower())
+        label = unused_name(wish, self._names)
+        self._names.add(folded(label))
         self._ctes.append(exp.CTE(this=query, alias=exp.TableAlias(this=sql.name(label))))
         return label
-
-    def _tables(self) -> set[str]:
-        return {relation.table.name for relation in topological(self._root) if isinstance(relation, Scan)}
 
     def label(self, relation: Relation, role: str = "rows") -> str:
         """A readable name: the node's own label or the nearest one below, and what the CTE holds."""

@@ -17,7 +17,7 @@ from .ir.physical import Materialize
 from .options import PlannerOptions
 from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
 from .statistics import Statistics
-from .types import folded, free_name, short_label
+from .types import folded, short_label, unused_name
 
 
 @dataclass(frozen=True)
@@ -187,6 +187,6 @@ class _Compiler:
 
     def _unique(self, label: str) -> str:
         """A table name from the views' names: all of them where it is short, else the first and how many more."""
-        unique = free_name(short_label(label or "result"), self._taken)
+        unique = unused_name(short_label(label or "result"), self._taken)
         self._taken.add(folded(unique))
         return unique

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -264,9 +264,17 @@ def free_name(wish: str, taken: Iterable[str]) -> str:
     >>> free_name("t", ["T", "t_2"])
     't_3'
     """
-    known = {folded(name) for name in taken}
+    return unused_name(wish, {folded(name) for name in taken})
+
+
+def unused_name(wish: str, folded_names: Container[str]) -> str:
+    """``free_name`` among names that are ``folded`` already: nothing is computed of those that are taken.
+
+    >>> unused_name("T", {"t"})
+    'T_2'
+    """
     number, free = 1, wish
-    while folded(free) in known:
+    while folded(free) in folded_names:
         number += 1
         free = f"{wish}_{number}"
     return free

@@ -12,7 +12,7 @@ from ..expr.nodes import Cast, Column, Expr, Literal
 from ..ir.logical import Table
 from ..options import PlannerOptions
 from ..statistics import Statistics
-from ..types import FLOAT64, INT64, DataType, Schema, common_type, folded, free_name
+from ..types import FLOAT64, INT64, DataType, Schema, common_type, folded, unused_name
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
 
 
@@ -34,7 +34,7 @@ class Names:
 
     def fresh(self, wish: str) -> str:
         """The wished name, or with a number behind it; it is taken from then on."""
-        name = free_name(wish, self._taken)
+        name = unused_name(wish, self._taken)
         self._taken.add(folded(name))
         return name
 

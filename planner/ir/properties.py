@@ -8,6 +8,8 @@ time range of all spine rows.
 
 from __future__ import annotations
 
+from collections.abc import Callable
+
 from ..expr.nodes import Call, Cast, Column, Expr, children, columns_of, conjuncts, replace_columns
 from ..types import FLOAT64, INT64
 from .logical import Aggregate, AsofJoin, Filter, Join, NumberRows, Project, Relation, Scan, Union, WindowAggregate
@@ -47,8 +49,13 @@ def is_over(predicate: Expr, columns: frozenset[str]) -> bool:
 
 def substitute(expr: Expr, project: Project) -> Expr:
     """The expression over a projection's output, as one over its input."""
+    return substitution(project)(expr)
+
+
+def substitution(project: Project) -> Callable[[Expr], Expr]:
+    """``substitute`` for many expressions over one projection, whose columns are looked through once."""
     defined = dict(project.columns)
-    return replace_columns(expr, lambda column: defined[column.name])
+    return lambda expr: replace_columns(expr, lambda column: defined[column.name])
 
 
 def implies(relation: Relation, predicate: Expr) -> bool:

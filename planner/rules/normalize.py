@@ -6,7 +6,7 @@ from collections import Counter
 
 from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts
 from ..ir.logical import Filter, Join, Project, Relation
-from ..ir.properties import is_narrowing, substitute
+from ..ir.properties import is_narrowing, substitution
 from .driver import RuleContext, rule
 
 
@@ -24,7 +24,8 @@ def merge_projects(node: Project, context: RuleContext) -> Relation | None:
     reads = Counter(name for _, expr in node.columns for name in columns_of(expr))
     if any(reads[name] > 1 and not _is_cheap(expr) for name, expr in inner.columns):
         return None
-    return Project(inner.input, tuple((name, substitute(expr, inner)) for name, expr in node.columns))
+    below = substitution(inner)
+    return Project(inner.input, tuple((name, below(expr)) for name, expr in node.columns))
 
 
 @rule(on=Project)

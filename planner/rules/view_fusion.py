@@ -12,7 +12,7 @@ from collections.abc import Callable, Mapping
 from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
 from ..ir.properties import identifies_rows
-from ..types import folded, free_name
+from ..types import folded, unused_name
 from .driver import RuleContext, rule
 
 PointInTime = AsofJoin | WindowAggregate
@@ -27,7 +27,7 @@ def fuse_latest_over_same_rows(node: Join, context: RuleContext) -> Relation | N
     a later row. The ttl may differ, since the latest event does not depend on it: each pick has its own.
     """
     del context
-    return _fuse_first_pair(node, _fuse_latest)
+    return _fuse_inputs(node, AsofJoin, _fuse_latest)
 
 
 @rule(on=Join)
@@ -38,36 +38,69 @@ def fuse_windows_over_same_rows(node: Join, context: RuleContext) -> Relation | 
     drops; ``where`` is what differs by aggregate. Not a lifetime window with bounded ones: it would take their bucket.
     """
     del context
-    return _fuse_first_pair(node, _fuse_windows)
+    return _fuse_inputs(node, WindowAggregate, _fuse_windows)
 
 
-def _fuse_first_pair(
-    node: Join, fuse: Callable[[Relation, Relation], tuple[Relation, Renaming] | None]
-) -> Relation | None:
-    """Fuse the first two inputs of a join by row that can be; the join's columns and their order stay.
+@dataclasses.dataclass
+class _Group:
+    """Inputs of a join that became one: the columns that they give, over one relation that adds ``names`` to the spine.
+
+    ``is_open`` where its rows are identified by the join's column, so that others may be fused with it.
+    """
+
+    columns: list[tuple[str, Expr]]
+    relation: Relation
+    is_open: bool
+    names: set[str] = dataclasses.field(default_factory=set[str])
+    inputs: list[Relation] = dataclasses.field(default_factory=list[Relation])
+
+    def as_relation(self) -> Relation:
+        return self.inputs[0] if len(self.inputs) == 1 else Project(self.relation, tuple(self.columns))
+
+
+Fuse = Callable[[_Group, Relation], tuple[Relation, Renaming] | None]
+
+
+def _fuse_inputs(node: Join, kind: type[AsofJoin | WindowAggregate], fuse: Fuse) -> Relation | None:
+    """Fuse the inputs of a join by row that can be, each with the first that takes it; the join's columns stay.
 
     Only by row: on a column with repetitions a join multiplies, and one fused input does not.
     """
     if len(node.on) != 1:
         return None
-    split = [_split(child) for child in node.relations]
-    for i, (left_columns, left) in enumerate(split):
-        for j, (right_columns, right) in enumerate(split[i + 1 :], i + 1):
-            if not all(identifies_rows(node.relations[side], node.on[0]) for side in (i, j)):
-                continue
-            if not (_keeps(left_columns, node.on) and _keeps(right_columns, node.on)):
-                continue
-            fused = fuse(left, right)
-            if fused is None:
-                continue
-            relation, renaming = fused
-            moved = tuple((name, _renamed(expr, renaming)) for name, expr in right_columns if name not in node.on)
-            inputs = list(node.relations)
-            inputs[i] = Project(relation, (*left_columns, *moved))
-            del inputs[j]
-            joined = inputs[0] if len(inputs) == 1 else Join(tuple(inputs), node.on, node.how)
-            return Project(joined, identity_columns(node.schema))
-    return None
+    groups: list[_Group] = []
+    for child in node.relations:
+        columns, relation = _split(child)
+        is_open = isinstance(relation, kind) and identifies_rows(child, node.on[0]) and _keeps(columns, node.on)
+        if not (is_open and _joins_one(groups, columns, relation, child, node.on, fuse)):
+            names = _names(relation) if is_open and isinstance(relation, kind) else set[str]()
+            groups.append(_Group(list(columns), relation, is_open, names, [child]))
+    if len(groups) == len(node.relations):
+        return None
+    inputs = tuple(group.as_relation() for group in groups)
+    joined = inputs[0] if len(inputs) == 1 else Join(inputs, node.on, node.how)
+    return Project(joined, identity_columns(node.schema))
+
+
+def _joins_one(
+    groups: list[_Group],
+    columns: tuple[tuple[str, Expr], ...],
+    relation: Relation,
+    child: Relation,
+    on: tuple[str, ...],
+    fuse: Fuse,
+) -> bool:
+    """Whether one of the groups took the relation."""
+    for group in groups:
+        fused = fuse(group, relation) if group.is_open else None
+        if fused is not None:
+            group.relation, renaming = fused
+            group.columns += ((name, _renamed(expr, renaming)) for name, expr in columns if name not in on)
+            group.inputs.append(child)
+            if isinstance(relation, AsofJoin | WindowAggregate):
+                group.names |= _names(relation)
+            return True
+    return False
 
 
 def _split(relation: Relation) -> tuple[tuple[tuple[str, Expr], ...], Relation]:
@@ -81,14 +114,15 @@ def _keeps(columns: tuple[tuple[str, Expr], ...], names: tuple[str, ...]) -> boo
     return all(isinstance(expr := defined[name], Column) and expr.name == name for name in names)
 
 
-def _fuse_latest(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+def _fuse_latest(group: _Group, right: Relation) -> tuple[Relation, Renaming] | None:
+    left = group.relation
     if not (isinstance(left, AsofJoin) and isinstance(right, AsofJoin)):
         return None
     if left.picks[0].interval.upper != right.picks[0].interval.upper:
         return None
-    if left == right:
+    if len(left.picks) == len(right.picks) and left == right:
         return left, {}
-    if _names(left) & _names(right):
+    if group.names & _names(right):
         return None
     merged = _merge_events(left, right)
     if merged is None:
@@ -105,12 +139,13 @@ def _fuse_latest(left: Relation, right: Relation) -> tuple[Relation, Renaming] |
     return dataclasses.replace(left, events=events, picks=left.picks + moved, label=f"{left.label}+{right.label}"), {}
 
 
-def _fuse_windows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+def _fuse_windows(group: _Group, right: Relation) -> tuple[Relation, Renaming] | None:
+    left = group.relation
     if not (isinstance(left, WindowAggregate) and isinstance(right, WindowAggregate)) or left.row != right.row:
         return None
-    if left == right:
+    if len(left.aggregates) == len(right.aggregates) and left == right:
         return left, {}
-    if _names(left) & _names(right) or _is_bounded(left) != _is_bounded(right):
+    if group.names & _names(right) or _is_bounded(left) != _is_bounded(right):
         return None
     merged = _merge_events(left, right)
     if merged is None:
@@ -182,7 +217,7 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
         if columns.get(name) == expr:
             names[name] = name
             continue
-        fresh = free_name(name, taken)
+        fresh = unused_name(name, taken)
         taken.add(folded(fresh))
         columns[fresh] = expr
         names[name] = fresh
