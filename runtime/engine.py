@@ -173,12 +173,15 @@ class SqlComputeEngine(ComputeEngine):
             (value,) = chosen.execute(context)
             yield value.to_reader(order_by=task.names.row)
 
-    def materialize(self, task: MaterializationTask, online_store: OnlineWriter) -> MaterializationJob:
+    def materialize(
+        self, task: MaterializationTask, online_store: OnlineWriter, observer: ExecutionObserver | None = None
+    ) -> MaterializationJob:
         results: dict[str, ViewResult] = {}
         for view in task.views:
             try:
                 (output,) = self.plan(replace(task, views=(view,))).outputs
-                with self.session(task.options, task.statistics, online_store=online_store) as context:
+                options, statistics = task.options, task.statistics
+                with self.session(options, statistics, online_store=online_store, observer=observer) as context:
                     (value,) = ExecutionPlan(output).optimized(context).execute(context)
             except HithertoError as error:
                 results[view.name] = ViewResult("failed", error=error)

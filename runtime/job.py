@@ -16,6 +16,7 @@ import pyarrow.parquet as pq
 
 from ..planner.calls import checked_call
 from ..planner.compiler import CompiledPlan
+from ..planner.dag import QueryNode
 from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
 from ..planner.features.checks import check_flag
 from ..planner.features.tasks import HistoricalRetrievalTask
@@ -27,6 +28,7 @@ from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, Format, Level, Query, script
 from .frames import to_frame, with_features
+from .progress import Progress
 from .rows import EntityRows
 
 if TYPE_CHECKING:
@@ -40,8 +42,16 @@ class RetrievalJob:
     The answer has every spine row once, in its order, with its own columns untouched, and then the features.
     """
 
-    def __init__(self, task: HistoricalRetrievalTask, rows: EntityRows, engine: ComputeEngine) -> None:
+    def __init__(
+        self,
+        task: HistoricalRetrievalTask,
+        rows: EntityRows,
+        engine: ComputeEngine,
+        *,
+        progress: bool | None = None,
+    ) -> None:
         self._task = task
+        self._progress = progress
         self._rows = rows
         self._engine = engine
         self._held = ExitStack()
@@ -56,7 +66,7 @@ class RetrievalJob:
 
     def to_arrow(self) -> pa.Table:
         """The answer as one Arrow table."""
-        with self._answer() as (own, features):
+        with self._observed() as observer, self._answer(observer) as (own, features):
             read = pa.Table.from_batches(list(features), schema=self._feature_schema)
         _check_count(read.num_rows, own)
         return pa.Table.from_arrays([*own.columns, *read.columns], schema=self.schema)
@@ -97,10 +107,10 @@ class RetrievalJob:
         if not isinstance(path, str | Path) or unusable_name(str(path)):
             raise HithertoError(f"to_parquet: {shown(path)} is not a path")
         target = Path(path)
-        with _writing(target):
-            return self._written(target)
+        with _writing(target), self._observed() as observer:
+            return self._written(target, observer)
 
-    def _written(self, target: Path) -> Path:
+    def _written(self, target: Path, observer: Progress) -> Path:
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
         if isinstance(self._engine, DistributedEngine):
@@ -113,7 +123,7 @@ class RetrievalJob:
         os.close(handle)
         try:
             with pq.ParquetWriter(name, self.schema) as writer:
-                for batch in self._batches():
+                for batch in self._run(observer):
                     writer.write_batch(batch)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, target)
@@ -185,7 +195,7 @@ class RetrievalJob:
         explanation = explanation.at(level, format, verbose=verbose)
         if not analyze:
             return explanation
-        with self._rows.answering(self._task) as task:
+        with self._observed(), self._rows.answering(self._task) as task:
             return replace(explanation, analysis=observe(engine, task, self._compile(task).plan))
 
     def __repr__(self) -> str:
@@ -216,13 +226,20 @@ class RetrievalJob:
     def _feature_schema(self) -> pa.Schema:
         return pa.schema([pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs])
 
+    def _observed(self) -> Progress:
+        """Who shows how far a run of the job is."""
+        views = len(self._task.views)
+        return Progress(f"features of {views} view{'s' * (views != 1)}", wanted=self._progress)
+
     @contextmanager
-    def _answer(self) -> Generator[tuple[pa.Table, Iterator[pa.RecordBatch]]]:
+    def _answer(self, observer: Progress) -> Generator[tuple[pa.Table, Iterator[pa.RecordBatch]]]:
         """The rows' own columns, and the features in batches, in the same order and with their planned types."""
         engine = self._engine
         with self._rows.answering(self._task) as task:
             if isinstance(engine, SqlComputeEngine) and not task.options.unfused:
-                stream = engine.stream(task, self._compile(task).collected)
+                plan = self._compile(task).collected
+                observer.total = sum(isinstance(node, QueryNode) for node in plan.nodes)
+                stream = engine.stream(task, plan, observer)
             else:
                 stream = engine.stream(task)
             with stream as reader:
@@ -242,8 +259,15 @@ class RetrievalJob:
             yield pa.RecordBatch.from_arrays(columns, schema=self._feature_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
+        """The answer for somebody who does something between the batches, so that progress ends with the first."""
+        with self._observed() as observer:
+            for batch in self._run(observer):
+                observer.stop()
+                yield batch
+
+    def _run(self, observer: Progress) -> Iterator[pa.RecordBatch]:
         done = 0
-        with self._answer() as (own, features):
+        with self._answer(observer) as (own, features):
             for batch in features:
                 part = own.slice(done, batch.num_rows).combine_chunks()
                 done += batch.num_rows

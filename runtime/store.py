@@ -31,6 +31,7 @@ from ..planner.types import Schema, free_name
 from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
 from .job import RetrievalJob
 from .online import OnlineResponse, read_online
+from .progress import Progress
 from .rows import EntityRows
 from .session import RESERVED_NAMES
 from .sinks.online import OnlineStore
@@ -41,8 +42,9 @@ class FeatureStore:
     """The entry point: feature views, with an engine that computes them and stores that keep them.
 
     ``views`` are feature views or projections, ``services`` lists of features that ``features=`` may name; their names
-    are distinct. ``engine`` is a ``LocalComputeEngine`` where none is given. Raises a DefinitionError for names that
-    clash, and for a service that names a view which is not there.
+    are distinct. ``engine`` is a ``LocalComputeEngine`` where none is given. A job that takes more than two seconds
+    shows its progress on stderr: where that is a terminal, or with ``progress`` always (True) or never (False). Raises
+    a DefinitionError for names that clash, and for a service that names a view which is not there.
     """
 
     @checked_call
@@ -53,6 +55,7 @@ class FeatureStore:
         services: Sequence[FeatureService] = (),
         engine: ComputeEngine | None = None,
         online_store: OnlineStore | None = None,
+        progress: bool | None = None,
         planner_options: PlannerOptions | None = None,
     ) -> None:
         if isinstance(views, FeatureView | FeatureViewProjection) or not isinstance(views, Sequence):
@@ -68,11 +71,16 @@ class FeatureStore:
         _check_part("engine", engine, ComputeEngine)
         _check_part("online_store", online_store, OnlineStore)
         _check_part("planner_options", planner_options, PlannerOptions)
+        if progress is not None and not isinstance(progress, bool):
+            raise DefinitionError(
+                f"FeatureStore: progress is {shown(progress)}; give True, False, or None for a terminal"
+            )
         self._resolver = FeatureResolver(views, services)
         self._views = {view.name: view for view in views}
         self._engine = engine or _local_engine()
         self._online_store = online_store
         self._options = planner_options or PlannerOptions()
+        self._progress = progress
 
     @property
     def engine(self) -> ComputeEngine:
@@ -164,7 +172,7 @@ class FeatureStore:
             spine=spine.needed(views),
             timestamp=spine.timestamp,
         )
-        return RetrievalJob(task, given, self._engine)
+        return RetrievalJob(task, given, self._engine, progress=self._progress)
 
     def _statistics(self, rows: EntityRows, views: tuple[ResolvedView, ...]) -> Statistics:
         """What a plan may know of the rows: their times, and for an engine that chooses by it, how many share a key."""
@@ -212,7 +220,13 @@ class FeatureStore:
             end=at,
             allow_rollback=allow_rollback,
         )
-        results = {**failed, **self._engine.materialize(task, store).views}
+        what = f"materialize {len(resolved)} view{'s' * (len(resolved) != 1)}"
+        with Progress(what, wanted=self._progress) as observer:
+            if isinstance(self._engine, SqlComputeEngine):
+                filled = self._engine.materialize(task, store, observer)
+            else:
+                filled = self._engine.materialize(task, store)
+        results = {**failed, **filled.views}
         job = MaterializationJob(at, {view.name: results[view.name] for view in base})
         for result in job.views.values():
             if result.error is not None:

@@ -42,7 +42,7 @@ LAYERS = """
     planner.features.builder
     planner.compiler
     dialects
-    runtime.arrow runtime.frames runtime.metrics runtime.events runtime.explain runtime.rows runtime
+    runtime.arrow runtime.frames runtime.metrics runtime.events runtime.progress runtime.explain runtime.rows runtime
     runtime.engine runtime.session
     runtime.distributed
     runtime.engines runtime.sources runtime.sinks
