@@ -11,7 +11,7 @@ from __future__ import annotations
 import struct
 from collections.abc import Callable, Sequence
 from datetime import date, datetime, timedelta, tzinfo
-from decimal import Context, Decimal
+from decimal import MAX_EMAX, MIN_EMIN, Context, Decimal
 from typing import Any, cast
 from zoneinfo import ZoneInfo, ZoneInfoNotFoundError
 
@@ -86,7 +86,8 @@ def key_part(value: bool | int | str | bytes | date | Decimal) -> bytes:
         case date():
             return str(parse_instant(value)).encode()
         case Decimal():
-            return f"{value.normalize(_EXACT):f}".encode()
+            exact = Context(prec=len(value.as_tuple().digits), Emax=MAX_EMAX, Emin=MIN_EMIN)
+            return str(value.normalize(exact) if value else 0).encode()
         case _:
             return str(value).encode()
 
