@@ -34,11 +34,12 @@ _OLD_TABLES = {"views": "view as_of description", "answers": "view key features"
 _KEYS_PER_QUERY = 500
 # Seconds to wait for another process that writes or reads.
 _PATIENCE = 30.0
-_READ_ONLY = "this process may not write to the file or its folder"
+_READ_ONLY = "this process may not write to the file, or to its folder"
+_LEFT_OVER = "a process died while it wrote, and this one may not write there to undo what it left"
 _REASONS = {
     "SQLITE_BUSY": f"another process has held it for {_PATIENCE:.0f} seconds",
-    "SQLITE_READONLY_ROLLBACK": "a process died while it wrote, and to undo what it left " + _READ_ONLY,
-    "SQLITE_IOERR_DELETE": "a process died while it wrote, and to undo what it left " + _READ_ONLY,
+    "SQLITE_READONLY_ROLLBACK": _LEFT_OVER,
+    "SQLITE_IOERR_DELETE": _LEFT_OVER,
     "SQLITE_READONLY": _READ_ONLY,
     "SQLITE_READONLY_DIRECTORY": _READ_ONLY,
     "SQLITE_READONLY_DBMOVED": "the file was moved or deleted while it was written",
