@@ -146,6 +146,9 @@ class Explanation:
     def __repr__(self) -> str:
         return str(self)
 
+    def __deepcopy__(self, memo: dict[int, object]) -> Explanation:
+        return self  # It never changes, and a plan may hold much data.
+
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
 

@@ -6,6 +6,7 @@ import os
 import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
+from copy import copy
 from dataclasses import replace
 from functools import cached_property
 from pathlib import Path
@@ -197,6 +198,13 @@ class RetrievalJob:
             return explanation
         with self._observed(), self._rows.answering(self._task) as task:
             return replace(explanation, analysis=observe(engine, task, self._compile(task).plan))
+
+    def __getstate__(self) -> dict[str, Any]:
+        # What frames of ``to_spark`` read is released by the job that gave them.
+        return {**vars(self), "_held": ExitStack()}
+
+    def __deepcopy__(self, memo: dict[int, object]) -> RetrievalJob:
+        return copy(self)
 
     def __repr__(self) -> str:
         names = ", ".join(output.name for output in self._task.outputs)

@@ -3,9 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
+from copy import copy
 from dataclasses import replace
 from datetime import UTC, date, datetime
-from types import MappingProxyType
 from typing import Any
 
 from ..planner.calls import checked_call
@@ -90,12 +90,12 @@ class FeatureStore:
     @property
     def views(self) -> Mapping[str, FeatureView | FeatureViewProjection]:
         """The views and projections of the store by name, each with its description and tags in its ``repr``."""
-        return MappingProxyType(self._views)
+        return dict(self._views)
 
     @property
     def services(self) -> Mapping[str, FeatureService]:
         """The services of the store by name."""
-        return MappingProxyType(self._resolver.services)
+        return dict(self._resolver.services)
 
     def validate(self) -> None:
         """Resolve every view and service against the sources. Reads their schemas, but no row.
@@ -307,6 +307,9 @@ class FeatureStore:
                 problems.add(f"materialize: two views are called {projection.view.name!r} in the store")
         problems.raise_if_any()
         return list(base.values())
+
+    def __deepcopy__(self, memo: dict[int, object]) -> FeatureStore:
+        return copy(self)  # Definitions never change; a copy works on the same engine and the same stores.
 
     def __repr__(self) -> str:
         return f"FeatureStore({', '.join(self._resolver.views)}; {self._engine!r})"

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import Self
 
 from ..durations import Duration, parse_duration
 from ..errors import DefinitionError, Problems, shown
@@ -21,6 +22,12 @@ class Definition:
 
     def __delattr__(self, name: str) -> None:
         raise AttributeError(f"{type(self).__name__} is immutable")
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
 
     def __getstate__(self) -> dict[str, object]:
         return {key: dict(value) if isinstance(value, MappingProxyType) else value for key, value in vars(self).items()}

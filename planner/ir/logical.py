@@ -11,6 +11,7 @@ import dataclasses
 from typing import Literal as OneOf
 from typing import Self
 
+from ..errors import UnsupportedError
 from ..expr.nodes import Column, Expr, LiteralValue
 from ..node import Node, label_field, node
 from ..types import INT64, DataType, Field, Schema
@@ -108,6 +109,12 @@ class EngineData:
     """Data of a table: an object that only its engine can read, such as a Spark DataFrame."""
 
     value: object
+
+    def __getstate__(self) -> object:
+        kind = type(self.value).__name__
+        raise UnsupportedError(
+            f"a {kind} of an engine cannot be pickled, and so a job that reads it; make the job where it is used"
+        )
 
 
 @dataclasses.dataclass(frozen=True)

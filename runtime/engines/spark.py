@@ -9,7 +9,7 @@ import uuid
 from collections.abc import Collection, Generator
 from contextlib import contextmanager
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
@@ -146,6 +146,18 @@ class SparkComputeEngine(DistributedEngine):
             _put_in_place(written, folder, replaced)
         finally:
             shutil.rmtree(written, ignore_errors=True)
+
+    def __copy__(self) -> Self:
+        return self
+
+    def __deepcopy__(self, memo: dict[int, object]) -> Self:
+        return self
+
+    def __getstate__(self) -> object:
+        raise UnsupportedError(
+            "a SparkComputeEngine cannot be pickled, since its session belongs to this process; "
+            "make the engine, and the store over it, where they are used"
+        )
 
     def __repr__(self) -> str:
         return "SparkComputeEngine()"

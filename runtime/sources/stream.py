@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import pyarrow as pa
 
-from ...planner.errors import SourceError
+from ...planner.errors import SourceError, UnsupportedError
 
 Read = Callable[[Sequence[str]], Iterator[pa.RecordBatch]]
 
@@ -34,6 +34,12 @@ class RowStream:
                 raise
 
         return RowStream(self.schema, read)
+
+    def __getstate__(self) -> object:
+        raise UnsupportedError(
+            "rows of files that this process reads for its engine cannot be pickled, and so a job that has them; "
+            "make the job where it is used"
+        )
 
     def to_table(self) -> pa.Table:
         """All rows in memory; an error comes as it was raised."""
