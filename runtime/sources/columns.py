@@ -2,19 +2,22 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping, Sequence
+from collections.abc import Collection, Iterator, Mapping, Sequence
 from typing import Any
 
 import pyarrow as pa
 
 from ...planner.errors import SourceError
 from ...planner.types import DataType, Field, Schema, common_type
-from ..arrow import arrow_type, planner_schema
-from .csv import csv_names, read_csv, see_csv
-from .json import JsonType, json_rows, read_json
+from ..arrow import arrow_type, data_type, planner_schema
+from .csv import Csv
+from .json import Json
 from .paths import Files, Format, partition_values
+from .seen import SEEN, ColumnType, SeenFile, TextFormat, joined_types
 from .stream import RowStream
 from .text import TextType, read_texts
+
+_TEXT_FORMATS: Mapping[Format, TextFormat] = {"csv": Csv(), "tsv": Csv("\t"), "json": Json()}
 
 
 def common_schema(name: str, files: Sequence[str], schemas: Sequence[Schema]) -> Schema:
@@ -62,7 +65,7 @@ def partition_fields(
         texts = pa.array([each[key] for each in values], pa.string())
         seen = TextType()
         seen.see(texts)
-        type_ = given.get(key, seen.type)
+        type_ = given.get(key, data_type(seen.type))
         try:
             read_texts(texts, type_)
         except ValueError as error:
@@ -73,10 +76,23 @@ def partition_fields(
 
 def text_files(
     name: str, format_: Format, system: Files, paths: Sequence[str], given: Mapping[str, DataType]
-) -> RowStream:
-    """The rows of csv or json files. Columns without a given type are inferred from every value of every file."""
-    types, own = _csv_types(system, paths, given) if format_ == "csv" else _json_types(system, paths, given)
-    folders = partition_fields(name, paths, own, given)
+) -> tuple[RowStream, Schema]:
+    """The rows of csv or json files, and the types that they may be used as.
+
+    Columns without a given type are inferred from every value of every file. One without a type is of kind "other",
+    with the reason as its label, and its values are read as texts.
+    """
+    form = _TEXT_FORMATS[format_]
+    files = {path: SEEN.look(form, system, path, given) for path in paths}
+    own = [seen.names for seen in files.values() if seen.names]
+    if not own:
+        raise SourceError(f"source {name!r}: {paths[0]} is empty: it tells no column")
+    inferred = joined_types(list(files.values()))
+    types = {
+        column: arrow_type(given[column]) if column in given else inferred[column].type
+        for column in dict.fromkeys(column for names in own for column in names)
+    }
+    folders = partition_fields(name, [path for path in paths if files[path].names], own, given)
     columns = {**types, **{field.name: arrow_type(field.type) for field in folders}}
     unknown = [column for column in given if column not in columns]
     if unknown:
@@ -89,20 +105,21 @@ def text_files(
         planned = planner_schema(schema)
     except ValueError as error:
         raise SourceError(f"source {name!r}: {error}") from None
-    by_path = dict(zip(paths, own, strict=True))
+    keys = {field.name for field in folders}
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = pa.schema([schema.field(column) for column in names])
-        for path in paths:
+        for path, seen in files.items():
             values = partition_values(path)
             # A file's rows are counted by one of its own columns, also where only its folder's are wanted.
-            held = [column for column in names if column in by_path[path]] or list(by_path[path][:1])
+            held = [column for column in names if column in seen.names] or list(seen.names[:1])
+            if not held:
+                continue
+            if system.version(path) != seen.version:
+                now = SEEN.look(form, system, path, given)
+                _refuse_changes(path, held, given, inferred, now)
             with system.open(path) as file:
-                if format_ == "csv":
-                    batches = read_csv(file, path, {column: planned[column] for column in held})
-                else:
-                    batches = read_json(file, path, {column: columns[column] for column in held})
-                for batch in batches:
+                for batch in form.read(file, path, {column: columns[column] for column in held}):
                     rows = batch.num_rows
                     arrays = [
                         batch.column(column)
@@ -114,46 +131,40 @@ def text_files(
                     ]
                     yield pa.RecordBatch.from_arrays(arrays, schema=wanted)
 
-    keys = {field.name for field in folders}
-    return RowStream(schema, read)
+    usable = Schema(
+        field if field.name in given else Field(field.name, _usable(inferred.get(field.name), field.type))
+        for field in planned
+    )
+    return RowStream(schema, read), usable
+
+
+def _usable(inferred: ColumnType | None, type_: DataType) -> DataType:
+    if inferred is None or not inferred.problem:
+        return type_
+    return DataType("other", label=f"a column {inferred.problem}; give its type with schema=, such as string")
+
+
+def _refuse_changes(
+    path: str,
+    columns: Sequence[str],
+    given: Collection[str],
+    inferred: Mapping[str, ColumnType],
+    now: SeenFile,
+) -> None:
+    """Raise a SourceError where a file that was written anew has other columns or types than a job was made for."""
+    for column in columns:
+        changed = f"source: {path} was written anew after the job was made"
+        if column not in now.names:
+            raise SourceError(f"{changed}, and has no column {column!r} now; make the job again")
+        if column in given:
+            continue
+        both = inferred[column].joined(now.types[column])
+        found, was = (_usable(seen, data_type(seen.type)) for seen in (both, inferred[column]))
+        if found != was:
+            raise SourceError(f"{changed}, and column {column!r} is {found} now, no longer {was}; make the job again")
 
 
 def constant(text: str | None, type_: DataType, schema: pa.Schema, name: str, rows: int) -> pa.Array[Any]:
     """A folder's value for every row of a file; null for a column that the file does not have."""
     values: pa.Array[Any] = pa.nulls(rows, schema.field(name).type)
     return values if text is None else pa.repeat(read_texts(pa.array([text]), type_)[0], rows)
-
-
-_Types = tuple[dict[str, pa.DataType], list[list[str]]]
-
-
-def _csv_types(system: Files, paths: Sequence[str], given: Mapping[str, DataType]) -> _Types:
-    own: list[list[str]] = []
-    seen: dict[str, TextType] = {}
-    for path in paths:
-        with system.open(path) as file:
-            names = csv_names(file, path)
-        own.append(names)
-        for name in names:
-            seen.setdefault(name, TextType())
-        open_ = {name: seen[name] for name in names if name not in given}
-        if open_:
-            with system.open(path) as file:
-                see_csv(file, path, open_)
-    return {name: arrow_type(given.get(name, type_.type)) for name, type_ in seen.items()}, own
-
-
-def _json_types(system: Files, paths: Sequence[str], given: Mapping[str, DataType]) -> _Types:
-    own: list[list[str]] = []
-    seen: dict[str, JsonType] = {}
-    for path in paths:
-        names: dict[str, None] = {}
-        with system.open(path) as file:
-            for rows in json_rows(file, path):
-                for name in dict.fromkeys(name for row in rows for name in row):
-                    names[name] = None
-                    type_ = seen.setdefault(name, JsonType(name))
-                    if name not in given:
-                        type_.see([row.get(name) for row in rows], path)
-        own.append(list(names))
-    return {name: arrow_type(given[name]) if name in given else type_.type for name, type_ in seen.items()}, own

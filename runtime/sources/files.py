@@ -13,7 +13,7 @@ from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ArrowData, ParquetFiles, Table
-from ...planner.types import DataType, parse_type, unusable_name
+from ...planner.types import DataType, Schema, parse_type, unusable_name
 from .paths import Files, absolute, format_of, is_url, stem
 
 if TYPE_CHECKING:
@@ -96,14 +96,13 @@ class FileSource(Source):
 
     def open(self, catalog: Catalog | None = None) -> Table:
         """The files there are now, and their columns. Raises a SourceError where they can't be one table."""
-        from ..arrow import planner_schema
         from .parquet import parquet_rows
 
         system, files = self._files()
         token = repr(("files", tuple(files), tuple(self.schema.items())))
         if format_of(self.paths[0]) != "parquet":
-            rows = self._texts(system, files)
-            return Table(token, planner_schema(rows.schema), ArrowData(rows), name=self.name)
+            rows, usable = self._texts(system, files)
+            return Table(token, usable, ArrowData(rows), name=self.name)
         parts = self._parquet(system, files)
         if not system.is_local:
             return Table(token, parts.schema, ArrowData(parquet_rows(system, parts)), name=self.name)
@@ -116,14 +115,18 @@ class FileSource(Source):
 
         system, files = self._files()
         if format_of(self.paths[0]) != "parquet":
-            return self._texts(system, files).to_table()
+            rows, usable = self._texts(system, files)
+            problems = [f"column {field.name!r} is {field.type}" for field in usable if field.type.kind == "other"]
+            if problems:
+                raise SourceError(f"source {self.name!r}: {'; '.join(problems)}")
+            return rows.to_table()
         return parquet_table(system, self._parquet(system, files))
 
     def _files(self) -> tuple[Files, list[str]]:
         system = Files(self.paths[0], self.storage_options)
         return system, [file for path in self.paths for file in system.expand(path)]
 
-    def _texts(self, system: Files, files: Sequence[str]) -> RowStream:
+    def _texts(self, system: Files, files: Sequence[str]) -> tuple[RowStream, Schema]:
         from .columns import text_files
 
         return text_files(self.name, format_of(self.paths[0]), system, files, self.schema)

@@ -4,24 +4,39 @@ from __future__ import annotations
 
 import glob
 import os
-from collections.abc import Mapping
+import re
+from collections.abc import Hashable, Mapping
 from pathlib import Path
 from typing import IO, Any, Literal, cast
 from urllib.parse import unquote
 
 from ...planner.errors import SourceError, UnsupportedError, shown
 
-Format = Literal["parquet", "csv", "json"]
+Format = Literal["parquet", "csv", "tsv", "json"]
 
 _WILDCARDS = "*?["
-_FORMATS: Mapping[str, Format] = {".csv": "csv", ".json": "json", ".jsonl": "json", ".ndjson": "json"}
+_FORMATS: Mapping[str, Format] = {
+    ".csv": "csv",
+    ".tsv": "tsv",
+    ".json": "json",
+    ".jsonl": "json",
+    ".ndjson": "json",
+}
 _NULL = "__HIVE_DEFAULT_PARTITION__"
+# fsspec chains file systems: simplecache::s3://bucket/key.
+_SCHEME = re.compile(r"(?:[a-z][a-z0-9+.-]*::)*[a-z][a-z0-9+.-]*://", re.IGNORECASE)
+# What file systems of fsspec tell of a file that is written anew.
+_MARKS = ("ETag", "etag", "mtime", "LastModified", "last_modified", "updated", "created", "generation", "md5Hash")
 _EXTRAS = {"s3": "s3", "s3a": "s3", "gs": "gcs", "gcs": "gcs"}
 
 
 def is_url(path: str) -> bool:
-    """Whether a path names a file system of its own, such as ``s3://bucket/key``; ``file://`` is this machine's."""
-    return "://" in path and not path.startswith("file://")
+    """Whether a path names a file system of its own, such as ``s3://bucket/key``; ``file://`` is this machine's.
+
+    >>> is_url("s3://bucket/key"), is_url("file:///tmp/rows.csv"), is_url("at=09:00/a://b.csv")
+    (True, False, False)
+    """
+    return _SCHEME.match(path) is not None and not path.startswith("file://")
 
 
 def absolute(path: str | Path) -> str:
@@ -37,8 +52,12 @@ def format_of(path: str) -> Format:
 
 
 def stem(path: str) -> str:
-    """The name of a source: the file's, without suffixes; of a glob, the folder it is in."""
-    parts = Path(path.split("://", 1)[-1]).parts
+    """The name of a source: the file's, without suffixes; of a glob, the folder it is in. A colon becomes a line."""
+    return _stem(path).replace(":", "_")
+
+
+def _stem(path: str) -> str:
+    parts = Path(path.split("://", 1)[-1] if is_url(path) else path).parts
     fixed = [part for part in parts if not _is_glob(part)]
     if len(fixed) == len(parts):
         name = Path(path).name
@@ -115,6 +134,18 @@ class Files:
             return cast("IO[bytes]", pa.input_stream(raw, compression=packing))
         except Exception as error:
             raise SourceError(f"source: {path} cannot be opened: {type(error).__name__}: {error}") from None
+
+    def version(self, path: str) -> Hashable | None:
+        """What changes when the file is written anew; None where the file system does not tell."""
+        try:
+            if self._fsspec is None:
+                found = os.stat(path)
+                return (found.st_size, found.st_mtime_ns, found.st_ino)
+            told = self._fsspec.info(path)
+        except Exception:  # A file that is gone is told where it is opened, and fsspec's own errors are of any kind.
+            return None
+        marks = [(mark, str(told[mark])) for mark in _MARKS if told.get(mark) is not None]
+        return (hash(self._fsspec), told.get("size"), *marks) if marks else None
 
     def _exists(self, path: str) -> bool:
         return os.path.exists(path) if self._fsspec is None else bool(self._fsspec.exists(path))

@@ -9,12 +9,14 @@ text, fits every type; a column of nothing else is a string.
 
 from __future__ import annotations
 
-from typing import Any, Literal
+from collections.abc import Iterator
+from typing import IO, Any, Literal
 
 import pyarrow as pa
 import pyarrow.compute
 
-from ...planner.types import DataType
+from ...planner.errors import SourceError
+from ...planner.types import DataType, TimeUnit
 from ..arrow import arrow_type
 
 pc: Any = pyarrow.compute  # Its stubs know no functions of texts.
@@ -30,8 +32,9 @@ _TEXT_FORMS: dict[_Form, str] = {
     "timestamp": r"^[0-9]{4}-[0-9]{2}-[0-9]{2}"
     r"(?:[T ][0-9]{2}:[0-9]{2}(?::[0-9]{2}(?:\.[0-9]{1,9})?)?(?:Z|[+-][0-9]{2}(?::?[0-9]{2})?)?)?$",
 }
-_OFFSET = r"(?:Z|:[0-9]{2}(?:\.[0-9]+)?[+-][0-9]{2}(?::?[0-9]{2})?|[0-9]{2}:[0-9]{2}[+-][0-9]{2}(?::?[0-9]{2})?)$"
+_OFFSET = r"(?:Z|[T ][0-9]{2}(?::[0-9]{2}(?::[0-9]{2}(?:\.[0-9]+)?)?)?[+-][0-9]{2}(?::?[0-9]{2})?)$"
 _FINE = r"\.[0-9]{7,9}"
+_HEAD = 64
 
 
 class TextType:
@@ -43,35 +46,64 @@ class TextType:
 
     def see(self, values: pa.Array[Any]) -> None:
         """Take more of the column's texts into account."""
-        told = values.drop_null()
-        told = told.filter(pc.not_equal(told, ""))
-        if not len(told) or (self._is_seen and not self._forms):
+        if self._is_seen and not self._forms:
+            return
+        empty = pc.equal(values, "")
+        told = values.filter(pc.invert(empty)) if _any(empty) else values
+        if told.null_count == len(told):
             return
         self._is_seen = True
+        head = told.slice(0, _HEAD)  # Most forms fall with the first values, and a pattern is slow over many.
+        self._forms = [form for form in self._forms if _has_form(head, form)]
+        self._forms = [form for form in self._forms if _has_form(told, form) and _is_readable(told, form)]
         if "timestamp" in self._forms:
             self._is_zoned |= _any(pc.match_substring_regex(told, _OFFSET))
             self._is_fine |= _any(pc.match_substring_regex(told, _FINE))
-        self._forms = [form for form in self._forms if self._fits(told, form)]
+
+    def joined(self, other: Any, /) -> TextType:
+        """The type of the texts that either has seen."""
+        both = TextType(tuple(form for form in self._forms if form in other._forms))
+        for one in (self, other):
+            both._is_seen |= one._is_seen
+            both._is_zoned |= one._is_zoned
+            both._is_fine |= one._is_fine
+        return both
 
     @property
-    def type(self) -> DataType:
+    def problem(self) -> str:
+        """Nothing: every text is one."""
+        return ""
+
+    @property
+    def type(self) -> pa.DataType:
         """The type that every value seen can be read as."""
         if not self._is_seen or not self._forms:
-            return DataType("string")
-        form = self._forms[0]
-        if form != "timestamp":
-            return DataType(form)
-        return DataType("timestamp", unit="ns" if self._is_fine else "us", zone="UTC" if self._is_zoned else None)
+            return pa.string()
+        if self._forms[0] == "timestamp":
+            unit: TimeUnit = "ns" if self._is_fine else "us"
+            return arrow_type(DataType("timestamp", unit=unit, zone="UTC" if self._is_zoned else None))
+        return arrow_type(DataType(self._forms[0]))
 
-    def _fits(self, told: pa.Array[Any], form: _Form) -> bool:
-        if not pc.all(pc.match_substring_regex(told, _TEXT_FORMS[form])).as_py():
-            return False
-        kind = DataType(form, unit="ns") if form == "timestamp" else DataType(form)
+
+def pieces(file: IO[bytes], path: str, size: int) -> Iterator[bytes]:
+    """The bytes of a file, some at a time. Raises a SourceError where they can't be read, such as a broken gzip."""
+    while True:
         try:
-            read_texts(told, kind)
-        except ValueError:
-            return False
-        return True
+            piece = file.read(size)
+        except Exception as error:  # A file system of fsspec raises errors of its own.
+            raise SourceError(f"source: {path} cannot be read: {type(error).__name__}: {error}") from None
+        if not piece:
+            return
+        yield piece
+
+
+def encoding_problem(start: bytes) -> str:
+    """Why the first bytes of a file are not UTF-8 text; "" where they may be."""
+    if start.startswith(b"\x1f\x8b"):
+        return "it is packed by gzip; give its name the end .gz"
+    if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
+        return "it is UTF-16 or UTF-32 text, or no text; write it as UTF-8"
+    return ""
 
 
 def read_texts(values: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
@@ -93,12 +125,35 @@ def read_texts(values: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
 
 def _instants(texts: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
     """Timestamps in ISO form: one without an offset is UTC, one with an offset is converted."""
+    unit = type_.unit or "us"
+    try:
+        first = texts.slice(max(0, pc.index(pc.is_valid(texts), True).as_py()), 1)  # The others are mostly like it.
+        is_zoned = _any(pc.match_substring_regex(first, _OFFSET))
+        return _relabelled(pc.cast(texts, pa.timestamp(unit, "UTC") if is_zoned else pa.timestamp(unit)), type_)
+    except pa.ArrowInvalid:
+        pass
     days = pc.replace_substring_regex(texts, r"^([0-9]{4}-[0-9]{2}-[0-9]{2})$", r"\1T00:00")
     is_zoned = pc.match_substring_regex(days, _OFFSET)
     whole = pc.if_else(is_zoned, days, pc.binary_join_element_wise(days, "Z", ""))
-    unit = type_.unit or "us"
-    instants: pa.Array[Any] = pc.cast(pc.cast(whole, pa.timestamp(unit, "UTC")), pa.int64())
-    return instants.cast(arrow_type(type_))
+    return _relabelled(pc.cast(whole, pa.timestamp(unit, "UTC")), type_)
+
+
+def _relabelled(instants: pa.Array[Any], type_: DataType) -> pa.Array[Any]:
+    """The same instants with another zone to show them in, or none."""
+    return instants.cast(pa.int64()).cast(arrow_type(type_))
+
+
+def _has_form(values: pa.Array[Any], form: _Form) -> bool:
+    return bool(pc.all(pc.match_substring_regex(values, _TEXT_FORMS[form])).as_py())
+
+
+def _is_readable(values: pa.Array[Any], form: _Form) -> bool:
+    """Whether no value is beyond its type, such as a 30th of February."""
+    try:
+        read_texts(values, DataType(form, unit="ns") if form == "timestamp" else DataType(form))
+    except ValueError:
+        return False
+    return True
 
 
 def _any(flags: pa.Array[Any]) -> bool:

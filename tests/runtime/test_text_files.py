@@ -4,13 +4,19 @@ from __future__ import annotations
 
 import gzip
 import json
+from concurrent.futures import ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
+import pyarrow.parquet as pq
 import pytest
 from hitherto.planner.types import DataType, parse_type
+from hitherto.runtime.sources.csv import Csv
+from hitherto.runtime.sources.json import Json
+from hitherto.runtime.sources.paths import Files
+from hitherto.runtime.sources.seen import SeenFiles
 
 
 def types(path: Path | str | list[Path], **options: Any) -> dict[str, str]:
@@ -161,11 +167,20 @@ def test_a_type_depends_on_the_last_value_too(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ("", "e.csv cannot be read as csv: Empty CSV file"),
+        ("", "e.csv is empty: it tells no column"),
+        (
+            "a;b\n1;2,5\n",
+            "e.csv has the one column 'a;b': its fields seem to be separated by semicolons, and those of a",
+        ),
         ("a,a\n1,2\n", "e.csv has the column 'a' more than once"),
         ("a,\n1,2\n", "e.csv has a column without a name"),
         ("a,b\n1\n", "e.csv cannot be read as csv: .*Expected 2 columns, got 1"),
         (b"a,b\n\xff,1\n", "e.csv cannot be read as csv: .*invalid UTF8"),
+        (b"\xff,b\n1,1\n", "e.csv cannot be read as csv: 'utf-8' codec can't decode byte 0xff"),
+        ("a,b\n1,2\n".encode("utf-16"), "e.csv cannot be read as csv: it is UTF-16 or UTF-32 text, or no text"),
+        ("a,b\n1,2\n".encode("utf-16-le"), "e.csv cannot be read as csv: it is UTF-16 or UTF-32 text, or no text"),
+        (gzip.compress(b"a,b\n1,2\n"), "e.csv cannot be read as csv: it is packed by gzip; give its name the end .gz"),
+        ("\n\n", "e.csv is empty: it tells no column"),
     ],
 )
 def test_a_file_that_is_no_csv_is_a_source_error(tmp_path: Path, text: str | bytes, message: str) -> None:
@@ -207,26 +222,35 @@ def test_json_is_lines_or_an_array(tmp_path: Path) -> None:
 @pytest.mark.parametrize(
     ("text", "message"),
     [
-        ('{"x": 1}\n{"x": "a"}', "column 'x' holds values of several kinds, integer, text; give its type with schema="),
-        ('{"x": 1}\n{"x": true}', "values of several kinds, condition, integer"),
-        ('{"x": 18446744073709551616}', "column 'x' holds an integer beyond 64 bits"),
         ('{"x": 1}\n{"x": ', "e.json, line 2, cannot be read as json"),
         ('{"x": 1, "x": 2}', "the key 'x' is repeated"),
-        ("5", "e.json, line 1: int instead of an object"),
-        ("[1]", "e.json, item 0: int instead of an object"),
+        ("5", "e.json, line 1: a number instead of an object"),
+        ("[1]", "e.json, item 0: a number instead of an object"),
         ('[{"x": 1}', "e.json cannot be read as json"),
-        ('{"x": [1, "a"]}', "column 'x' has no one type"),
+        ("null", "e.json, line 1: null instead of an object"),
+        ("", "e.json is empty: it tells no column"),
+        ("{\n}", "line 1, cannot be read as json: .*; a file has one object a line, or is one array of objects"),
+        (
+            '{"x": 1}\n{"x": "\\ud800"}',
+            r"e.json, line 2: column 'x' holds half a surrogate pair, '\\ud800'",
+        ),
+        ('{"x": 1, "\\udfff": 1}', r"e.json, line 1: column '\\udfff' holds half a surrogate pair"),
+        ('[{}, {"x": {"a": ["\\ud800"]}}]', r"e.json, item 1: column 'x' holds half a surrogate pair"),
+        (b'{"x": "\xed\xa0\x80"}', "line 1, cannot be read as json: 'utf-8' codec can't decode byte 0xed"),
+        ('{"x": 1}'.encode("utf-16"), "e.json cannot be read as json: it is UTF-16 or UTF-32 text, or no text"),
+        ('{"x": ' + "[" * 100_000 + "]" * 100_000 + "}", "line 1, cannot be read as json: maximum recursion depth"),
+        (gzip.compress(b'{"x": 1}'), "e.json cannot be read as json: it is packed by gzip; give its name the end .gz"),
     ],
 )
-def test_a_file_that_is_no_table_of_json_is_a_source_error(tmp_path: Path, text: str, message: str) -> None:
-    (tmp_path / "e.json").write_text(text)
+def test_a_file_that_is_no_table_of_json_is_a_source_error(tmp_path: Path, text: str | bytes, message: str) -> None:
+    (tmp_path / "e.json").write_bytes(text if isinstance(text, bytes) else text.encode())
     with pytest.raises(ht.SourceError, match=message):
         types(tmp_path / "e.json")
 
 
 @pytest.mark.parametrize(
     ("value", "type_", "message"),
-    [("a", "int64", '"a" is no int64'), (1.5, "int64", "1.5 is no int64"), (1, "string", "1 is no string"),
+    [("a", "int64", '"a" is no int64'), (1.5, "int64", "1.5 is no int64"),
      (300, "uint8", ""), ("noon", "timestamp[us]", "'noon' is no timestamp"), (1, "bool", "1 is no bool")],
 )  # fmt: skip
 def test_a_value_of_json_that_does_not_fit_names_file_and_column(
@@ -235,6 +259,45 @@ def test_a_value_of_json_that_does_not_fit_names_file_and_column(
     (tmp_path / "e.json").write_text(json.dumps([{"x": value}]))
     with pytest.raises(ht.SourceError, match=f"e.json: column 'x': .*{message}.*; give another type with schema="):
         rows(tmp_path / "e.json", schema={"x": type_})
+
+
+@pytest.mark.parametrize(
+    ("value", "other", "problem"),
+    [
+        ("1", '"a"', "of several kinds, integer, text"),
+        ("1", "true", "of several kinds, condition, integer"),
+        ("1.5", "18446744073709551616", "with an integer beyond 64 bits"),
+        ("[1]", '["a"]', "of lists or objects that differ in type"),
+        ("[]", "{}", "of several kinds, list, object"),
+        ("[" * 900 + "]" * 900, "null", "nested deeper than 30 levels"),
+    ],
+)
+def test_a_column_of_json_without_one_type_is_refused_where_it_is_asked_for(
+    tmp_path: Path, value: str, other: str, problem: str
+) -> None:
+    path = tmp_path / "e.json"
+    path.write_text(
+        f'{{"y": {value}, "k": 1, "ts": "2024-01-01", "x": 5}}\n{{"k": 1, "ts": "2024-01-01", "y": {other}}}'
+    )
+    source = ht.FileSource(path, timestamp_field="ts")
+    assert answered(source, features=["x"]).to_arrow()["x"].to_pylist() == [5]
+    count = [ht.Aggregation("*", "count", name="n")]
+    assert answered(source, aggregations=count).to_arrow()["n"].to_pylist() == [2]
+    message = f"a column {problem}.*; give its type with schema=, such as string"
+    for options in ({}, {"features": ["y"]}, {"columns": {"z": "y + 1"}, "features": ["z"]}):
+        with pytest.raises(ht.HithertoError, match=message):
+            answered(source, **options)
+    with pytest.raises(ht.SourceError, match=message):
+        source.read()
+    found = answered(ht.FileSource(path, timestamp_field="ts", schema={"y": "string"}), features=["y"]).to_arrow()
+    assert found["y"].to_pylist()[0] in (value, other.strip(chr(34)))
+
+
+def test_a_string_of_json_may_be_any_value(tmp_path: Path) -> None:
+    values = ["1.10", "1", "true", '{"b": [1, 2.50, null], "a": "\\u00fc"}', "1e400", "9" * 30, "null", '"t"', "[ ]"]
+    (tmp_path / "e.json").write_text("\n".join(f'{{"x": {value}}}' for value in values))
+    texts = ["1.1", "1", "true", '{"b":[1,2.5,null],"a":"ü"}', "Infinity", "9" * 30, None, "t", "[]"]
+    assert [row["x"] for row in rows(tmp_path / "e.json", schema={"x": "string"})] == texts
 
 
 def test_json_types_that_are_given_are_used(tmp_path: Path) -> None:
@@ -282,3 +345,112 @@ def test_an_answer_reads_the_columns_it_needs_from_csv(tmp_path: Path) -> None:
     path.write_text(path.read_text().replace("oops", ""))
     alone = ht.FeatureStore([view, sums], planner_options=ht.PlannerOptions(unfused=True))
     assert alone.get_historical_features(rows_, [view, sums]).to_arrow().equals(found)
+
+
+def answered(source: ht.FileSource, **options: Any) -> ht.RetrievalJob:
+    view = ht.FeatureView("v", entities=["k"], source=source, **options)
+    spine = pa.table({"k": [1], "event_timestamp": pa.array([10**16], pa.timestamp("us"))})
+    return ht.FeatureStore([view]).get_historical_features(spine, view)
+
+
+def test_the_types_of_a_file_are_inferred_once_until_it_is_written_anew(tmp_path: Path) -> None:
+    for path, form in ((tmp_path / "e.csv", Csv()), (tmp_path / "e.json", Json())):
+        path.write_text("k,x\n1,5\n" if path.suffix == ".csv" else '{"k":1,"x":5}')
+        kept = SeenFiles(most=2)
+        system = Files(str(path), {})
+        first = kept.look(form, system, str(path), ())
+        assert kept.look(form, system, str(path), ()) is first
+        with ThreadPoolExecutor(4) as pool:
+            looks = [pool.submit(kept.look, form, system, str(path), ()) for _ in range(50)]
+        assert all(look.result() is first for look in looks)
+        path.write_text(path.read_text().replace("5", "a" if path.suffix == ".csv" else '""'))
+        second = kept.look(form, system, str(path), ())
+        assert second.types["x"].type == pa.string()
+        kept.look(form, system, str(path), ("k",))
+        kept.look(form, system, str(path), ("x",))
+        assert kept.look(form, system, str(path), ()) is not second
+
+
+def test_a_column_whose_type_is_given_is_not_inferred(tmp_path: Path) -> None:
+    for path, form in ((tmp_path / "e.csv", Csv()), (tmp_path / "e.json", Json())):
+        path.write_text("k,x\n1,5\n" if path.suffix == ".csv" else '{"k":1,"x":5}\n{"k":2,"x":6}\n')
+        seen = SeenFiles().look(form, Files(str(path), {}), str(path), ("x", "k"))
+        assert (seen.names, dict(seen.types)) == (("k", "x"), {})
+    (tmp_path / "mixed.json").write_text('{"k":1,"x":5}\n{"k":2,"x":"a"}')
+    assert types(tmp_path / "mixed.json", schema={"x": "string"}) == {"k": "int64", "x": "string"}
+
+
+@pytest.mark.parametrize(
+    ("name", "one", "other", "message"),
+    [
+        ("e.csv", "k,ts,x\n1,2024-01-01,5\n", "k,ts,x\n1,2024-01-01,a\n", "'x' is string now, no longer int64"),
+        ("e.csv", "k,ts,x\n1,2024-01-01,5\n", "k,ts,x\n1,2024-01-01,05\n", "'x' is string now, no longer int64"),
+        ("e.csv", "k,ts,x\n1,2024-01-01,5\n", "k,ts,y\n1,2024-01-01,5\n", "has no column 'x' now"),
+        ("e.csv", "k,ts,x\n1,2024-01-01,5\n", "", "has no column 'k' now"),
+        ("e.json", '{"k":1,"ts":"2024-01-01","x":5}', '{"k":1,"ts":"2024-01-01","x":5.5}', "is float64 now"),
+        ("e.json", '{"k":1,"ts":"2024-01-01","x":5}', '{"k":1,"ts":"2024-01-01","x":"5"}', "of several kinds, integer"),
+        ("e.json", '{"k":1,"ts":"2024-01-01","x":5}', '{"k":1,"ts":"2024-01-01"}', "has no column 'x' now"),
+    ],
+)
+def test_a_file_that_is_written_anew_between_two_runs(
+    tmp_path: Path, name: str, one: str, other: str, message: str
+) -> None:
+    path = tmp_path / name
+    path.write_text(one)
+    job = answered(ht.FileSource(path, timestamp_field="ts"), features=["x"])
+    assert job.to_arrow()["x"].to_pylist() == [5]
+    path.write_text(one.replace("5", "67"))
+    assert job.to_arrow()["x"].to_pylist() == [67]
+    path.write_text(other)
+    with pytest.raises(ht.SourceError, match=f"{name} was written anew after the job was made.*{message}"):
+        job.to_arrow()
+    path.unlink()
+    with pytest.raises(ht.SourceError, match=f"{name} cannot be opened: FileNotFoundError"):
+        job.to_arrow()
+
+
+@pytest.mark.parametrize("empty", ["", "\n", "k,ts,x\n", "k,ts,x"])
+def test_a_file_without_rows_adds_none(tmp_path: Path, empty: str) -> None:
+    for year, text in (("2023", empty), ("2024", "k,ts,x\n1,2024-01-01,5\n")):
+        (tmp_path / f"year={year}").mkdir()
+        (tmp_path / f"year={year}/e.csv").write_text(text)
+    assert rows(tmp_path / "*/*.csv", schema={"ts": "string"}) == [{"k": 1, "ts": "2024-01-01", "x": 5, "year": 2024}]
+    (tmp_path / "1.json").write_text(empty if not empty.strip() else "[]")
+    (tmp_path / "2.json").write_text('{"k": 1}')
+    assert rows(tmp_path / "*.json") == [{"k": 1}]
+
+
+def test_a_json_file_may_have_integers_where_another_has_fractions(tmp_path: Path) -> None:
+    (tmp_path / "1.json").write_text('{"x": 1}')
+    (tmp_path / "2.json").write_text('{"x": 1.5}\n{"x": null}')
+    assert types(tmp_path / "*.json") == {"x": "float64"}
+    assert [row["x"] for row in rows(tmp_path / "*.json")] == [1.0, 1.5, None]
+
+
+def test_fields_of_a_tsv_are_separated_by_tabs(tmp_path: Path) -> None:
+    text = 'k\tts\tx\n1\t2024-01-01\t"5,5\t"\n'
+    (tmp_path / "e.tsv").write_text(text)
+    (tmp_path / "f.tsv.gz").write_bytes(gzip.compress(text.encode()))
+    for path in (tmp_path / "e.tsv", tmp_path / "f.tsv.gz"):
+        assert answered(ht.FileSource(path, timestamp_field="ts")).to_arrow()["x"].to_pylist() == ["5,5\t"]
+    assert ht.FileSource(tmp_path / "f.tsv.gz", timestamp_field="ts").name == "f"
+
+
+def test_names_of_files_and_folders_may_hold_colons(tmp_path: Path) -> None:
+    folder = tmp_path / "ts=2024-01-01T00:00:00" / "a://b"
+    folder.mkdir(parents=True)
+    (folder / "c:d.csv").write_text("k,x\n1,5\n")
+    pq.write_table(pa.table({"k": [1], "x": [6]}), folder / "c:d.parquet")
+    for path, x in ((folder / "c:d.csv", 5), (tmp_path / "*/**/*.csv", 5), (folder / "c:d.parquet", 6)):
+        source = ht.FileSource(path, timestamp_field="ts")
+        assert ":" not in source.name
+        assert answered(source).to_arrow()["x"].to_pylist() == [x]
+
+
+@pytest.mark.parametrize("kind", ["csv", "json"])
+def test_a_broken_gzip_is_a_source_error(tmp_path: Path, kind: str) -> None:
+    text = "k,x\n" + "1,2\n" * 100_000 if kind == "csv" else '{"k":1}\n' * 100_000
+    for data in (gzip.compress(text.encode())[:-20], text.encode()):
+        (tmp_path / f"e.{kind}.gz").write_bytes(data)
+        with pytest.raises(ht.SourceError, match=f"e.{kind}.gz cannot be read"):
+            types(tmp_path / f"e.{kind}.gz")

@@ -1,0 +1,104 @@
+"""What was seen in csv and json files: their columns and types, kept as long as a file stays as it is."""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections import OrderedDict
+from collections.abc import Collection, Hashable, Iterator, Mapping, Sequence
+from dataclasses import dataclass
+from threading import Lock
+from typing import IO, Protocol
+
+import pyarrow as pa
+
+from .paths import Files
+
+_MOST_FILES = 4_096
+
+
+class ColumnType(Protocol):
+    """The type of one column, as far as it was seen."""
+
+    def joined(self, other: ColumnType, /) -> ColumnType:
+        """The type of the values that either has seen."""
+        ...
+
+    @property
+    def type(self) -> pa.DataType:
+        """The type that every value seen can be read as."""
+        ...
+
+    @property
+    def problem(self) -> str:
+        """Why that is not what the values mean, as a part of "a column …"; "" where it is."""
+        ...
+
+
+class TextFormat(ABC):
+    """A format whose files don't tell the types of their columns."""
+
+    @abstractmethod
+    def names(self, file: IO[bytes], path: str, given: Collection[str]) -> tuple[str, ...] | None:
+        """The names of the columns; None where only all of the values tell. Types are ``given`` for some columns."""
+
+    @abstractmethod
+    def see(self, file: IO[bytes], path: str, names: Collection[str] | None) -> Mapping[str, ColumnType]:
+        """The types of some columns, or of all, from all of their values."""
+
+    @abstractmethod
+    def read(self, file: IO[bytes], path: str, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+        """The values of some columns. Raises a SourceError that names file, column and value where one is none."""
+
+
+@dataclass(frozen=True)
+class SeenFile:
+    """The columns of one file in its order, the types of those that were inferred, and the file's state then."""
+
+    names: tuple[str, ...]
+    types: Mapping[str, ColumnType]
+    version: Hashable | None
+
+
+class SeenFiles:
+    """The files that this process has seen last. Threads may share it."""
+
+    def __init__(self, most: int = _MOST_FILES) -> None:
+        self._most = most
+        self._kept: OrderedDict[Hashable, SeenFile] = OrderedDict()
+        self._lock = Lock()
+
+    def look(self, format_: TextFormat, system: Files, path: str, given: Collection[str]) -> SeenFile:
+        """The file's columns, with a type for each that is not given. A file that stays as it is, is read once."""
+        version = system.version(path)
+        key = (format_, path, version, frozenset(given))
+        with self._lock:
+            if version is not None and key in self._kept:
+                self._kept.move_to_end(key)
+                return self._kept[key]
+        with system.open(path) as file:
+            names = format_.names(file, path, given)
+        missing = None if names is None else [name for name in names if name not in given]
+        types: Mapping[str, ColumnType] = {}
+        if missing is None or missing:
+            with system.open(path) as file:
+                types = format_.see(file, path, missing)
+        seen = SeenFile(tuple(types) if names is None else names, types, version)
+        if version is not None and system.version(path) == version:
+            with self._lock:
+                self._kept[key] = seen
+                while len(self._kept) > self._most:
+                    self._kept.popitem(last=False)
+        return seen
+
+
+SEEN = SeenFiles()
+
+
+def joined_types(files: Sequence[SeenFile]) -> dict[str, ColumnType]:
+    """The type of each column that was inferred, over all files, in the order in which they first appear."""
+    types: dict[str, ColumnType] = {}
+    for seen in files:
+        for name in seen.names:
+            if name in seen.types:
+                types[name] = types[name].joined(seen.types[name]) if name in types else seen.types[name]
+    return types
