@@ -308,19 +308,21 @@ def selected(
     """The output columns that ``features`` asks for, in order, each once."""
     by_name = {use.name: use for use in map(_use, views)}
     reference = Reference(relations)
-    outputs: dict[tuple[str, str], Output] = {}
+    outputs: dict[tuple[str, str, str], Output] = {}
     for item in features:
+        chosen: Sequence[tuple[str, str | None]] = ()
         if isinstance(item, str):
             view_name, _, wish = item.partition(":")
             use = by_name[view_name]
-            names = (wish,) if wish else use.features or ()
+            name, _, alias = wish.partition(" as ")
+            chosen = ((name, alias or None),) if wish else use.chosen or ()
         else:
             assert isinstance(item, FeatureView | FeatureViewProjection)
             use = _use(item)
-            names = use.features or ()
-        for name in names or offered_features(reference, use.view):
-            output = f"{use.name}__{name}" if full_feature_names else name
-            outputs.setdefault((use.name, name), Output(output, use, name))
+            chosen = use.chosen or ()
+        for name, alias in chosen or [(name, None) for name in offered_features(reference, use.view)]:
+            output = alias or (f"{use.name}__{name}" if full_feature_names else name)
+            outputs.setdefault((use.name, name, output), Output(output, use, name))
     return list(outputs.values())
 
 

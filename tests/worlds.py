@@ -225,7 +225,8 @@ def with_sources(world: World, sources: Mapping[Source, Source], key: str | None
             return use
         assert isinstance(use, FeatureView | FeatureViewProjection)
         if isinstance(use, FeatureViewProjection):
-            return FeatureViewProjection(views[use.view.name], use.features, use.name, use.join_key_map)
+            chosen = None if use.chosen is None else [{name: alias} if alias else name for name, alias in use.chosen]
+            return FeatureViewProjection(views[use.view.name], chosen, use.name, use.join_key_map)
         return views[use.name]
 
     views = {view.name: _with_source(view, sources, key) for view in world.bases}
@@ -622,7 +623,7 @@ class _WorldBuilder:
         return text
 
     def _features(self, uses: Sequence[FeatureView | FeatureViewProjection]) -> list[Feature]:
-        """What is asked for: whole views, projections and texts, in any order."""
+        """What is asked for: whole views, projections and texts, in any order, some of it under another name."""
         relations = self._empty_relations()
         chosen: list[Feature] = []
         for use in uses:
@@ -636,6 +637,10 @@ class _WorldBuilder:
                     chosen.append(use[self._some(offered)])
                 case _:
                     chosen += [f"{use.name}:{feature}" for feature in self._some(offered)]
+            if self._chance(4):
+                feature, alias = self._shuffle.choice(offered), f"another {len(chosen)}"
+                is_text = self._chance(2) and " as " not in feature and feature == feature.strip()
+                chosen.append(f"{use.name}:{feature} as {alias}" if is_text else use[[{feature: alias}]])
         if self._chance(2):
             self._shuffle.shuffle(chosen)
         return chosen
