@@ -102,13 +102,15 @@ class DuckDBDialect(Dialect):
         type_ = scan.table.schema[column]
         value = sql.column(column)
         is_users = isinstance(scan.table.data, CatalogTable | EngineQuery)
+        if isinstance(scan.table.data, ParquetFiles) and column in scan.table.data.uuids:
+            return sql.cast(value, "VARCHAR")
         if type_.kind in ("string", "decimal") and is_users and not getattr(scan.table.data, "is_plain", False):
             return sql.cast(value, self.expressions.type_name(type_))
         if type_.is_float and (is_users or isinstance(scan.table.data, ParquetFiles)):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
         ours = isinstance(scan.table.data, EngineTable)
-        if type_.kind != "timestamp" or type_.zone is None or ours:
+        if type_.kind != "timestamp" or type_.zone is None or type_.precision or ours:
             return value
         return sql.cast(value, "TIMESTAMP_NS" if type_.unit == "ns" else "TIMESTAMP")
 

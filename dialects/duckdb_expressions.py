@@ -43,8 +43,10 @@ def _micros(rounding: str) -> Form:
         if call.args[0].type.unit != "ns":
             return sql.function("epoch_us", operand())
 
+        is_wide = call.args[0].type.precision > 0
+
         def nanos() -> Sql:
-            return sql.function("epoch_ns", operand())
+            return sql.cast(operand(), "HUGEINT") if is_wide else sql.function("epoch_ns", operand())
 
         up = rounding == "up"
         away: type[exp.Binary] = exp.Add if up else exp.Sub
@@ -52,7 +54,8 @@ def _micros(rounding: str) -> Form:
             exp.GT(this=nanos(), expression=sql.number(0)) if up else exp.LT(this=nanos(), expression=sql.number(0))
         )
         moved = sql.binary(exp.IntDiv, sql.binary(away, nanos(), sql.number(999)), sql.number(1000))
-        return sql.case([(beyond, moved)], sql.binary(exp.IntDiv, nanos(), sql.number(1000)))
+        micros = sql.case([(beyond, moved)], sql.binary(exp.IntDiv, nanos(), sql.number(1000)))
+        return sql.cast(micros, "BIGINT") if is_wide else micros
 
     return form
 

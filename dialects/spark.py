@@ -84,13 +84,13 @@ class SparkDialect(Dialect):
 
     def define_table(self, table: Table) -> Sql | None:
         """Files are read by name, and the name is a view of them; all of them are one path with alternatives."""
-        if not isinstance(table.data, ParquetFiles):
+        if not isinstance(table.data, ParquetFiles) or table.data.are_shipped:
             return super().define_table(table)
         paths = [literal_path(path) for path in table.data.paths]
         one = paths[0] if len(paths) == 1 else "/{" + ",".join(path.removeprefix("/") for path in paths) + "}"
         options = {"path": f"file://{one}", **read_options(table.data)}
         listed = ", ".join(f"{name} {sql.text(value).sql(self.name)}" for name, value in options.items())
-        columns = "" if table.data.schema is None else f" ({file_columns(table.data.schema)})"
+        columns = "" if table.data.schema is None else f" ({file_columns(table.data.schema, table.data.uuids)})"
         named = sql.table(table.name).sql(self.name)
         return exp.Command(
             this="CREATE", expression=f"TEMPORARY VIEW {named}{columns} USING parquet OPTIONS ({listed})"
@@ -124,6 +124,10 @@ class SparkDialect(Dialect):
         A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest number.
         """
         type_, data, value = scan.table.schema[column], scan.table.data, sql.column(column)
+        if isinstance(data, ParquetFiles) and column in data.uuids and not data.are_shipped:
+            digits = sql.function("lower", sql.function("hex", value))
+            groups = [sql.text(text) for text in ("(.{8})(.{4})(.{4})(.{4})(.{12})", "$1-$2-$3-$4-$5")]
+            return sql.function("regexp_replace", digits, *groups)
         if type_.is_float and isinstance(data, ParquetFiles | CatalogTable | EngineQuery):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
@@ -171,9 +175,9 @@ class SparkDialect(Dialect):
         return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
 
 
-def file_columns(schema: Schema) -> str:
+def file_columns(schema: Schema, uuids: Sequence[str] = ()) -> str:
     """Columns of files as Spark declares them; one of a type that it does not have is left out."""
-    typed = [(field.name, _file_type(field.type)) for field in schema]
+    typed = [(field.name, "BINARY" if field.name in uuids else _file_type(field.type)) for field in schema]
     return ", ".join(f"{sql.name(name).sql('spark')} {type_}" for name, type_ in typed if type_)
 
 

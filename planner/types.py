@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Container, Iterable, Iterator
+from collections.abc import Container, Iterable, Iterator, Mapping
 from dataclasses import dataclass
 from typing import Literal, cast, get_args
 
@@ -15,13 +15,20 @@ Kind = Literal[
 ]  # fmt: skip
 TimeUnit = Literal["s", "ms", "us", "ns"]
 
-_INTEGERS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "uint64"})
+MOST_DIGITS = 38
+"""The digits of the widest decimal."""
+
+_DIGITS: Mapping[str, int] = {
+    "int8": 3, "int16": 5, "int32": 10, "int64": 19, "uint8": 3, "uint16": 5, "uint32": 10, "uint64": 20,
+}  # fmt: skip
+_INTEGERS = frozenset(_DIGITS)
 
 
 @dataclass(frozen=True, slots=True)
 class DataType:
     """A logical type. ``unit`` and ``zone`` belong to timestamps, ``precision`` and ``scale`` to decimals.
 
+    A timestamp with a precision is nanoseconds beyond 64 bits: a source has them as decimals of so many digits.
     ``label`` is what a type of kind "other" is called where it comes from.
 
     >>> str(DataType("timestamp", unit="us", zone="UTC"))
@@ -119,12 +126,12 @@ def parse_type(text: str) -> DataType:
 
 
 def common_type(one: DataType, other: DataType) -> DataType | None:
-    """The type that holds every value of both as it is, of the same family; None where there is none.
+    """The type that holds every value of both as it is; None where there is none.
 
-    An integer and a float have none: a float of 64 bits does not hold every integer.
+    Of an integer and a float it is float64, which holds the integers up to 2**53: for one beyond it there is none.
 
-    >>> str(common_type(DataType("int32"), DataType("int64"))), common_type(INT64, FLOAT64)
-    ('int64', None)
+    >>> str(common_type(DataType("int32"), INT64)), str(common_type(INT64, FLOAT64)), common_type(INT64, STRING)
+    ('int64', 'float64', None)
     """
     if one == other or other.kind == "null":
         return one
@@ -132,17 +139,32 @@ def common_type(one: DataType, other: DataType) -> DataType | None:
         return other
     if one.is_integer and other.is_integer:
         return _common_integer(one, other)
-    if one.is_float and other.is_float:
+    if (one.is_float or other.is_float) and all(type_.is_float or type_.is_integer for type_ in (one, other)):
         return FLOAT64
-    if one.kind == other.kind == "decimal":
-        scale = max(one.scale, other.scale)
-        precision = max(one.precision - one.scale, other.precision - other.scale) + scale
-        return DataType("decimal", precision=precision, scale=scale) if precision <= 38 else None
-    is_fine = "ns" in (one.unit, other.unit) and one.unit != other.unit
-    if one.kind == other.kind == "timestamp" and (one.zone is None) == (other.zone is None) and not is_fine:
-        unit = one.unit if one.unit == other.unit else "us"
-        return DataType("timestamp", unit=unit, zone=one.zone if one.zone == other.zone else "UTC")
+    if one.is_numeric and other.is_numeric and not (one.is_float or other.is_float):
+        return _common_decimal(_as_decimal(one), _as_decimal(other))
+    if one.kind == other.kind == "timestamp" and (one.zone is None) == (other.zone is None):
+        zone = one.zone if one.zone == other.zone else "UTC"
+        if one.unit == other.unit and one.precision == other.precision:
+            return DataType("timestamp", unit=one.unit, zone=zone, precision=one.precision)
+        is_fine = "ns" in (one.unit, other.unit)
+        # Nanoseconds in 64 bits end in 2262, and other units do not.
+        return DataType("timestamp", unit="ns", zone=zone, precision=MOST_DIGITS) if is_fine else _in_micros(zone)
     return None
+
+
+def _in_micros(zone: str | None) -> DataType:
+    return DataType("timestamp", unit="us", zone=zone)
+
+
+def _as_decimal(type_: DataType) -> DataType:
+    return type_ if type_.kind == "decimal" else DataType("decimal", precision=_DIGITS[type_.kind])
+
+
+def _common_decimal(one: DataType, other: DataType) -> DataType | None:
+    scale = max(one.scale, other.scale)
+    precision = max(one.precision - one.scale, other.precision - other.scale) + scale
+    return DataType("decimal", precision=precision, scale=scale) if precision <= MOST_DIGITS else None
 
 
 def _common_integer(one: DataType, other: DataType) -> DataType | None:

@@ -29,14 +29,37 @@ _PLAIN: dict[Kind, pa.DataType] = {
     "date": pa.date32(),
 }
 _KINDS = {arrow: DataType(kind) for kind, arrow in _PLAIN.items()}
+_EXTENSIONS: dict[str, Kind] = {"arrow.uuid": "string", "arrow.json": "string", "arrow.bool8": "bool"}
+_TAKEN = (
+    pa.types.is_timestamp,
+    pa.types.is_date,
+    pa.types.is_decimal128,
+    pa.types.is_large_string,
+    pa.types.is_large_binary,
+)
+_LISTS = (
+    pa.types.is_list,
+    pa.types.is_large_list,
+    pa.types.is_fixed_size_list,
+    pa.types.is_list_view,
+    pa.types.is_large_list_view,
+)
 
 
 def data_type(type_: pa.DataType) -> DataType:
-    """The planner's type of an Arrow type; large, view and dictionary forms are the plain one."""
+    """The planner's type of an Arrow type; large, view, dictionary and run-end encoded forms are the plain one.
+
+    Half floats are float32, uuids their texts, ``arrow.json`` is string and ``arrow.bool8`` bool.
+    """
     if type_ in _KINDS:
         return _KINDS[type_]
-    if pa.types.is_dictionary(type_):
-        return data_type(type_.value_type)
+    if isinstance(type_, pa.BaseExtensionType):
+        kind = _EXTENSIONS.get(type_.extension_name)
+        return DataType("other", label=str(type_)) if kind is None else DataType(kind)
+    if pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_):
+        return data_type(cast("pa.DictionaryType[Any, Any, Any]", type_).value_type)
+    if pa.types.is_float16(type_):
+        return DataType("float32")
     if pa.types.is_large_string(type_) or pa.types.is_string_view(type_):
         return DataType("string")
     if pa.types.is_large_binary(type_) or pa.types.is_binary_view(type_) or pa.types.is_fixed_size_binary(type_):
@@ -47,15 +70,24 @@ def data_type(type_: pa.DataType) -> DataType:
         return DataType("timestamp", unit=type_.unit, zone=type_.tz)
     if pa.types.is_decimal(type_) and not pa.types.is_decimal256(type_):
         return DataType("decimal", precision=type_.precision, scale=type_.scale)
-    if pa.types.is_list(type_) or pa.types.is_large_list(type_) or pa.types.is_fixed_size_list(type_):
-        return DataType("list", element=data_type(type_.value_type))
+    if any(is_list(type_) for is_list in _LISTS):
+        listed: Any = type_
+        return DataType("list", element=_inner_type(listed.value_type))
     if pa.types.is_struct(type_):
-        return DataType("struct", fields=tuple(Field(field.name, data_type(field.type)) for field in type_))
+        return DataType("struct", fields=tuple(Field(field.name, _inner_type(field.type)) for field in type_))
     return DataType("other", label=str(type_))
 
 
+def _inner_type(type_: pa.DataType) -> DataType:
+    """The type of a value within a list or a struct: no engine takes extensions and run ends there."""
+    is_odd = isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_)
+    return DataType("other", label=str(type_)) if is_odd else data_type(type_)
+
+
 def arrow_type(type_: DataType) -> pa.DataType:
-    """The Arrow type that a planned type comes out as."""
+    """The Arrow type that a planned type comes out as. Raises KeyError for what Arrow has and the planner has not."""
+    if type_.kind == "timestamp" and type_.precision:
+        return pa.decimal128(type_.precision, 0)
     if type_.kind == "timestamp":
         unit = type_.unit or "us"
         return pa.timestamp(unit) if type_.zone is None else pa.timestamp(unit, type_.zone)
@@ -71,6 +103,52 @@ def arrow_type(type_: DataType) -> pa.DataType:
 def planner_schema(schema: pa.Schema) -> Schema:
     """The planner's schema of an Arrow schema. Raises ValueError where a name is repeated."""
     return Schema(Field(field.name, data_type(field.type)) for field in schema)
+
+
+def readable(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """The column in a form that every engine and every function of Arrow takes, with the same values."""
+    type_ = column.type
+    if type_ in _KINDS or any(is_taken(type_) for is_taken in _TAKEN):
+        return column
+    if isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_):
+        chunks: list[Any] = [_plain(chunk) for chunk in column.chunks]
+        nothing: Any = arrow_type(data_type(type_))
+        column = pa.chunked_array(chunks) if chunks else pa.chunked_array([], nothing)
+    return cast("pa.ChunkedArray[Any]", pc.cast(column, arrow_type(data_type(column.type))))
+
+
+def _plain(chunk: Any) -> pa.Array[Any]:
+    if pa.types.is_run_end_encoded(chunk.type):
+        decoded: pa.Array[Any] = pc.run_end_decode(chunk)  # type: ignore[attr-defined]  # its stubs have none
+        return decoded
+    if chunk.type.extension_name == "arrow.uuid":
+        texts = (None if value is None else value.hex() for value in chunk.storage.to_pylist())
+        return pa.array([text and "-".join(text[a:b] for a, b in _UUID) for text in texts], pa.string())
+    storage: pa.Array[Any] = chunk.storage
+    return pc.cast(storage, arrow_type(data_type(chunk.type)))
+
+
+_UUID = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
+
+
+def readable_table(table: pa.Table) -> pa.Table:
+    """A table whose columns are readable, except for those of types that no plan reads; itself where they all are."""
+    for index, field in enumerate(table.schema):
+        if _is_odd(field.type) or pa.types.is_run_end_encoded(field.type):
+            column = readable(table.column(index))
+            table = table.set_column(index, field.with_type(column.type), column)
+    return table
+
+
+def _is_odd(type_: pa.DataType) -> bool:
+    """Whether an engine may not have a type that a plan can read, or has something else for it."""
+    if data_type(type_).kind == "other":
+        return False
+    if pa.types.is_dictionary(type_):
+        return not (pa.types.is_string(type_.value_type) or pa.types.is_large_string(type_.value_type))
+    if pa.types.is_nested(type_):
+        return data_type(type_).can_be_feature and "halffloat" in str(type_)
+    return isinstance(type_, pa.BaseExtensionType) or pa.types.is_float16(type_)
 
 
 def floor_to_micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
@@ -107,13 +185,22 @@ def _elements(column: pa.Array[Any]) -> pa.Array[Any]:
     return cast("pa.ListArray[Any]", column).flatten()
 
 
+def planned_column(batch: pa.RecordBatch, name: str, type_: DataType) -> pa.Array[Any]:
+    """A feature's column of an engine's batch with its planned type. Raises an EngineError where it has none."""
+    column = batch.column(name)
+    try:
+        return as_planned(column, type_)
+    except (pa.ArrowException, OverflowError) as error:
+        raise EngineError(f"feature {name!r}: the engine gave {column.type} for {type_}: {error}") from None
+
+
 def planned_reader(reader: pa.RecordBatchReader, schema: Schema) -> pa.RecordBatchReader:
     """An engine's batches with their planned types."""
     wanted = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in schema])
 
     def batches() -> Iterator[pa.RecordBatch]:
         for batch in reader:
-            columns = [as_planned(batch.column(field.name), field.type) for field in schema]
+            columns = [planned_column(batch, field.name, field.type) for field in schema]
             for field, column in zip(schema, columns, strict=True):
                 values = _elements(column) if field.type.kind == "list" else column
                 if values.type == pa.uint64() and (pc.max(values).as_py() or 0) >= 2**63:
@@ -127,8 +214,9 @@ def narrowed(data: Any, columns: Collection[str]) -> Any:
     """Arrow data with some of its columns, in their order, and at least one: a table without columns has no rows."""
     if not hasattr(data, "select"):
         return data
-    names = [name for name in data.schema.names if name in columns]
-    return data.select(names or data.schema.names[:1])
+    names = [field.name for field in data.schema if field.name in columns]
+    any_one = (field.name for field in data.schema if not data_type(field.type).is_nested)
+    return data.select(names or [next(any_one, data.schema.names[0])])
 
 
 def is_tabular(data: Any) -> bool:

@@ -24,7 +24,7 @@ from ..planner.features.tasks import HistoricalRetrievalTask
 from ..planner.ir.logical import CatalogTable, Table
 from ..planner.types import unusable_name
 from .analyze import observe
-from .arrow import arrow_type, as_planned
+from .arrow import arrow_type, planned_column
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, Format, Level, Query, script
@@ -263,7 +263,7 @@ class RetrievalJob:
 
     def _as_planned(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in reader:
-            columns = [as_planned(batch.column(output.name), output.type) for output in self._task.outputs]
+            columns = [planned_column(batch, output.name, output.type) for output in self._task.outputs]
             yield pa.RecordBatch.from_arrays(columns, schema=self._feature_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:

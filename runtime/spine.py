@@ -19,7 +19,7 @@ from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.logical import ArrowData, Table, TableData
 from ..planner.statistics import Statistics
 from ..planner.types import BEYOND_TIME, Schema
-from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, to_table
+from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, to_table
 from .rows import EntityRows, check_names, is_query, time_column
 from .sources.files import FileSource
 
@@ -73,7 +73,7 @@ class Spine(EntityRows):
         check_names(schema)
         with _index_told(frame, schema, (*keys, entity_timestamp)):
             timestamp = time_column(schema, entity_timestamp, keys, is_empty=not rows.num_rows)
-        typed = rows if rows.num_rows else _typed(rows, timestamp, keys)
+        typed = _typed(rows, schema, timestamp, keys)
         return cls(typed, planner_schema(typed.schema), timestamp, rows, frame)
 
     @property
@@ -176,14 +176,22 @@ def _snapshot(entity_df: Any) -> pd.DataFrame | None:
     return frame
 
 
-def _typed(rows: pa.Table, timestamp: str, keys: Collection[str]) -> pa.Table:
-    """Columns of no rows with the types that are needed: nothing says what those of an empty frame would be."""
-    for name in rows.column_names:
-        type_ = rows.schema.field(name).type
-        if not (pa.types.is_null(type_) or pa.types.is_floating(type_)) or name not in (timestamp, *keys):
+def _typed(rows: pa.Table, schema: Schema, timestamp: str, keys: Collection[str]) -> pa.Table:
+    """Keys and time as engines take them; of no rows with the types that are needed, since those say nothing."""
+    for index, field in enumerate(rows.schema):
+        type_ = schema[field.name]
+        if field.name not in (timestamp, *keys) or type_.kind == "other":
             continue
-        needed = pa.timestamp("us") if name == timestamp else pa.null()
-        rows = rows.set_column(rows.column_names.index(name), name, pa.chunked_array([], needed))
+        if not rows.num_rows and (type_.kind == "null" or type_.is_float):
+            needed = pa.timestamp("us") if field.name == timestamp else pa.null()
+            column: pa.ChunkedArray[Any] = pa.chunked_array([], needed)
+        else:
+            try:
+                column = readable(rows.column(index))
+            except pa.ArrowException as error:
+                raise SpineError(f"entity rows: column {field.name!r} cannot be read as {type_}: {error}") from None
+        if column.type != field.type:
+            rows = rows.set_column(index, field.name, column)
     return rows
 
 

@@ -10,9 +10,9 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 
 from ..types import BOOL, FLOAT64, INT64, NULL, STRING, TIMESTAMP, DataType
+from ..types import MOST_DIGITS as MOST_DIGITS
 
 Types = Sequence[DataType]
-MOST_DIGITS = 38
 _DIGITS = {"int8": 3, "uint8": 3, "int16": 5, "uint16": 5, "int32": 10, "uint32": 10}
 
 

@@ -89,12 +89,15 @@ class ParquetFiles:
     """Data of a table: parquet files.
 
     ``schema`` is given where a file has other columns or narrower types than the table, or where a folder's name gives
-    values, ``/year=2024/``: those columns are ``partitions``.
+    values, ``/year=2024/``: those columns are ``partitions``. ``uuids`` are stored as UUID and read as texts.
+    ``are_shipped`` where DuckDB alone reads the files itself.
     """
 
     paths: tuple[str, ...]
     schema: Schema | None = None
     partitions: tuple[str, ...] = ()
+    uuids: tuple[str, ...] = ()
+    are_shipped: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

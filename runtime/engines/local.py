@@ -19,6 +19,7 @@ from ...planner.ir.logical import ArrowData, CatalogTable, EngineQuery, TableDat
 from ...planner.types import unusable_name
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
+from ..sources.parquet import LocalFiles
 from ..sources.stream import RowStream
 
 if TYPE_CHECKING:
@@ -165,6 +166,8 @@ class LocalConnection(SqlConnection):
             value = data.value.noting(self._failures) if isinstance(data.value, RowStream) else data.value
             with _translated(""):
                 self._cursor.register(name, value)
+        elif isinstance(data, LocalFiles):
+            data.parts.check()
         elif isinstance(data, EngineQuery):
             self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
 

@@ -25,8 +25,9 @@ from ...planner.ir.logical import (
     feature_type,
 )
 from ...planner.types import DataType, Kind
-from ..arrow import arrow_type, data_type, floor_to_micros, to_table
+from ..arrow import arrow_type, data_type, floor_to_micros, readable, to_table
 from ..session import RESERVED_NAMES, SqlConnection
+from ..sources.parquet import LocalFiles
 from ..sources.stream import RowStream
 
 T = TypeVar("T")
@@ -67,6 +68,8 @@ class SparkConnection(SqlConnection):
         return table.to_reader()
 
     def register(self, name: str, data: TableData) -> None:
+        if isinstance(data, LocalFiles):
+            data.parts.check()
         with translated(""):
             self._frame(data, numbered=name in RESERVED_NAMES).createOrReplaceTempView(_quoted(name))
 
@@ -103,9 +106,11 @@ class SparkConnection(SqlConnection):
     def _frame(self, data: TableData, *, numbered: bool = False, as_values: bool = False) -> Any:
         """The data as a frame of this session; in-memory data as ``_shipped`` says."""
         match data:
+            case LocalFiles() if data.are_shipped:
+                return self._frame(ArrowData(data.rows()))
             case ParquetFiles():
                 reader = self._session.read.options(**read_options(data))
-                reader = reader if data.schema is None else reader.schema(file_columns(data.schema))
+                reader = reader if data.schema is None else reader.schema(file_columns(data.schema, data.uuids))
                 return reader.parquet(*map(_as_uri, data.paths))
             case ArrowData(value):
                 return self._session.createDataFrame(_shipped(value, numbered=numbered, as_values=as_values))
@@ -165,14 +170,17 @@ def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
     data = data.to_table() if isinstance(data, RowStream) else to_table(data)
     for field, column in zip(data.schema, data.columns, strict=True):
         type_ = data_type(field.type)
-        if type_.kind == "timestamp" and type_.unit == "ns":
-            column = floor_to_micros(column) if as_values else column.cast(pa.int64())
+        if not (type_.can_be_feature or type_.kind == "null"):
+            if not as_values:
+                continue  # no plan reads it
+        elif type_.kind == "timestamp" and type_.unit == "ns":
+            column = floor_to_micros(readable(column)) if as_values else readable(column).cast(pa.int64())
         elif type_.kind == "timestamp":
-            column = column.cast(arrow_type(feature_type(type_)))
+            column = readable(column).cast(arrow_type(feature_type(type_)))
         elif type_.kind in _SIGNED or type_.kind in ("string", "binary", "date", "decimal"):
-            column = column.cast(arrow_type(_SIGNED.get(type_.kind, type_)))
-        elif type_.kind == "other" and not as_values:
-            continue  # no plan reads it
+            column = readable(column).cast(arrow_type(_SIGNED.get(type_.kind, type_)))
+        else:
+            column = readable(column)
         columns[field.name] = column
     if numbered:
         check_numbered(columns)

@@ -20,7 +20,8 @@ class ArrowSource(Source):
     """Rows in memory: pandas, Polars, an Arrow table or batch, or anything with ``__arrow_c_stream__``.
 
     The data is taken as it is when the source is made; two sources are equal when they hold the same Arrow table. A
-    pandas index is no column, and NaN in a pandas float column is null. Other parameters are those of every ``Source``.
+    pandas index is no column, and NaN in a pandas float column is null. ``name`` is what plans, errors and SQL call it.
+    Other parameters are those of every ``Source``.
     """
 
     table: pa.Table
@@ -36,6 +37,7 @@ class ArrowSource(Source):
         field_mapping: Mapping[str, str] | None = None,
         data_delay: Duration = "0s",
         unique: bool = False,
+        name: str | None = None,
     ) -> None:
         import pyarrow as pa
 
@@ -50,7 +52,7 @@ class ArrowSource(Source):
         except (pa.ArrowException, ValueError, TypeError) as error:
             raise SourceError(f"ArrowSource: the data cannot be read as a table: {error}") from None
         super().__init__(
-            "arrow",
+            "arrow" if name is None else name,
             timestamp_field=timestamp_field,
             created_timestamp_column=created_timestamp_column,
             sequence_columns=sequence_columns,
@@ -74,12 +76,14 @@ class ArrowSource(Source):
 
     def open(self, catalog: Catalog | None = None) -> Table:
         """The data's columns. Raises a SourceError where a column name is repeated."""
-        from ..arrow import planner_schema
+        import pyarrow as pa
 
-        table = self.table
+        from ..arrow import planner_schema, readable_table
+
         try:
-            schema = planner_schema(table.schema)
-        except ValueError as error:
+            schema = planner_schema(self.table.schema)
+            table = readable_table(self.table)
+        except (pa.ArrowException, ValueError) as error:
             raise SourceError(f"ArrowSource: {error}") from None
         return Table(repr(self.identity()), schema, ArrowData(table), name=self.name)
 

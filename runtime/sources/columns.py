@@ -8,7 +8,7 @@ from typing import Any
 import pyarrow as pa
 
 from ...planner.errors import SourceError
-from ...planner.types import DataType, Field, Schema, common_type
+from ...planner.types import DataType, Field, Schema
 from ..arrow import arrow_type, data_type, planner_schema
 from .csv import Csv
 from .json import Json
@@ -18,25 +18,6 @@ from .stream import RowStream
 from .text import TextType, read_texts
 
 _TEXT_FORMATS: Mapping[Format, TextFormat] = {"csv": Csv(), "tsv": Csv("\t"), "json": Json()}
-
-
-def common_schema(name: str, files: Sequence[str], schemas: Sequence[Schema]) -> Schema:
-    """All columns in the order in which they first appear, each of a type that holds the values of every file.
-
-    Raises a SourceError where there is no such type.
-    """
-    found: dict[str, tuple[DataType, str]] = {}
-    for file, schema in zip(files, schemas, strict=True):
-        for field in schema:
-            type_, first = found.get(field.name, (field.type, file))
-            both = common_type(type_, field.type)
-            if both is None:
-                raise SourceError(
-                    f"source {name!r}: column {field.name!r} is {type_} in {first}, and {field.type} in {file}; "
-                    "files may differ by wider integers, floats and decimals alone"
-                )
-            found[field.name] = (both, first)
-    return Schema(Field(column, type_) for column, (type_, _) in found.items())
 
 
 def partition_fields(

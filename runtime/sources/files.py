@@ -12,14 +12,14 @@ from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import ArrowData, ParquetFiles, Table
+from ...planner.ir.logical import ArrowData, Table
 from ...planner.types import DataType, Schema, parse_type, unusable_name
 from .paths import Files, absolute, format_of, is_url, stem
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
-    from .parquet import ParquetParts
+    from .footers import ParquetParts
     from .stream import RowStream
 
 
@@ -96,7 +96,7 @@ class FileSource(Source):
 
     def open(self, catalog: Catalog | None = None) -> Table:
         """The files there are now, and their columns. Raises a SourceError where they can't be one table."""
-        from .parquet import parquet_rows
+        from .parquet import LocalFiles, parquet_rows
 
         system, files = self._files()
         token = repr(("files", tuple(files), tuple(self.schema.items())))
@@ -104,9 +104,13 @@ class FileSource(Source):
             rows, usable = self._texts(system, files)
             return Table(token, usable, ArrowData(rows), name=self.name)
         parts = self._parquet(system, files)
-        if not system.is_local:
-            return Table(token, parts.schema, ArrowData(parquet_rows(system, parts)), name=self.name)
-        data = ParquetFiles(parts.paths) if parts.are_alike else ParquetFiles(parts.paths, parts.schema, parts.keys)
+        if not (system.is_local and parts.are_castable):
+            return Table(token, parts.schema, ArrowData(parquet_rows(parts)), name=self.name)
+        paths = tuple(file.path for file in parts.filled or parts.files)
+        schema = None if parts.are_alike else parts.schema
+        data = LocalFiles(
+            paths, schema, parts.keys, uuids=parts.uuids, are_shipped=not parts.are_for_every_engine, parts=parts
+        )
         return Table(token, parts.schema, data, name=self.name)
 
     def read(self) -> pa.Table:
@@ -120,7 +124,7 @@ class FileSource(Source):
             if problems:
                 raise SourceError(f"source {self.name!r}: {'; '.join(problems)}")
             return rows.to_table()
-        return parquet_table(system, self._parquet(system, files))
+        return parquet_table(self._parquet(system, files))
 
     def _files(self) -> tuple[Files, list[str]]:
         system = Files(self.paths[0], self.storage_options)
@@ -132,7 +136,7 @@ class FileSource(Source):
         return text_files(self.name, format_of(self.paths[0]), system, files, self.schema)
 
     def _parquet(self, system: Files, files: Sequence[str]) -> ParquetParts:
-        from .parquet import parquet_parts
+        from .footers import parquet_parts
 
         parts = parquet_parts(self.name, system, files, self.schema)
         unknown = [name for name in self.schema if name not in parts.keys]

@@ -143,15 +143,18 @@ def test_columns_that_differ_are_read_as_their_common_type(tmp_path: Path) -> No
     [
         ("int8", "int64", "int64"), ("uint8", "uint32", "uint32"), ("uint32", "int8", "int64"),
         ("uint64", "int64", None),
-        ("int64", "float64", None), ("float32", "float64", "float64"), ("string", "int64", None),
-        ("date", "timestamp", None),
-        ("decimal(38, 0)", "decimal(3, 2)", None), ("timestamp[ns]", "timestamp[us]", None), ("bool", "int8", None),
+        ("int64", "float64", "float64"), ("uint8", "float32", "float64"), ("float32", "float64", "float64"),
+        ("string", "int64", None), ("date", "timestamp", None), ("bool", "int8", None),
+        ("decimal(38, 0)", "decimal(3, 2)", None), ("decimal(9, 2)", "int64", "decimal(21, 2)"),
+        ("decimal(9, 2)", "float64", None), ("timestamp[ns]", "timestamp[us, UTC]", None),
         ("timestamp[us]", "timestamp[us, UTC]", None), ("timestamp[s]", "timestamp[ms]", "timestamp[us]"),
     ],
 )  # fmt: skip
 def test_the_common_type(one: str, other: str, both: str | None) -> None:
     for left, right in ((one, other), (other, one)):
         assert common_type(parse_type(left), parse_type(right)) == (parse_type(both) if both else None)
+    wide = common_type(parse_type("timestamp[ns]"), parse_type("timestamp[s]"))
+    assert wide == DataType("timestamp", unit="ns", precision=38) == common_type(wide, parse_type("timestamp[us]"))
     assert common_type(DataType("null"), parse_type(one)) == common_type(parse_type(one), DataType("null"))
 
 

@@ -1,0 +1,247 @@
+"""Parquet files as their footers describe them: the table that they are together, and whether it is still so."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Generator, Mapping, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field
+from functools import cached_property
+
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from ...planner.errors import SourceError
+from ...planner.types import MOST_DIGITS, DataType, Field, Schema, common_type
+from ..arrow import planner_schema
+from .columns import partition_fields
+from .paths import Files
+
+_WIDE = DataType("timestamp", unit="ns", precision=MOST_DIGITS)
+
+
+@dataclass(frozen=True)
+class StoredFile:
+    """One file as its footer describes it.
+
+    ``legacy`` are the columns of INT96 timestamps, which ``arrow`` has in microseconds, since nanoseconds in 64 bits do
+    not hold them all. They have no zone of their own, and are instants as Spark writes them. Those of another writer
+    are ``fine``: what is below a microsecond counts.
+    """
+
+    path: str
+    arrow: pa.Schema
+    schema: Schema
+    rows: int
+    legacy: frozenset[str]
+    fine: frozenset[str]
+    stamp: tuple[int, ...] | None = field(compare=False)
+
+
+@dataclass(frozen=True)
+class ParquetParts:
+    """Files, and the columns that they have together with their folders' names, ``keys``."""
+
+    name: str
+    system: Files
+    files: tuple[StoredFile, ...]
+    schema: Schema
+    keys: tuple[str, ...]
+
+    @cached_property
+    def filled(self) -> tuple[StoredFile, ...]:
+        """The files that have rows: what others call their columns' types says nothing."""
+        return tuple(file for file in self.files if file.rows)
+
+    @property
+    def are_alike(self) -> bool:
+        """Whether every file has exactly the columns of the table, with types that engines find themselves."""
+        plain = all(_is_plain(column.type) for file in self.filled for column in file.arrow)
+        same = all(file.schema == self.schema and not file.legacy for file in self.filled)
+        return plain and same and not self.keys
+
+    @property
+    def are_castable(self) -> bool:
+        """Whether DuckDB brings the types of the files to the common ones as they have to be."""
+        return all(
+            _is_widened(column.type, self.schema[column.name]) and _extension(file, column.name) in ("", "arrow.uuid")
+            for file in self.filled
+            for column in file.schema
+            if self.schema[column.name].kind != "other"
+        ) and not any(file.fine or set(self.uuids) & _texts(file) for file in self.filled)
+
+    @property
+    def uuids(self) -> tuple[str, ...]:
+        """The columns of uuids: an engine has them in another form than as texts."""
+        found = (name for file in self.filled for name in file.arrow.names if _extension(file, name) == "arrow.uuid")
+        return tuple(dict.fromkeys(found))
+
+    @property
+    def are_for_every_engine(self) -> bool:
+        """Whether each engine reads the files itself: Spark does not read all types, nor paths with a colon."""
+        return not any(
+            ":" in file.path
+            or any(column.type.kind == "null" and self.schema[column.name] != column.type for column in file.schema)
+            or any(pa.types.is_float16(column.type) for column in file.arrow)
+            for file in self.filled
+        )
+
+    def check(self) -> None:
+        """Raise a SourceError where a file of this machine is gone, or has other columns than when it was listed."""
+        for file in self.files:
+            with reading(file.path, " any more"):
+                if _stamp(file.path) != file.stamp:
+                    check_unchanged(file, pq.read_metadata(file.path))
+
+
+def parquet_parts(name: str, system: Files, paths: Sequence[str], given: Mapping[str, DataType]) -> ParquetParts:
+    """What the footers say, with the given types of folders. Raises a SourceError where files can't be one table."""
+    files = []
+    for path in paths:
+        with reading(path):
+            stamp = _stamp(path) if system.is_local else None
+            footer = pq.read_metadata(system.within(path), filesystem=system.arrow)
+        try:
+            files.append(_stored(footer, path, stamp))
+        except ValueError as error:
+            raise SourceError(f"source {name!r}: {path}: {error}") from None
+    own = _common_schema(name, files)
+    folders = partition_fields(name, paths, [file.arrow.names for file in files], given)
+    keys = tuple(column.name for column in folders)
+    return ParquetParts(name, system, tuple(files), Schema([*own, *folders]), keys)
+
+
+def _stored(footer: pq.FileMetaData, path: str, stamp: tuple[int, ...] | None) -> StoredFile:
+    schema, legacy = _columns(footer)
+    is_sparks = b"org.apache.spark.version" in (footer.metadata or {})
+    fine = set() if is_sparks else {name for name in legacy if pa.types.is_timestamp(schema.field(name).type)}
+    return StoredFile(path, schema, planner_schema(schema), footer.num_rows, legacy, frozenset(fine), stamp)
+
+
+def _columns(footer: pq.FileMetaData) -> tuple[pa.Schema, frozenset[str]]:
+    """The columns of a file, and which of them hold INT96."""
+    leaves = [footer.schema.column(index) for index in range(footer.num_columns)]
+    paths = {leaf.path for leaf in leaves if leaf.physical_type == "INT96"}
+    schema = footer.schema.to_arrow_schema()
+    legacy = {name for name in schema.names if any(path == name or path.startswith(f"{name}.") for path in paths)}
+    for index, column in enumerate(schema):
+        if column.name in legacy:
+            schema = schema.set(index, column.with_type(_in_micros(column.type)))
+    return schema, frozenset(legacy)
+
+
+def _in_micros(type_: pa.DataType) -> pa.DataType:
+    """The type with microseconds for nanoseconds, also within lists and structs."""
+    if pa.types.is_timestamp(type_):
+        return pa.timestamp("us", type_.tz)
+    if pa.types.is_list(type_):
+        return pa.list_(type_.value_field.with_type(_in_micros(type_.value_type)))
+    if pa.types.is_struct(type_):
+        return pa.struct([each.with_type(_in_micros(each.type)) for each in type_])
+    if pa.types.is_map(type_):
+        return pa.map_(_in_micros(type_.key_type), _in_micros(type_.item_type))
+    return type_
+
+
+def _common_schema(name: str, files: Sequence[StoredFile]) -> Schema:
+    """All columns in the order in which they first appear, each of a type that holds the values of every file.
+
+    A file without rows has no types of its own, but for columns that no other has. Raises a SourceError where there is
+    no such type.
+    """
+    found: dict[str, tuple[DataType, str] | None] = {column: None for file in files for column in file.schema.names}
+    for file in sorted(files, key=lambda file: not file.rows):
+        for column in file.schema:
+            known = found[column.name]
+            own = _WIDE if column.name in file.fine else column.type
+            if known is None:
+                found[column.name] = (_zoned(own, column.name, file, files), file.path)
+            elif file.rows:
+                type_, first = known
+                both = common_type(type_, _zoned(own, column.name, file, files))
+                if both is None:
+                    raise SourceError(
+                        f"source {name!r}: column {column.name!r} is {type_} in {first}, and {column.type} in "
+                        f"{file.path}; files may differ by the width of numbers and the unit of timestamps alone"
+                    )
+                found[column.name] = (both, first)
+    return Schema(Field(column, known[0]) for column, known in found.items() if known is not None)
+
+
+def _zoned(type_: DataType, name: str, file: StoredFile, files: Sequence[StoredFile]) -> DataType:
+    """An INT96 timestamp in UTC where other files give their instants a zone."""
+    if name not in file.legacy or type_.kind != "timestamp":
+        return type_
+    others = (each.schema[name] for each in files if each.rows and name in each.schema and name not in each.legacy)
+    zone = "UTC" if any(other.zone is not None for other in others) else None
+    return DataType("timestamp", unit=type_.unit, zone=zone, precision=type_.precision)
+
+
+def _is_widened(own: DataType, common: DataType) -> bool:
+    """Whether a cast in SQL from the one to the other changes no value and rounds nothing."""
+    if own.kind == "timestamp":
+        return common.precision == 0
+    return (
+        own.kind == common.kind
+        or own.kind == "null"
+        or (own.is_float == common.is_float and not (own.is_integer and common.kind == "decimal"))
+    )
+
+
+def _is_plain(type_: pa.DataType) -> bool:
+    """Whether Spark finds the type itself: a file with another one is given its columns, without those."""
+    inner = [each.type for each in type_] if pa.types.is_struct(type_) else []
+    inner += filter(None, [getattr(type_, "value_type", None)])
+    is_odd = isinstance(type_, pa.BaseExtensionType) or any(
+        is_kind(type_)
+        for is_kind in (
+            pa.types.is_time, pa.types.is_float16, pa.types.is_decimal256, pa.types.is_null, pa.types.is_duration,
+        )
+    )  # fmt: skip
+    return not is_odd and all(map(_is_plain, inner))
+
+
+def _extension(file: StoredFile, name: str) -> str:
+    return str(getattr(file.arrow.field(name).type, "extension_name", ""))
+
+
+def _texts(file: StoredFile) -> set[str]:
+    """The columns of plain texts."""
+    return {each.name for each in file.schema if each.type.kind == "string" and not _extension(file, each.name)}
+
+
+def check_unchanged(file: StoredFile, footer: pq.FileMetaData) -> None:
+    """Raise a SourceError that names the first column that differs from what a plan rests on."""
+    found, _ = _columns(footer)
+    known = {column.name: column.type for column in file.arrow}
+    changes = [f"column {column.name!r} is new" for column in found if column.name not in known]
+    changes += [f"column {name!r} is gone" for name in known if name not in found.names]
+    changes += [
+        f"column {column.name!r} is {column.type}, and was {known[column.name]}"
+        for column in found
+        if column.name in known and known[column.name] != column.type
+    ]
+    if footer.num_rows and not file.rows:
+        changes.append("it has rows, and had none")
+    if changes:
+        raise SourceError(f"source: {file.path} has changed since the job was made: {changes[-1]}; make the job anew")
+
+
+@contextmanager
+def reading(path: str, when: str = "") -> Generator[None]:
+    """What a file and its file system raise, as a SourceError that names the file."""
+    try:
+        yield
+    except SourceError:
+        raise
+    except Exception as error:
+        # What a file system of fsspec raises is its own.
+        if not isinstance(error, OSError | pa.ArrowException) and "://" not in path:
+            raise
+        raise SourceError(f"source: {path} cannot be read as parquet{when}: {error}") from None
+
+
+def _stamp(path: str) -> tuple[int, ...]:
+    """What changes when a file is written."""
+    found = os.stat(path)
+    return found.st_mtime_ns, found.st_size, found.st_ino

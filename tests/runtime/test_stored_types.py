@@ -1,0 +1,292 @@
+"""Types that files and memory have and a plan reads in one form: units, INT96, uuids, views, frames without rows."""
+
+from __future__ import annotations
+
+import os
+import uuid
+from collections.abc import Callable
+from datetime import datetime
+from pathlib import Path
+from typing import Any
+
+import hitherto as ht
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+
+FOR_EVER = datetime(9999, 12, 31)
+SPARKS = {"org.apache.spark.version": "4.0.0"}
+"""What the footer of a file has that Spark wrote."""
+
+
+def us(*times: int | datetime | None, zone: str | None = None) -> pa.Array:
+    return pa.array(times, pa.timestamp("us", zone))
+
+
+def ns(*times: int | None, zone: str | None = None) -> pa.Array:
+    return pa.array(times, pa.timestamp("ns", zone))
+
+
+ROWS = pa.table({"k": [1, 2, 3, 4], "event_timestamp": us(10, 10, 10, 10)})
+
+
+def write(path: Path, legacy: bool = False, by_spark: bool = False, **columns: Any) -> None:
+    table = pa.table(columns)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    pq.write_table(
+        table.replace_schema_metadata(SPARKS) if by_spark else table, path, use_deprecated_int96_timestamps=legacy
+    )
+
+
+def view(source: ht.Source, **options: Any) -> ht.FeatureView:
+    return ht.FeatureView("v", entities=["k"], source=source, **options)
+
+
+def answer(source: ht.Source, rows: Any = ROWS, engine: Any = None, **options: Any) -> pa.Table:
+    made = view(source, **options)
+    table = ht.FeatureStore([made], engine=engine).get_historical_features(rows, made).to_arrow()
+    return table.select([name for name in table.column_names if name not in ("k", "event_timestamp")])
+
+
+Files = Callable[[Path], None]
+CASES: dict[str, tuple[Files, dict[str, Any]]] = {}
+"""Files to write to a folder, and the answer that both engines give."""
+
+
+def case(files: Files, **expected: Any) -> None:
+    CASES[files.__name__.replace("_", " ")] = (files, expected)
+
+
+def nanoseconds_beside_microseconds(folder: Path) -> None:
+    write(folder / "1.parquet", k=[1, 2], ts=us(10, 11), seen=us(FOR_EVER, -1))
+    write(folder / "2.parquet", k=[3, 4], ts=ns(10_000, 9_999), seen=ns(-1_001, 1_999))
+    write(folder / "3.parquet", k=[4, 1], ts=ns(10_001, 9_001), seen=ns(5, 5))
+
+
+# The event at 10.001 µs is at 11 for a plan, so that it is not seen at 10; 9.001 µs are 10, and later than 10 is none.
+case(nanoseconds_beside_microseconds, seen=us(FOR_EVER, None, -2, 1))
+
+
+def seconds_and_milliseconds_with_zones(folder: Path) -> None:
+    for number, unit in enumerate(("s", "ms", "us", "ns"), 1):
+        zone = ("Asia/Tokyo", "UTC")[number % 2]
+        write(
+            folder / f"{number}.parquet",
+            k=[number],
+            ts=us(0, zone=zone),
+            seen=pa.array([number], pa.timestamp(unit, zone)),
+        )
+
+
+case(seconds_and_milliseconds_with_zones, seen=us(1_000_000, 2_000, 3, 0, zone="UTC"))
+
+
+def legacy_timestamps_of_spark(folder: Path) -> None:
+    write(folder / "1.parquet", legacy=True, by_spark=True, k=[1, 2, 3], ts=us(10, 11, datetime(1, 1, 1)),
+          seen=us(FOR_EVER, 5, datetime(1, 1, 1)), many=[[FOR_EVER], [], [datetime(1, 1, 1), None]])  # fmt: skip
+
+
+case(legacy_timestamps_of_spark, seen=us(FOR_EVER, None, datetime(1, 1, 1), None),
+     many=pa.array([[FOR_EVER], None, [datetime(1, 1, 1), None], None], pa.list_(pa.timestamp("us"))))  # fmt: skip
+
+
+def legacy_timestamps_of_others(folder: Path) -> None:
+    write(folder / "1.parquet", legacy=True, k=[1, 2], ts=ns(10_001, 9_001), seen=ns(1_999, -1_001))
+    write(folder / "2.parquet", legacy=True, k=[3, 4], ts=us(10, datetime(1, 1, 1)), seen=us(FOR_EVER, None))
+
+
+case(legacy_timestamps_of_others, seen=us(None, -2, FOR_EVER, None))
+
+
+def legacy_timestamps_beside_microseconds_in_utc(folder: Path) -> None:
+    write(folder / "1.parquet", legacy=True, by_spark=True, k=[1], ts=us(10), seen=us(FOR_EVER))
+    write(folder / "2.parquet", k=[2], ts=us(10, zone="UTC"), seen=us(7, zone="UTC"))
+
+
+case(legacy_timestamps_beside_microseconds_in_utc, seen=us(FOR_EVER, 7, None, None, zone="UTC"))
+
+
+def integers_beside_floats_and_decimals(folder: Path) -> None:
+    write(folder / "1.parquet", k=[1], ts=us(0), f=[2**53], small=pa.array([7], pa.int8()), d=[2**62])
+    write(folder / "2.parquet", k=[2], ts=us(0), f=[0.5], small=pa.array([0.5], pa.float32()),
+          d=pa.array(["0.25"]).cast(pa.decimal128(5, 2)))  # fmt: skip
+
+
+case(integers_beside_floats_and_decimals,
+     f=pa.array([2.0**53, 0.5, None, None]), small=pa.array([7.0, 0.5, None, None]),
+     d=pa.array([str(2**62), "0.25", None, None]).cast(pa.decimal128(21, 2)))  # fmt: skip
+
+
+def an_empty_file_of_pandas(folder: Path) -> None:
+    folder.mkdir(exist_ok=True)
+    frame = pd.DataFrame({"k": [1, 2], "ts": pd.to_datetime([0, 0], unit="us"), "s": ["a", None], "n": [1, 2]})
+    frame.to_parquet(folder / "2.parquet")
+    pd.DataFrame(columns=["k", "ts", "s", "n"]).to_parquet(folder / "1.parquet")
+    pd.DataFrame({"k": [], "ts": [], "s": [], "n": []}).to_parquet(folder / "3.parquet")
+
+
+case(an_empty_file_of_pandas, s=pa.array(["a", None, None, None]), n=pa.array([1, 2, None, None]))
+
+
+def a_column_of_nulls_in_one_file(folder: Path) -> None:
+    write(folder / "1.parquet", k=[1], ts=us(0), s=pa.nulls(1), n=pa.nulls(1), t=pa.nulls(1))
+    write(folder / "2.parquet", k=[2], ts=us(0), s=["a"], n=[5], t=ns(1_999))
+    write(folder / "3.parquet", k=[3], ts=us(0), s=["b"], n=[0.5], t=us(FOR_EVER))
+
+
+case(a_column_of_nulls_in_one_file, s=pa.array([None, "a", "b", None]), n=pa.array([None, 5.0, 0.5, None]),
+     t=us(None, 1, FOR_EVER, None))  # fmt: skip
+
+
+IDS = [uuid.UUID(int=2**127 + number) for number in range(3)]
+
+
+def identifiers(folder: Path) -> None:
+    write(folder / "1.parquet", k=[1, 2], ts=us(0, 0), id=pa.array([IDS[0].bytes, None], pa.uuid()))
+
+
+case(identifiers, id=pa.array([str(IDS[0]), None, None, None]))
+
+
+def identifiers_beside_texts(folder: Path) -> None:
+    flag = pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1], pa.int8()))
+    write(folder / "1.parquet", k=[1], ts=us(0), id=pa.array([IDS[0].bytes], pa.uuid()), flag=flag)
+    write(folder / "2.parquet", k=[2], ts=us(0), id=["b"], flag=[False])
+
+
+case(identifiers_beside_texts, id=pa.array([str(IDS[0]), "b", None, None]), flag=pa.array([True, False, None, None]))
+
+
+def half_floats(folder: Path) -> None:
+    write(folder / "1.parquet", k=[1, 2], ts=us(0, 0), h=pa.array([0.5, None], pa.float16()))
+
+
+case(half_floats, h=pa.array([0.5, None, None, None], pa.float32()))
+
+
+def columns_that_nobody_reads(folder: Path) -> None:
+    odd = {
+        "time": pa.array([1], pa.time64("us")), "milli": pa.array([1], pa.time32("ms")),
+        "span": pa.array([1], pa.duration("us")), "map": pa.array([[("a", 1)]], pa.map_(pa.string(), pa.int64())),
+        "wide": pa.array(["1"]).cast(pa.decimal256(50, 2)), "nothing": pa.nulls(1),
+        "times": pa.array([[1]], pa.list_(pa.time64("us"))),
+    }  # fmt: skip
+    write(folder / "1.parquet", **odd, k=[1], ts=us(0), x=[5])
+
+
+case(columns_that_nobody_reads, x=pa.array([5, None, None, None]))
+
+WITH_FEATURES = {"columns that nobody reads": ["x"]}
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_files_store_is_read_in_one_form(name: str, tmp_path: Path) -> None:
+    files, expected = CASES[name]
+    files(tmp_path)
+    found = answer(
+        ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts", unique=True), features=WITH_FEATURES.get(name)
+    )
+    assert found.schema.names == list(expected)
+    for column, values in expected.items():
+        assert found.schema.field(column).type == values.type
+        assert found[column].to_pylist() == values.to_pylist()
+
+
+@pytest.mark.parametrize("name", CASES)
+def test_what_remote_files_store_is_read_in_the_same_form(name: str, tmp_path: Path) -> None:
+    fsspec = pytest.importorskip("fsspec")
+    files, expected = CASES[name]
+    files(tmp_path)
+    memory = fsspec.filesystem("memory")
+    memory.store.clear()
+    for path in tmp_path.iterdir():
+        memory.pipe(f"/{path.name}", path.read_bytes())
+    found = answer(
+        ht.FileSource("memory://*.parquet", timestamp_field="ts", unique=True), features=WITH_FEATURES.get(name)
+    )
+    assert {column: found[column].to_pylist() for column in found.column_names} == {
+        column: values.to_pylist() for column, values in expected.items()
+    }
+
+
+def test_an_integer_that_a_float_does_not_hold_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "1.parquet", k=[1], ts=us(0), x=[2**53 + 1])
+    write(tmp_path / "2.parquet", k=[2], ts=us(0), x=[0.5])
+    source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
+    with pytest.raises(
+        ht.SourceError, match=r"1\.parquet: column 'x' is int64 and has a value that .*float64: .*9007199"
+    ):
+        answer(source)
+    assert answer(source, columns={"one": "1"}, features=["one"])["one"].to_pylist() == [1, 1, None, None]
+
+
+CHANGES: dict[str, tuple[dict[str, Any] | None, str]] = {
+    "another type": ({"k": [1], "ts": us(0), "x": ["a"]}, "column 'x' is string, and was int64"),
+    "a wider type": ({"k": [1], "ts": us(0), "x": [0.5]}, "column 'x' is double, and was int64"),
+    "another unit": ({"k": [1], "ts": ns(0), "x": [1]}, r"column 'ts' is timestamp\[ns\], and was timestamp\[us\]"),
+    "a lost column": ({"k": [1], "ts": us(0)}, "column 'x' is gone"),
+    "a new column": ({"k": [1], "ts": us(0), "x": [1], "X": [1]}, "column 'X' is new"),
+    "no file": (None, "cannot be read as parquet any more"),
+}
+
+
+@pytest.mark.parametrize("name", CHANGES)
+@pytest.mark.parametrize("files", [1, 2])
+def test_a_file_that_is_rewritten_otherwise_after_planning_is_told(name: str, files: int, tmp_path: Path) -> None:
+    columns, message = CHANGES[name]
+    write(tmp_path / "1.parquet", k=[1], ts=us(0), x=[7])
+    if files == 2:  # of another unit, so that Arrow reads the files
+        write(tmp_path / "2.parquet", k=[2], ts=ns(0), x=[8])
+    made = view(ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts", unique=True))
+    job = ht.FeatureStore([made]).get_historical_features(ROWS, made)
+    assert job.to_arrow()["x"].to_pylist()[:files] == [7, 8][:files]
+    os.unlink(tmp_path / "1.parquet")
+    if columns is not None:
+        write(tmp_path / "1.parquet", **columns)
+    message = message if columns is not None or files == 1 else "cannot be read as parquet"
+    for run in (job.to_arrow, lambda: job.to_parquet(tmp_path / "out"), lambda: job.to_batches().read_all()):
+        with pytest.raises(ht.SourceError, match=rf"1\.parquet.*{message}"):
+            run()
+    write(tmp_path / "1.parquet", k=[1], ts=us(0), x=[9])
+    assert job.to_arrow()["x"].to_pylist()[0] == 9
+
+
+def test_a_file_that_had_no_rows_and_has_some_is_told(tmp_path: Path) -> None:
+    write(tmp_path / "1.parquet", k=pa.array([], pa.int64()), ts=us(), x=pa.array([], pa.int64()))
+    write(tmp_path / "2.parquet", k=[2], ts=us(0), x=[8])
+    made = view(ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts"))
+    job = ht.FeatureStore([made]).get_historical_features(ROWS, made)
+    assert job.to_arrow()["x"].to_pylist() == [None, 8, None, None]
+    write(tmp_path / "1.parquet", k=[1], ts=us(0), x=[7])
+    with pytest.raises(
+        ht.SourceError, match=r"1\.parquet has changed since the job was made: it has rows, and had none"
+    ):
+        job.to_arrow()
+
+
+def test_entity_rows_of_legacy_timestamps_keep_their_time(tmp_path: Path) -> None:
+    write(
+        tmp_path / "rows/1.parquet", legacy=True, k=[1, 2], event_timestamp=us(10, FOR_EVER), until=us(FOR_EVER, None)
+    )
+    write(tmp_path / "rows/2.parquet", k=[3, 4], event_timestamp=ns(9_999, 10_001), until=ns(1_999, -1))
+    source = ht.ArrowSource(
+        pa.table({"k": [1, 2, 3, 4], "ts": us(10, 10, 10, 10), "x": [1, 2, 3, 4]}), timestamp_field="ts"
+    )
+    one = answer(source, tmp_path / "rows/1.parquet")
+    assert one.to_pydict() == {"until": [FOR_EVER, None], "x": [1, 2]}
+    both = answer(source, tmp_path / "rows/*.parquet")
+    assert both["until"].to_pylist() == us(FOR_EVER, None, 1, -1).to_pylist()
+    assert both["x"].to_pylist() == [1, 2, None, 4]
+
+
+def test_an_answer_of_legacy_timestamps_is_written_and_read_again(tmp_path: Path) -> None:
+    write(tmp_path / "1.parquet", legacy=True, by_spark=True, k=[1], ts=us(0), until=us(FOR_EVER))
+    made = view(ht.FileSource(tmp_path / "1.parquet", timestamp_field="ts"))
+    job = ht.FeatureStore([made]).get_historical_features(ROWS, made)
+    assert pq.read_table(job.to_parquet(tmp_path / "answer.parquet"))["until"].to_pylist() == [
+        FOR_EVER,
+        None,
+        None,
+        None,
+    ]

@@ -1,0 +1,53 @@
+"""Types of files, memory and entity rows on Spark: the answers that DuckDB gives, all of them in few jobs."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Any
+
+import hitherto as ht
+import pyarrow as pa
+import pytest
+
+from tests.runtime.test_stored_types import CASES, CHANGES, ROWS, WITH_FEATURES, us, view, write
+
+
+def test_what_files_store_is_read_in_one_form(spark: Any, tmp_path: Path) -> None:
+    uses = []
+    for number, (name, (files, _)) in enumerate(CASES.items()):
+        files(tmp_path / str(number))
+        source = ht.FileSource(tmp_path / f"{number}/*.parquet", timestamp_field="ts", unique=True)
+        uses.append(view(source, features=WITH_FEATURES.get(name)).with_name(f"v{number}"))
+    store = ht.FeatureStore(uses, engine=ht.SparkComputeEngine(spark))
+    found = store.get_historical_features(ROWS, uses, full_feature_names=True).to_arrow()
+    for number, (name, (_, expected)) in enumerate(CASES.items()):
+        for column, values in expected.items():
+            feature = f"v{number}__{column}"
+            assert found.schema.field(feature).type == values.type, (name, column)
+            assert found[feature].to_pylist() == values.to_pylist(), (name, column)
+
+
+def test_a_file_that_is_rewritten_otherwise_after_planning_is_told(spark: Any, tmp_path: Path) -> None:
+    columns, message = CHANGES["another type"]
+    assert columns is not None
+    write(tmp_path / "1.parquet", k=[1], ts=us(0), x=[7])
+    made = view(ht.FileSource(tmp_path / "1.parquet", timestamp_field="ts"))
+    job = ht.FeatureStore([made], engine=ht.SparkComputeEngine(spark)).get_historical_features(ROWS, made)
+    write(tmp_path / "1.parquet", **columns)
+    for run in (job.to_arrow, job.to_spark, lambda: job.to_parquet(tmp_path / "out")):
+        with pytest.raises(ht.SourceError, match=rf"1\.parquet.*{message}"):
+            run()
+
+
+def test_timestamps_that_spark_writes_by_default_are_read_by_both(spark: Any, tmp_path: Path) -> None:
+    kept = spark.conf.get("spark.sql.parquet.outputTimestampType", "INT96")
+    spark.conf.set("spark.sql.parquet.outputTimestampType", "INT96")
+    try:
+        text = "SELECT 1L AS k, TIMESTAMP '1970-01-01 00:00:00Z' AS ts, TIMESTAMP '9999-12-31 00:00:00Z' AS until"
+        spark.sql(text).write.parquet(f"file://{tmp_path}/written")
+    finally:
+        spark.conf.set("spark.sql.parquet.outputTimestampType", kept)
+    made = view(ht.FileSource(tmp_path / "written/*.parquet", timestamp_field="ts"))
+    for engine in (None, ht.SparkComputeEngine(spark)):
+        job = ht.FeatureStore([made], engine=engine).get_historical_features(ROWS, made)
+        assert job.to_arrow()["until"].cast(pa.int64()).to_pylist() == [253_402_214_400_000_000, None, None, None]
