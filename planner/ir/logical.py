@@ -86,11 +86,9 @@ def _relations_in(value: object) -> tuple[Relation, ...]:
 
 @dataclasses.dataclass(frozen=True)
 class ParquetFiles:
-    """Data of a table: parquet files.
+    """Data of a table: parquet files, with a ``schema`` where a file has other columns or types than the table.
 
-    ``schema`` is given where a file has other columns or narrower types than the table, or where a folder's name gives
-    values, ``/year=2024/``: those columns are ``partitions``. ``uuids`` are stored as UUID and read as texts.
-    ``are_shipped`` where DuckDB alone reads the files itself.
+    ``partitions`` are named by folders; ``uuids`` are texts in the table. ``are_shipped``: only DuckDB reads the files.
     """
 
     paths: tuple[str, ...]
@@ -122,10 +120,7 @@ class EngineData:
 
 @dataclasses.dataclass(frozen=True)
 class CatalogTable:
-    """Data of a table: a table or view of the user's, by the parts of its name as the engine's catalog has it.
-
-    ``is_plain`` where its columns are known to be of the schema's types, and of none that only the engine has.
-    """
+    """Data of a table: a table or view of the user's; ``is_plain`` where no column is of a type of the engine alone."""
 
     parts: tuple[str, ...]
     is_plain: bool = False
