@@ -5,6 +5,7 @@ Everything public is here: ``import hitherto as ht``.
 
 from __future__ import annotations
 
+import sys
 from importlib import import_module
 from typing import TYPE_CHECKING
 
@@ -185,7 +186,7 @@ __all__ = [
 def __getattr__(name: str) -> object:
     """Import at the first use, so that ``import hitherto`` loads neither sqlglot nor pyarrow."""
     if name not in _HOME:
-        raise AttributeError(f"module 'hitherto' has no attribute {name!r}")
+        raise AttributeError(f"module 'hitherto' has no attribute {name!r}", name=name, obj=sys.modules[__name__])
     value: object = getattr(import_module(f".{_HOME[name]}", __name__), name)
     globals()[name] = value
     return value

@@ -58,16 +58,17 @@ class FeatureStore:
         progress: bool | None = None,
         planner_options: PlannerOptions | None = None,
     ) -> None:
-        if isinstance(views, FeatureView | FeatureViewProjection) or not isinstance(views, Sequence):
-            raise DefinitionError(f"FeatureStore: views is a single {type(views).__name__}; give a list of views")
+        problems = Problems()
+        views = check_list(views, "FeatureStore: views", problems, " of feature views")  # type: ignore[assignment]
+        services = check_list(services, "FeatureStore: services", problems, " of them")  # type: ignore[assignment]
+        problems.raise_if_any()
         for view in views:
             if not isinstance(view, FeatureView | FeatureViewProjection):
-                raise DefinitionError(f"FeatureStore: views holds {shown(view)}, which is no feature view")
-        if isinstance(services, FeatureService | str) or not isinstance(services, Sequence):
-            raise DefinitionError(f"FeatureStore: services is a single {type(services).__name__}; give a list of them")
+                problems.add(f"FeatureStore: views holds {shown(view)}, which is no feature view")
         for service in services:
             if not isinstance(service, FeatureService):
-                raise DefinitionError(f"FeatureStore: services holds {shown(service)}, which is no feature service")
+                problems.add(f"FeatureStore: services holds {shown(service)}, which is no feature service")
+        problems.raise_if_any()
         _check_part("engine", engine, ComputeEngine)
         _check_part("online_store", online_store, OnlineStore)
         _check_part("planner_options", planner_options, PlannerOptions)

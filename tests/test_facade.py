@@ -152,3 +152,9 @@ def test_a_type_error_of_the_body_of_a_call_stays_what_it_is() -> None:
     broken = ht.FeatureView("v", entities=["k"], source=Broken("broken", timestamp_field="ts"))
     with pytest.raises(TypeError, match="a bug of this source"):
         ht.FeatureStore([broken]).get_historical_features([], broken)
+
+
+def test_a_misspelt_name_of_the_library_is_one_that_python_can_correct() -> None:
+    with pytest.raises(AttributeError) as caught:
+        _ = ht.FeatureVew  # type: ignore[attr-defined]
+    assert (caught.value.name, caught.value.obj) == ("FeatureVew", ht)

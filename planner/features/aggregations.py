@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
 from types import MappingProxyType
-from typing import Literal, SupportsIndex, get_args
+from typing import Literal, SupportsIndex, cast, get_args
 
 from ..calls import checked_call
 from ..durations import Duration, format_duration
@@ -120,8 +120,11 @@ class Aggregation(Definition):
         ['mean_usd_1d', 'mean_usd_7d', 'max_usd_1d', 'max_usd_7d']
         """
         problems = Problems()
-        for role, values in (("columns", columns), ("functions", functions), ("time_windows", time_windows)):
-            check_list(values, f"Aggregation.cross: {role}", problems)
+        columns = cast("Sequence[str]", check_list(columns, "Aggregation.cross: columns", problems))
+        functions = cast("Sequence[AggregateName]", check_list(functions, "Aggregation.cross: functions", problems))
+        windows = cast(
+            "Sequence[Duration | None]", check_list(time_windows, "Aggregation.cross: time_windows", problems)
+        )
         problems.raise_if_any()
         return [
             cls(
@@ -130,7 +133,7 @@ class Aggregation(Definition):
             )
             for column in columns
             for function in functions
-            for window in time_windows
+            for window in windows
         ]  # fmt: skip
 
     @property

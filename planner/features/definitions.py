@@ -357,9 +357,11 @@ class FeatureService(Definition):
             raise DefinitionError(f"feature service {shown(name)}: features is a single string; give a list")
         problems = Problems()
         where = f"feature service {shown(name)}"
-        check_column(where, name, problems)
+        check_name(where, name, problems)
         check_text(f"{where}: description", description, problems)
         held = check_list(features, f"{where}: features", problems)
+        if not held and not problems.found:
+            problems.add(f"{where}: features is empty; name at least one")
         for item in held:
             if not isinstance(item, FeatureView | FeatureViewProjection | str):
                 problems.add(f"{where}: features holds {shown(item)}; give views, projections or 'view:feature'")

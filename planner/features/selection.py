@@ -92,6 +92,8 @@ class FeatureResolver:
                 problems.add(f"two different views are used as {projection.name!r}; rename one with with_name()")
             chosen.extend(_uses(projection))
 
+        if isinstance(features, set | frozenset):
+            raise DefinitionError(f"features is {shown(features)}, which has no order; give a list")
         single = isinstance(features, str | bytes | Mapping) or not isinstance(features, Iterable)
         for item in [features] if single else features:  # type: ignore[union-attr]
             add(item)  # type: ignore[arg-type]
@@ -108,6 +110,9 @@ class FeatureResolver:
             if renamed and renamed["name"] in self._views:
                 advice = f"give a view another name with with_name({renamed['alias']!r})"
                 problems.add(f"features: {shown(text)} names no feature; {advice}")
+                return []
+            if view in self._services:
+                problems.add(f"features: {shown(view)} is a feature service, which is asked for as a whole")
                 return []
             options = [*self._views, *(() if colon else self._services)]
             listed = "views and services" if self._services and not colon else "views"

@@ -92,7 +92,7 @@ def test_views_that_differ_in_one_part_are_not_equal(changes: dict[str, Any]) ->
 
 
 def test_a_definition_is_not_equal_to_one_of_another_kind() -> None:
-    assert ht.Entity("user") != ht.FeatureService("user", [])
+    assert ht.Entity("user") != ht.FeatureService("user", ["spend"])
     assert view() != "spend"
 
 
@@ -703,3 +703,17 @@ def test_a_store_lists_the_features_of_its_views() -> None:
         "spend": ("amount", "status"),
         "windows": ("sum_amount_7d",),
     }
+
+
+def test_cross_takes_each_list_once_so_that_anything_with_an_order_will_do() -> None:
+    made = ht.Aggregation.cross(iter(["a", "b"]), iter(["sum", "max"]), iter(["1d", "7d"]))
+    assert [item.name for item in made] == [
+        f"{function}_{column}_{window}" for column in "ab" for function in ("sum", "max") for window in ("1d", "7d")
+    ]
+
+
+def test_a_service_names_features_and_has_a_name_without_a_colon() -> None:
+    with pytest.raises(ht.DefinitionError, match="features is empty; name at least one"):
+        ht.FeatureService("fraud", [])
+    with pytest.raises(ht.DefinitionError, match="holds a colon, which separates view and feature"):
+        ht.FeatureService("fraud:v2", ["spend"])

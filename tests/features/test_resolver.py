@@ -257,11 +257,6 @@ WRONG_FEATURES: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
         "feature view 'spend' has no feature 'amuont'\n  features: amount\n  did you mean 'amount'?",
     ),
     "nothing": ([], ht.DefinitionError, "features is empty; name at least one feature"),
-    "a service of nothing": (
-        ht.FeatureService("fraud", []),
-        ht.DefinitionError,
-        "features is empty; name at least one feature",
-    ),
     "a number": (
         [5],
         ht.DefinitionError,

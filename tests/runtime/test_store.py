@@ -249,3 +249,14 @@ def test_descriptions_and_tags_are_shown() -> None:
     text = str(store.get_historical_features(SPINE, "fraud").explain("dag"))
     assert text.endswith("\n  last: 'what was paid last', tags team=risk, pii=no")
     assert "tags" not in str(store.get_historical_features(SPINE, "sums").explain("dag"))
+
+
+def test_features_without_an_order_are_refused() -> None:
+    for features in ({"last:v", "sums:share"}, frozenset({"last:v"})):
+        with pytest.raises(ht.DefinitionError, match="which has no order; give a list"):
+            answer(features)
+
+
+def test_a_feature_of_a_service_is_asked_for_by_its_view() -> None:
+    with pytest.raises(ht.DefinitionError, match="'fraud' is a feature service, which is asked for as a whole"):
+        answer("fraud:v", latest(), services=[ht.FeatureService("fraud", ["last:v"])])
