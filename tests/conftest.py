@@ -71,10 +71,12 @@ def pytest_configure(config: pytest.Config) -> None:
     config.pluginmanager.register(RootIsAPlainFolder(config.rootpath))
 
 
+@pytest.hookimpl(tryfirst=True)
 def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item]) -> None:
     """Leaves deep tests out of the fast tier, and expects of an engine what the marks of a test say.
 
-    Spark's tests come first, and so to one of xdist's workers: one Spark is started, and the others do the rest.
+    Spark's tests are marked so. They come first, and so to one of xdist's workers: one Spark is started, and the others
+    do the rest.
     """
     if not config.getoption("--deep"):
         config.hook.pytest_deselected(items=[item for item in items if is_deep(item)])
@@ -82,6 +84,8 @@ def pytest_collection_modifyitems(config: pytest.Config, items: list[pytest.Item
     for item in items:
         for refusal in refusals(item):
             item.add_marker(refusal)
+        if is_on_spark(item):
+            item.add_marker("spark")
     items.sort(key=lambda item: not is_on_spark(item))
 
 

@@ -17,10 +17,10 @@ import numpy as np
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hitherto.planner.ir.logical import Relation
+from hitherto.planner.ir.logical import AsofJoin
 from hitherto.planner.ir.physical import RangeMax, UnionLastValue
 
-from tests.spark.engines import spark_with
+from tests.engines import with_form
 
 DAY = 86_400_000_000
 
@@ -434,8 +434,8 @@ def test_an_error_names_view_node_condition_and_sql_and_has_no_stack(spark: Any)
 
 @pytest.mark.of_one_session
 @pytest.mark.parametrize("form", [RangeMax, UnionLastValue])
-def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[Relation]) -> None:
-    engine = spark_with(spark, form)
+def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: type[AsofJoin]) -> None:
+    engine = with_form(ht.SparkComputeEngine(spark), form)
     source = ht.ArrowSource(EVENTS, timestamp_field="ts")
     strict = ht.FeatureView("strict", entities=["k"], source=source, features=["v"], allow_exact_matches=False)
     short = ht.FeatureView("short", entities=["k"], source=source, features=["name"], ttl="1us")

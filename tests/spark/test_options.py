@@ -6,18 +6,19 @@ from typing import Any
 
 import hitherto as ht
 import pytest
-from hitherto.planner.ir.logical import Relation
+from hitherto.planner.ir.logical import AsofJoin
 from hitherto.planner.ir.physical import RangeMax, RunningMaximum, UnionLastValue
 
+from tests.engines import with_form
 from tests.options import latest_grid, windows_grid
-from tests.spark.engines import spark_with
 
 LEGAL = [(RangeMax, False), (RangeMax, True), (UnionLastValue, False), (RunningMaximum, True)]
 
 
 @pytest.mark.parametrize(("form", "known"), LEGAL)
-def test_latest_values(spark: Any, form: type[Relation], known: bool) -> None:
-    assert latest_grid(keys=(0, 2), uniques=(False,)).differences(spark_with(spark, form), known=known) == []
+def test_latest_values(spark: Any, form: type[AsofJoin], known: bool) -> None:
+    engine = with_form(ht.SparkComputeEngine(spark), form)
+    assert latest_grid(keys=(0, 2), uniques=(False,)).differences(engine, known=known) == []
 
 
 @pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.deep), True])

@@ -1,4 +1,4 @@
-"""The same answer three ways: plain Python, DuckDB and Spark, on random worlds, twelve to a Spark job.
+"""The same answer in plain Python and on every engine, on random worlds, twelve to a job: Spark is slow for each.
 
 What each runs with goes round: the plan's options, the form of the latest value, files or memory.
 """
@@ -7,16 +7,15 @@ from __future__ import annotations
 
 from pathlib import Path
 from random import Random
-from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.ir.physical import RangeMax, UnionLastValue
 from hitherto.planner.rules import RULE_NAMES
+from hitherto.runtime.engine import SqlComputeEngine
 
+from tests.engines import ENGINES, with_form
 from tests.online import online_differences
-from tests.spark.engines import spark_with
-from tests.spark.stacking import Stack, shrunk, stacked
+from tests.stacking import Stack, shrunk, stacked
 from tests.tiers import SEED, shards
 from tests.worlds import World, differences, seeded_world
 
@@ -57,24 +56,25 @@ def report(stack: Stack, found: dict[int, list[str]], engine: ht.ComputeEngine, 
 
 
 @shards(fast=1, deep=34)
-def test_worlds_have_one_answer_in_plain_python_on_duckdb_and_on_spark(spark: Any, shard: int) -> None:
+def test_worlds_have_one_answer_in_plain_python_and_on_every_engine(engine: SqlComputeEngine, shard: int) -> None:
     stack = stacked(f"{SEED}.{shard}", IN_ONE, FILES[shard // 4 % 4])
     options = options_of(shard)
+    forms = (None, *ENGINES[engine.compiler.dialect.name].choices)
+    form = forms[shard % len(forms)]
     # A node that runs alone reads its rows from a table, of which nothing says that they are numbered.
-    form = None if options.unfused else (None, RangeMax, UnionLastValue)[shard % 3]
-    engine = ht.SparkComputeEngine(spark) if form is None else spark_with(spark, form)
-    for each in (ht.LocalComputeEngine(), engine):
-        answer: pa.Table = stack.whole.job(each, options).to_arrow()
-        found = stack.differences(answer)
-        assert not found, report(stack, found, each, options)
+    if form is not None and not options.unfused:
+        engine = with_form(engine, form)
+    answer: pa.Table = stack.whole.job(engine, options).to_arrow()
+    found = stack.differences(answer)
+    assert not found, report(stack, found, engine, options)
 
 
 @shards(fast=1, deep=5)
-def test_the_online_store_that_spark_fills_answers_as_a_retrieval_at_its_end(
-    spark: Any, shard: int, tmp_path: Path
+def test_the_online_store_that_an_engine_fills_answers_as_a_retrieval_at_its_end(
+    engine: SqlComputeEngine, shard: int, tmp_path: Path
 ) -> None:
     world = seeded_world(f"{SEED}.{shard} online")
-    assert not online_differences(world, ht.SparkComputeEngine(spark), tmp_path / "online.db")
+    assert not online_differences(world, engine, tmp_path / "online.db")
 
 
 def test_a_failing_world_is_shrunk_to_the_rows_that_fail() -> None:
