@@ -320,6 +320,7 @@ def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_every_engine(
         retrieved(engine, *asked)
 
 
+@pytest.mark.deep("spark")
 def test_an_aggregate_has_its_planned_type_without_rows_too(engine: SqlComputeEngine, tmp_path: Path) -> None:
     aggregations = [aggregation(name, function, name=f"{function}_{name}") for function, name in GRID]
     views, spine = question([], aggregations, tmp_path / "events.parquet")

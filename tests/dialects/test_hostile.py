@@ -103,6 +103,7 @@ def hostile_values() -> list[ht.FeatureView]:
     ]  # fmt: skip
 
 
+@pytest.mark.deep("spark")
 def test_hostile_values_are_keys_values_and_literals(engine: SqlComputeEngine) -> None:
     keys = [*TEXTS, None, "absent"]
     spine = pa.table({"k": keys, "event_timestamp": pa.array([9] * len(keys), pa.timestamp("us"))})
@@ -134,6 +135,7 @@ def hostile_names() -> ht.FeatureView:
     return ht.FeatureView("names", entities=["the key"], source=source, features=NAMES)
 
 
+@pytest.mark.deep("spark")
 def test_hostile_names_are_names_of_columns_and_features(engine: SqlComputeEngine) -> None:
     spine = pa.table({"the key": ["u", "z"], "event_timestamp": pa.array([9, 9], pa.timestamp("us"))})
     answer = retrieved(engine, [hostile_names()], spine)
@@ -199,6 +201,7 @@ def role_view(name: str, number: int) -> ht.FeatureView:
     return ht.FeatureView(plain(name), entities=[entity], source=source, columns=made_columns)
 
 
+@pytest.mark.deep("spark")
 def test_every_role_may_have_a_hostile_name(engine: SqlComputeEngine) -> None:
     views = [role_view(name, number) for number, name in enumerate(ROLES)]
     service = ht.FeatureService("; drop 'service' \"🦆\"", views)

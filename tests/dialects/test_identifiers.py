@@ -8,6 +8,7 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
+import pytest
 from hitherto.runtime.engine import SqlComputeEngine
 
 from tests.dialects.engines import retrieved
@@ -64,6 +65,7 @@ def test_views_keys_and_times_may_have_any_name(engine: SqlComputeEngine) -> Non
     assert answer == {f"{name}__v": [number, None, None] for number, name in enumerate(VIEWS)}
 
 
+@pytest.mark.deep("spark")
 def test_a_file_may_have_any_name(engine: SqlComputeEngine, tmp_path: Path) -> None:
     views = []
     for number, name in enumerate(FILES):

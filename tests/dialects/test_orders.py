@@ -10,6 +10,7 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
+import pytest
 from hitherto.runtime.engine import SqlComputeEngine
 
 from tests.dialects.engines import evaluated, typed
@@ -58,6 +59,7 @@ def test_between_and_in_compare_alike(engine: SqlComputeEngine) -> None:
     assert found["a in (0.0, 1.5)"] == [False, False, True, True, False, False, False, None]
 
 
+@pytest.mark.deep("spark")
 def test_the_greatest_value_wins_a_full_tie(engine: SqlComputeEngine) -> None:
     for name, (type_, pool) in POOLS.items():
         pairs = [(one, other) for one in pool for other in pool]

@@ -135,6 +135,7 @@ def test_partitions_and_the_order_of_rows_change_nothing(spark: Any, tmp_path: P
         spark.sql("DROP VIEW `shuffled events`")
 
 
+@pytest.mark.deep
 def test_a_row_keeps_its_identity_where_its_frame_gives_others_at_every_evaluation(spark: Any) -> None:
     random = "CAST(timestamp_micros(CAST(rand() * 1000000 AS BIGINT)) AS TIMESTAMP_NTZ) AS event_timestamp"
     frame = spark.range(3000).repartition(7).selectExpr("CAST(rand() * 40 AS BIGINT) AS k", random, "uuid() AS token")
@@ -176,6 +177,7 @@ def test_a_frames_columns_are_checked_when_the_job_is_made(spark: Any) -> None:
     assert "column 'name' and feature latest:name have one name" in str(error.value)
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_nan_is_not_lost_to_the_statistics_of_files_and_cached_tables(spark: Any, tmp_path: Path) -> None:
     nan = float("nan")
@@ -240,6 +242,7 @@ IN_MEMORY: dict[str, pa.Array] = {
 }
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_in_memory_columns_of_every_type_have_duckdbs_answer(spark: Any) -> None:
     data = pa.table({"k": [1] * 4, "ts": times(1, 2, 3, 4), **IN_MEMORY})
@@ -359,6 +362,7 @@ def test_a_failed_write_leaves_the_old_folder(spark: Any, tmp_path: Path) -> Non
     assert [path.name for path in tmp_path.iterdir()] == ["answer"]
 
 
+@pytest.mark.deep
 @pytest.mark.of_one_session
 def test_a_folder_that_does_not_get_its_name_leaves_the_old_one(
     spark: Any, tmp_path: Path, monkeypatch: pytest.MonkeyPatch

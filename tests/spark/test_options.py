@@ -12,7 +12,12 @@ from hitherto.planner.ir.physical import RangeMax, RunningMaximum, UnionLastValu
 from tests.engines import with_form
 from tests.options import latest_grid, windows_grid
 
-LEGAL = [(RangeMax, False), (RangeMax, True), (UnionLastValue, False), (RunningMaximum, True)]
+LEGAL = [
+    pytest.param(RangeMax, False, marks=pytest.mark.deep),
+    pytest.param(RangeMax, True, marks=pytest.mark.deep),
+    (UnionLastValue, False),
+    (RunningMaximum, True),
+]
 
 
 @pytest.mark.parametrize(("form", "known"), LEGAL)
@@ -21,6 +26,7 @@ def test_latest_values(spark: Any, form: type[AsofJoin], known: bool) -> None:
     assert latest_grid(keys=(0, 2), uniques=(False,)).differences(engine, known=known) == []
 
 
-@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.deep), True])
+@pytest.mark.deep
+@pytest.mark.parametrize("known", [False, True])
 def test_windows(spark: Any, known: bool) -> None:
     assert windows_grid(keys=(0, 2)).differences(ht.SparkComputeEngine(spark), known=known) == []
