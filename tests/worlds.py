@@ -317,7 +317,7 @@ def seeded_world(seed: str) -> World:
 
 def filled_spine(columns: Sequence[Column], choices: Choices) -> pa.Table:
     """A spine of the columns, and a number for each row."""
-    low, high = choices.pick(((0, 8), (65, 90), (65, 90), (8, 64)))
+    low, high = choices.pick(((0, 4), (65, 90), (65, 90), (8, 64)))
     rows = choices.rows(columns, low, high)
     rows += rows[: choices.pick((0, 0, 2))]
     table = arrow_table(columns, rows)
@@ -671,7 +671,9 @@ class _WorldBuilder:
 
             frame = pl.from_arrow(spine.replace_schema_metadata(None))
             return frame, pa.RecordBatchReader.from_stream(frame).read_all()
-        if form == "pandas" and spine.num_rows:  # an empty column of dates has no type in pandas
+        if not spine.num_rows and self._chance(2):  # as a frame that is made without rows: it has no types either
+            spine = pa.table([pa.nulls(0)] * spine.num_columns, names=spine.column_names)
+        if form == "pandas":
             # Integers with nulls turn into floats, which is exact for small ones only.
             values = (value for row in spine.to_pylist() for value in row.values())
             is_exact = all(abs(value) < 2**53 for value in values if isinstance(value, int))

@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
+import pyarrow as pa
 from hitherto.planner.expr.aggregates import AGGREGATES
 
 from tests.worlds import World, seeded_world
 
-DRAWN = [seeded_world(f"drawn {number}") for number in range(150)]
+DRAWN = [seeded_world(f"drawn {number}") for number in range(300)]
 
 
 def windows(world: World) -> list[tuple[tuple[int | None, str], ...]]:
@@ -16,6 +17,11 @@ def windows(world: World) -> list[tuple[tuple[int | None, str], ...]]:
 
 def test_views_are_drawn_whose_windows_hold_no_instant() -> None:
     assert any(set(view) == {(1, "neither")} for world in DRAWN for view in windows(world))
+
+
+def test_entity_rows_are_drawn_that_have_neither_rows_nor_types() -> None:
+    frames = {type(world.entity_df).__module__ for world in DRAWN if set(world.spine.schema.types) == {pa.null()}}
+    assert frames >= {"pyarrow.lib", "pandas"}
 
 
 def test_every_aggregate_of_the_table_is_drawn() -> None:
