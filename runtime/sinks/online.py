@@ -113,12 +113,13 @@ _KEY_TYPES: dict[str, tuple[type, ...]] = {
 
 def plain_key(column: str, value: Any) -> Any:
     """A key as one of Python's own objects, None where it is null. Raises a SpineError where it can't be a key."""
-    if value is None or _is_missing(value):
-        return None
     if type(value).__name__ == "datetime64":  # numpy's, of which one in nanoseconds is a number to Python.
         value = value.astype("datetime64[us]")
     plain = value.item() if hasattr(value, "item") and not isinstance(value, type) else value
-    where = f"entity_rows: key {column!r} is {shown(value)}"
+    # What pandas has for a value that is missing; NaT is a datetime.
+    if plain is None or type(plain).__name__ in ("NAType", "NaTType"):
+        return None
+    where = f"entity_rows: key {column!r} is {shown(plain)}"
     if isinstance(plain, str) and not is_text(plain):
         raise SpineError(f"{where}, which holds half of a surrogate pair and is no text")
     if not isinstance(plain, bool | int | str | bytes | date | Decimal):
@@ -126,11 +127,6 @@ def plain_key(column: str, value: Any) -> Any:
     if isinstance(plain, Decimal) and not plain.is_finite():
         raise SpineError(f"{where}, which cannot be a key")
     return plain
-
-
-def _is_missing(value: Any) -> bool:
-    """Whether it is what pandas has for a value that is missing: NA, or NaT, which is a datetime."""
-    return type(value).__name__ in ("NAType", "NaTType")
 
 
 def is_key(value: Any, family: str) -> bool:
