@@ -10,10 +10,20 @@ from typing import TYPE_CHECKING, Any
 import pyarrow as pa
 
 from ..planner.durations import format_instant, parse_instant, to_datetime
-from ..planner.errors import DefinitionError, SpineError, StoreError, UnknownColumnError, shown, unknown_name
+from ..planner.errors import (
+    DefinitionError,
+    HithertoError,
+    SpineError,
+    StoreError,
+    UnknownColumnError,
+    shown,
+    unknown_name,
+)
 from ..planner.features.definitions import FeatureView, FeatureViewProjection
 from ..planner.features.fingerprint import changes, declared
+from ..planner.features.resolver import resolve_view
 from ..planner.features.selection import FeatureUse, default_name
+from ..planner.ir.logical import EngineTable, Table
 from ..planner.types import DataType, parse_type
 from .arrow import arrow_type
 from .frames import to_frame
@@ -188,13 +198,29 @@ def _read_view(
 
 def _check_definition(view: FeatureView, stored: StoredView) -> None:
     """Raise a StoreError that says what changed since the view was stored."""
-    changed = changes(stored.definition, declared(view))
+    changed = changes(stored.definition, declared(view)) or _changed_types(view, stored)
     if changed:
         lines = "\n".join(f"  {line}" for line in changed)
         raise StoreError(
             f"feature view {view.name!r} is stored under another definition, as of {format_instant(stored.as_of)}\n"
             f"{lines}\n  call store.materialize(end) to replace it; if it is another view, give it another name"
         )
+
+
+def _changed_types(view: FeatureView, stored: StoredView) -> list[str]:
+    """A line for each key and feature that has another type than it was stored with, as far as that can be known."""
+    schema = view.origin.known_schema()
+    if schema is None:
+        return []
+    try:
+        resolved = resolve_view(FeatureViewProjection(view), Table(view.name, schema, EngineTable(""), name=view.name))
+    except HithertoError:
+        return []  # A retrieval says what is wrong with the source; what is stored was right.
+    families = {f"key {key.column}": key.family for key in resolved.keys}
+    types = {f"type of {field.name}": str(field.type) for field in resolved.features}
+    before = dict(zip(families, stored.keys.values(), strict=True))
+    before |= {f"type of {field.name}": str(field.type) for field in stored.features}
+    return changes(before, families | types)
 
 
 def _features(view: FeatureView, stored: StoredView) -> list[str]:

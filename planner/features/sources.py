@@ -151,3 +151,7 @@ class Source(Definition, ABC):
         What is stored of a view is not read any more where it changes.
         """
         return {}
+
+    def known_schema(self) -> Schema | None:
+        """The columns' types, where they are known without opening anything; None elsewhere."""
+        return None

@@ -11,6 +11,7 @@ from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
 from ...planner.ir.logical import ArrowData, Table
+from ...planner.types import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -73,6 +74,10 @@ class ArrowSource(Source):
     def identity(self) -> Hashable:
         """The table itself: contents are never compared."""
         return ("arrow", id(self.table))
+
+    def known_schema(self) -> Schema | None:
+        """The columns of the data; None where it has no rows, whose types say nothing."""
+        return self.open().schema if self.table.num_rows else None
 
     def open(self, catalog: Catalog | None = None) -> Table:
         """The data's columns. Raises a SourceError where a column name is repeated."""

@@ -214,6 +214,47 @@ def test_what_changes_no_answer_changes_no_definition(
     }
 
 
+def typed(**types: pa.DataType) -> ht.FeatureView:
+    """The same view over data in memory of other types."""
+    fields = [field.with_type(types.get(field.name, field.type)) for field in ROWS.schema]
+    return rows(source=ht.ArrowSource(ROWS.cast(pa.schema(fields)), timestamp_field="ts"))
+
+
+def test_data_of_other_types_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "online.db"
+    stored(path, typed()).materialize(END)
+    with pytest.raises(ht.StoreError, match=r"another definition.*\n  key buyer: integer -> string\n"):
+        asked(path, typed(buyer=pa.string()))
+    with pytest.raises(ht.StoreError, match="\n  type of amount: float64 -> float32\n"):
+        asked(path, typed(amount=pa.float32()))
+
+
+def test_data_whose_types_give_the_same_answers_is_no_other_definition(tmp_path: Path) -> None:
+    path = tmp_path / "online.db"
+    stored(path, typed()).materialize(END)
+    for same in (typed(buyer=pa.int8()), typed(ts=pa.timestamp("ms", "UTC")), typed(status=pa.large_string())):
+        assert asked(path, same)["amount"] == [1.0]
+
+
+@pytest.mark.parametrize(
+    "data",
+    [ROWS.slice(0, 0).cast(pa.schema([f.with_type(pa.string()) for f in ROWS.schema])), ROWS.drop_columns("amount")],
+    ids=["without rows", "without the column"],
+)
+def test_data_that_says_nothing_of_types_does_not_keep_from_reading(tmp_path: Path, data: pa.Table) -> None:
+    path = tmp_path / "online.db"
+    stored(path, rows()).materialize(END)
+    assert asked(path, rows(source=ht.ArrowSource(data, timestamp_field="ts")))["amount"] == [1.0]
+
+
+def test_a_feature_that_a_view_of_all_columns_lost_is_told(tmp_path: Path) -> None:
+    path = tmp_path / "online.db"
+    stored(path, rows(features=None)).materialize(END)
+    fewer = ht.ArrowSource(ROWS.drop_columns(["status", "seq"]), timestamp_field="ts")
+    with pytest.raises(ht.StoreError, match="type of seq: int64 -> none\n  type of status: string -> none"):
+        asked(path, rows(features=None, source=fewer))
+
+
 def test_a_seller_is_not_answered_with_a_buyers_value(tmp_path: Path) -> None:
     path = tmp_path / "online.db"
     stored(path, rows()).materialize(END)
