@@ -286,7 +286,7 @@ class FeatureViewProjection(Definition):
             if key not in self.view.join_keys:
                 what = f"feature view {shown(self.name)}: join_key_map names no key of the view:"
                 raise UnknownColumnError(unknown_name(what, key, self.view.join_keys, listed_as="keys"))
-        return self._with(join_key_map=MappingProxyType(dict(join_key_map)))
+        return self._with(join_key_map=MappingProxyType(dict(join_key_map or {})))
 
     @property
     def schema(self) -> Schema:

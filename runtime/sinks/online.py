@@ -8,6 +8,7 @@ from dataclasses import dataclass
 from datetime import date
 from decimal import Decimal
 from typing import Any, cast
+from uuid import UUID
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -119,6 +120,8 @@ def plain_key(column: str, value: Any) -> Any:
     # What pandas has for a value that is missing; NaT is a datetime.
     if plain is None or type(plain).__name__ in ("NAType", "NaTType"):
         return None
+    if isinstance(plain, UUID):
+        return str(plain)  # as sources have it
     where = f"entity_rows: key {column!r} is {shown(plain)}"
     if isinstance(plain, str) and not is_text(plain):
         raise SpineError(f"{where}, which holds half of a surrogate pair and is no text")

@@ -7,6 +7,7 @@ from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
+from uuid import UUID
 
 import hitherto as ht
 import numpy as np
@@ -57,6 +58,16 @@ def test_an_instant_is_a_key_whatever_its_class(tmp_path: Path, key: Any) -> Non
     response = filled(tmp_path, view(keys=keys, type_=pa.timestamp("us"))).get_online_features("spend", [{"k": key}])
     assert response.to_dict()["v"] == [1.5]
     assert response.to_arrow()["k"].to_pylist() == [datetime(2024, 1, 1, tzinfo=UTC)]
+
+
+def test_a_uuid_is_the_key_that_a_source_of_uuids_has(tmp_path: Path) -> None:
+    keys = [UUID(int=1), UUID("12345678-ABCD-1234-5678-1234567890ab")]
+    stored = pa.ExtensionArray.from_storage(pa.uuid(), pa.array([key.bytes for key in keys], pa.binary(16)))
+    rows = pa.table({"k": stored, "ts": TS, "v": [1.5, 2.5]})
+    source = ht.ArrowSource(rows, timestamp_field="ts")
+    store = filled(tmp_path, ht.FeatureView("spend", entities=["k"], source=source))
+    asked = [{"k": keys[1]}, {"k": str(keys[0])}, {"k": UUID(int=7)}]
+    assert store.get_online_features("spend", asked).to_dict()["v"] == [2.5, 1.5, None]
 
 
 WRONG: dict[str, tuple[Any, str]] = {
