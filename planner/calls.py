@@ -11,19 +11,16 @@ from .errors import DefinitionError, shown, unknown_name
 
 F = TypeVar("F", bound=Callable[..., object])
 
-# What other tools and SQL call an argument, and what hitherto calls it; used where the function has the latter.
+# What other tools call an argument, and what it is called here; told where the function has the latter.
 _OF_OTHER_TOOLS = {
-    "window": "time_window", "windows": "time_windows", "window_size": "time_window", "range": "time_window",
+    "window": "time_window", "windows": "time_windows", "window_size": "time_window",
     "slide": "slide_interval", "aggregation_interval": "slide_interval", "lag": "offset", "shift": "offset",
-    "func": "function", "fn": "function", "agg": "function", "funcs": "functions", "op": "function",
-    "condition": "where", "predicate": "where", "alias": "name", "output": "name",
-    "q": "p", "quantile": "p", "percentile": "p",
-    "entity": "entities", "keys": "join_keys", "join_key": "join_keys", "key": "join_keys",
-    "batch_source": "source", "sources": "source", "schema": "features", "where_clause": "filter",
+    "func": "function", "operation": "function", "agg": "function", "condition": "where", "alias": "name",
+    "q": "p", "quantile": "p", "entity": "entities", "keys": "join_keys", "key": "join_keys",
+    "batch_source": "source", "schema": "features", "query": "sql",
     "event_timestamp_column": "timestamp_field", "timestamp_column": "timestamp_field", "timestamp": "timestamp_field",
-    "timestamp_key": "timestamp_field", "created_timestamp": "created_timestamp_column", "query": "sql",
-    "delay": "data_delay", "feature_views": "views", "feature_refs": "features", "spine": "entity_df",
-    "end_date": "end", "end_time": "end", "timestamp_key_column": "timestamp_field",
+    "timestamp_key": "timestamp_field", "created_timestamp": "created_timestamp_column", "delay": "data_delay",
+    "feature_views": "views", "feature_refs": "features", "spine": "entity_df", "end_date": "end",
 }  # fmt: skip
 _MANY = (inspect.Parameter.VAR_POSITIONAL, inspect.Parameter.VAR_KEYWORD)
 _BY_POSITION = (inspect.Parameter.POSITIONAL_ONLY, inspect.Parameter.POSITIONAL_OR_KEYWORD)

@@ -133,7 +133,6 @@ class Explanation:
             lines += ["logical", *_indented(self._trees(lambda region: region.logical))]
         if self._shows("optimized"):
             lines += ["rules", *_indented(self._rule_lines())]
-        if self._shows("optimized"):
             lines += ["optimized", *_indented(self._trees(lambda region: region.optimized))]
         if self._shows("physical"):
             lines += ["physical", *_indented([*self._trees(lambda region: region.physical), *self._choices()])]

@@ -8,7 +8,7 @@ from typing import NamedTuple
 
 from ..errors import DefinitionError, Problems, UnknownColumnError, shown, unknown_name
 from ..ir.logical import Table
-from ..types import folded, names_that_differ_by_case
+from ..types import DataType, folded, names_that_differ_by_case
 from .checks import check_name
 from .definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
 from .resolver import OutputFeature, ResolvedView, resolve_view
@@ -152,23 +152,27 @@ def resolve_features(
     """The views in use, each resolved once, and the output columns in the order asked, with distinct names."""
     problems = Problems()
     views: dict[str, ResolvedView] = {}
+    offered: dict[str, dict[str, DataType]] = {}
     outputs: dict[OutputFeature, None] = {}
     for projection, feature, alias in chosen:
-        if projection.name not in views:
+        used = projection.name
+        named: tuple[str, ...] = () if feature is None else (feature,)
+        if used not in views:
             try:
-                views[projection.name] = resolve_view(projection, tables(projection.view.origin))
+                views[used] = resolve_view(projection, tables(projection.view.origin))
             except DefinitionError as error:
                 problems.take(error)
                 continue
-        view = views[projection.name]
-        offered = {field.name: field.type for field in view.features}
-        for name in (*(projection.features or ()), *(offered if feature is None else (feature,))):
-            if name not in offered:
-                what = f"feature view {shown(view.name)} has no feature"
-                problems.add(unknown_name(what, name, offered, listed_as="features"), UnknownColumnError)
-        for name in offered if feature is None else {feature} & set(offered):
-            output = alias or default_name(view.name, name, full=full_feature_names)
-            outputs[OutputFeature(view.name, name, output, offered[name])] = None
+            offered[used] = {field.name: field.type for field in views[used].features}
+            named += projection.features or ()
+        for name in named:
+            if name not in offered[used]:
+                what = f"feature view {shown(used)} has no feature"
+                problems.add(unknown_name(what, name, offered[used], listed_as="features"), UnknownColumnError)
+        for name in offered[used] if feature is None else (feature,):
+            if name in offered[used]:
+                output = alias or default_name(used, name, full=full_feature_names)
+                outputs[OutputFeature(used, name, output, offered[used][name])] = None
     by_name: dict[str, OutputFeature] = {}
     for item in outputs:
         first = by_name.setdefault(folded(item.name), item)
