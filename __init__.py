@@ -45,16 +45,8 @@ if TYPE_CHECKING:
     from .planner.features.resolver import JoinKey, OutputFeature, ResolvedAggregation, ResolvedView
     from .planner.features.sources import Catalog
     from .planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-    from .planner.ir.logical import (
-        ArrowData,
-        CatalogTable,
-        EngineData,
-        EngineQuery,
-        EngineTable,
-        ParquetFiles,
-        Relation,
-        Table,
-    )
+    from .planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+    from .planner.ir.logical import Relation, Table
     from .planner.options import PlannerOptions
     from .planner.statistics import Statistics
     from .planner.types import DataType, Field, Schema
@@ -87,7 +79,8 @@ _HOMES = {
     "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
     "planner.features.sources": "Catalog",
     "planner.features.tasks": "HistoricalRetrievalTask MaterializationTask",
-    "planner.ir.logical": "ArrowData CatalogTable EngineData EngineQuery EngineTable ParquetFiles Relation Table",
+    "planner.ir.data": "ArrowData CatalogTable EngineData EngineQuery EngineTable ParquetFiles",
+    "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
     "planner.statistics": "Statistics",
     "planner.types": "DataType Field Schema",

@@ -9,7 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
-from ..planner.ir.logical import EngineQuery, NumberRows, Relation, Scan, Table, WindowedAggregate
+from ..planner.ir.data import EngineQuery
+from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowedAggregate
 from . import syntax as sql
 from .block import Block
 from .expressions import ExpressionCompiler

@@ -9,7 +9,7 @@ from sqlglot import exp
 from ..planner.ir.logical import Relation, Scan, topological
 from . import syntax as sql
 from .base import Dialect
-from .queries import check_query
+from .queries import check_query, names_in
 from .statement import Statement
 from .syntax import Sql
 
@@ -47,6 +47,10 @@ class SqlCompiler:
     def query(self, text: str, where: str) -> str:
         """A query of the user's own. Raises a DefinitionError where the text is anything else, or more than one."""
         return check_query(text, self.dialect.name, where)
+
+    def names_in(self, text: str) -> frozenset[str]:
+        """Every name that a text of the dialect can mean, as ``folded`` gives it."""
+        return names_in(text, self.dialect.name)
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""

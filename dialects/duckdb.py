@@ -9,18 +9,8 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
-from ..planner.ir.logical import (
-    ArrowData,
-    CatalogTable,
-    EngineData,
-    EngineQuery,
-    EngineTable,
-    NumberRows,
-    ParquetFiles,
-    Relation,
-    Scan,
-    WindowedAggregate,
-)
+from ..planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+from ..planner.ir.logical import NumberRows, Relation, Scan, WindowedAggregate
 from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, RunningMaximum
 from . import syntax as sql
 from .asof_forms import narrow_asof_then_fetch, running_maximum_asof

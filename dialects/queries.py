@@ -9,10 +9,13 @@ from sqlglot import exp
 from sqlglot.errors import SqlglotError
 
 from ..planner.errors import DefinitionError
+from ..planner.types import folded
 
 _FIRST_WORDS = ("select", "with", "from", "values", "table", "pivot", "unpivot")
 _COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", re.DOTALL)
 _WORD = re.compile(r"\s*\(*\s*(\w*)")
+_WORDS = re.compile(r"\w+")
+_MAYBE_TEMPORARY: tuple[list[str], ...] = ([], ["main"], ["temp"], ["temp", "main"])
 _WRITING = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Copy, exp.Drop, exp.Command, exp.Into)
 
 
@@ -50,6 +53,34 @@ def check_query(text: str, dialect: str, where: str) -> str:
         name = type(writing or tree).__name__.upper()
         raise DefinitionError(f"{where}: the statement is not a query ({name}); give a SELECT")
     return _without_semicolon(text, dialect)
+
+
+def names_in(text: str, dialect: str) -> frozenset[str]:
+    """Every name in a text of SQL that a temporary table could have, as ``folded`` gives it.
+
+    Those are its words and what it has in quotes, but for names behind that of a schema, which says where they are; a
+    temporary table of DuckDB is also found in "main".
+
+    >>> sorted(names_in('SELECT "a B" FROM c.d JOIN main.e JOIN f.main.g -- h', "duckdb"))
+    ['a b', 'c', 'e', 'f', 'from', 'join', 'main', 'select']
+    """
+    try:
+        tokens = sqlglot.tokenize(text, dialect=dialect)
+    except (SqlglotError, RecursionError):
+        # A text that the engine reads and sqlglot doesn't is known by its words alone.
+        return frozenset(folded(word) for word in _WORDS.findall(text))
+    names: set[str] = set()
+    above: list[str] = []
+    for before, token in zip([None, *tokens], tokens, strict=False):
+        if token.token_type == sqlglot.TokenType.DOT:
+            continue
+        follows = before is not None and before.token_type == sqlglot.TokenType.DOT
+        above = above if follows else []
+        if above in _MAYBE_TEMPORARY:
+            inside = () if token.token_type == sqlglot.TokenType.IDENTIFIER else _WORDS.findall(token.text)
+            names |= {folded(name) for name in (token.text, *inside)}
+        above = [*above, token.text.lower()]
+    return frozenset(names)
 
 
 def _without_semicolon(text: str, dialect: str) -> str:

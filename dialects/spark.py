@@ -14,20 +14,8 @@ from typing import Any
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
-from ..planner.ir.logical import (
-    ArrowData,
-    CatalogTable,
-    EngineData,
-    EngineQuery,
-    EngineTable,
-    NumberRows,
-    ParquetFiles,
-    Project,
-    Relation,
-    Scan,
-    Table,
-    WindowedAggregate,
-)
+from ..planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+from ..planner.ir.logical import NumberRows, Project, Relation, Scan, Table, WindowedAggregate
 from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, RunningMaximum, UnionLastValue
 from ..planner.types import DataType, Schema
 from . import syntax as sql
@@ -109,7 +97,8 @@ class SparkDialect(Dialect):
         below: Relation = node.input
         while isinstance(below, Project):
             below = below.input
-        if isinstance(below, Scan) and isinstance(below.table.data, ArrowData | EngineData):
+        data = below.table.data if isinstance(below, Scan) else None
+        if isinstance(data, EngineData) or (isinstance(data, ArrowData) and data.numbered):
             return sql.column(POSITION)
         order = exp.Order(expressions=[exp.Ordered(this=sql.column(name), desc=False) for name in below.schema.names])
         return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber(), order=order), sql.number(1))

@@ -22,6 +22,7 @@ from ..planner.ir.logical import (
     Scan,
     Union,
     Values,
+    meant_names,
     nearest_label,
     topological,
 )
@@ -40,7 +41,8 @@ class Statement:
         self.dialect = dialect
         self._root = root
         self._ctes: list[exp.CTE] = []
-        self._names = {folded(each.table.name) for each in topological(root) if isinstance(each, Scan)}
+        tables = [scan.table for scan in topological(root) if isinstance(scan, Scan)]
+        self._names = {folded(table.name) for table in tables} | meant_names(tables)
         self._done: dict[str, Block] = {}
         readers = Counter(child.fingerprint for relation in topological(root) for child in relation.inputs)
         self._shared = {fingerprint for fingerprint, count in readers.items() if count > 1}

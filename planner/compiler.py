@@ -7,12 +7,13 @@ they are, between the pieces.
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 from .append import Append, AppendNode, row_answers
 from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
-from .ir.logical import EngineTable, Relation, Scan, Table, nearest_label, topological
+from .ir.data import EngineTable
+from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
 from .ir.physical import Materialize
 from .options import PlannerOptions
 from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
@@ -49,7 +50,6 @@ def compile_plan(
     plan: ExecutionPlan,
     options: PlannerOptions,
     statistics: Statistics,
-    taken_names: Iterable[str] = (),
     *,
     forms: frozenset[type[Relation]] | None = None,
     widest_join: int | None = None,
@@ -57,15 +57,15 @@ def compile_plan(
 ) -> CompiledPlan:
     """The plan with its relational regions replaced by optimized queries.
 
-    ``taken_names`` are no names for tables; ``forms`` are the physical forms that the engine can run, and
-    ``widest_join`` is how many relations it can join in one query.
+    ``forms`` are the physical forms that the engine can run, and ``widest_join`` is how many relations it can join in
+    one query.
     """
     disabled = frozenset(options.disabled_rules)
     context = RuleContext(statistics, disabled, options.verify_each, forms, widest_join)
     regions: dict[str, Region] = {}
     trace: Trace = []
-    joined = _Compiler(plan, context, taken_names, regions, trace).compile()
-    collected = _Compiler(plan, context, taken_names, regions, trace, append).compile() if append else joined
+    joined = _Compiler(plan, context, regions, trace).compile()
+    collected = _Compiler(plan, context, regions, trace, append).compile() if append else joined
     return CompiledPlan(joined, collected, tuple(regions.values()), trace, statistics)
 
 
@@ -92,14 +92,14 @@ class _Compiler:
         self,
         plan: ExecutionPlan,
         context: RuleContext,
-        taken_names: Iterable[str],
         regions: dict[str, Region],
         trace: Trace,
         append: Append | None = None,
     ) -> None:
         self._plan = plan
         self._context = context
-        self._taken = {folded(name) for name in taken_names}
+        read = [table for node in plan.nodes if isinstance(node, RelationalNode) for table in node.tables]
+        self._taken = {folded(table.name) for table in read} | meant_names(read)
         self._append = append
         self._trace = trace
         self._regions = regions
@@ -155,7 +155,8 @@ class _Compiler:
         queries: dict[str, QueryNode] = {}
         tables: dict[str, Relation] = {}
         everything = {relation.fingerprint: relation for root in roots for relation in topological(root)}
-        self._taken |= {folded(scan.table.name) for scan in everything.values() if isinstance(scan, Scan)}
+        scanned = [scan.table for scan in everything.values() if isinstance(scan, Scan)]
+        self._taken |= {folded(table.name) for table in scanned} | meant_names(scanned)
         for relation in everything.values():
             rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
             if isinstance(rest, Materialize):

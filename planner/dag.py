@@ -13,7 +13,8 @@ from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
 from .errors import HithertoError
-from .ir.logical import EngineTable, Relation, Scan, Table
+from .ir.data import EngineTable
+from .ir.logical import Relation, Scan, Table
 from .node import digest
 from .types import Schema
 
@@ -185,6 +186,11 @@ class DAGNode(ABC):
 
 class RelationalNode(DAGNode):
     """A node that is SQL: it lowers itself onto its inputs' relations."""
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        """The tables that the node itself reads."""
+        return ()
 
     @property
     def row_order(self) -> str | None:

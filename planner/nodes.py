@@ -24,6 +24,7 @@ from .ir.logical import (
     Project,
     Relation,
     Scan,
+    Table,
     WindowAggregate,
     WindowedAggregate,
     feature_type,
@@ -45,6 +46,10 @@ class ReadNode(RelationalNode):
         super().__init__(view.table.name)
         self.view = view
         self.names = names
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return (self.view.table,)
 
     def parameters(self) -> Hashable:
         source = self.view.source

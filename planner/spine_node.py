@@ -18,6 +18,7 @@ from .ir.logical import (
     Project,
     Relation,
     Scan,
+    Table,
     Union,
     Values,
     identity_columns,
@@ -41,6 +42,10 @@ class SpineNode(RelationalNode):
         self.task = task
         self.views = views
         self.keys = _spine_keys(task, views)
+
+    @property
+    def tables(self) -> tuple[Table, ...]:
+        return () if isinstance(self.task, MaterializationTask) else (self.task.spine,)
 
     def parameters(self) -> Hashable:
         keys = tuple((key.column, key.spine_column, str(key.type), name) for key, name in self.keys.items())

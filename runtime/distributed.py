@@ -9,7 +9,7 @@ from typing import Any
 
 from ..planner.dag import ExecutionPlan
 from ..planner.features.tasks import HistoricalRetrievalTask
-from ..planner.ir.logical import TableData
+from ..planner.ir.data import TableData
 from .engine import SqlComputeEngine
 
 

@@ -24,12 +24,8 @@ from ..planner.errors import (
 )
 from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-from ..planner.ir.logical import (
-    CatalogTable,
-    EngineQuery,
-    Relation,
-    TableData,
-)
+from ..planner.ir.data import CatalogTable, EngineQuery, TableData
+from ..planner.ir.logical import Relation
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
@@ -37,7 +33,7 @@ from ..planner.types import Schema
 from .arrow import planner_schema
 from .events import running
 from .rows import EntityRows
-from .session import RESERVED_NAMES, SqlConnection, SqlSession, shortened
+from .session import SqlConnection, SqlSession, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -81,6 +77,10 @@ class ComputeEngine(ABC):
     def columns(self, data: TableData) -> Schema:
         """The columns of a table that only the engine can read. Raises a SourceError where there is none."""
         raise UnsupportedError(f"{type(self).__name__} has no tables of its own; give a FileSource or an ArrowSource")
+
+    def opened(self, data: TableData) -> tuple[TableData, Schema]:
+        """A table or query that only the engine can read, with what its names mean, and its columns: ``Catalog``'s."""
+        return data, self.columns(data)
 
     def query(self, text: str) -> str:
         """A query in the engine's own SQL. Raises a DefinitionError where the text is anything else."""
@@ -200,7 +200,6 @@ class SqlComputeEngine(ComputeEngine):
             plan,
             options,
             statistics,
-            RESERVED_NAMES,
             forms=self.compiler.forms,
             widest_join=self.widest_join,
             append=self.append,
@@ -208,6 +207,12 @@ class SqlComputeEngine(ComputeEngine):
 
     def columns(self, data: TableData) -> Schema:
         return planner_schema(self.arrow_columns(data))
+
+    def opened(self, data: TableData) -> tuple[TableData, Schema]:
+        with self._reading(data) as connection:
+            if isinstance(data, CatalogTable | EngineQuery):
+                data = replace(data, meaning=connection.locate(data))
+            return data, planner_schema(connection.describe(data))
 
     def query(self, text: str) -> str:
         return self.compiler.query(text, "QuerySource")
@@ -217,15 +222,17 @@ class SqlComputeEngine(ComputeEngine):
             query = self.compiler.query(text, "entity rows")
         except DefinitionError as error:
             raise SpineError(str(error)) from None
-        connection = self.connect()
         try:
-            with running("entity rows", None, query, ExecutionObserver()):
-                return connection.read(query).read_all()
+            connection = self.connect()
+            try:
+                connection.locate(EngineQuery(query))
+                with running("entity rows", None, query, ExecutionObserver()):
+                    return connection.read(query).read_all()
+            finally:
+                connection.close()
         except EngineError as error:
             said = shortened(error) + self.hint(error)
             raise SpineError(f"entity rows: {self.description} cannot run the query: {said}") from None
-        finally:
-            connection.close()
 
     def hint(self, error: EngineError) -> str:
         """What else there is to say where the engine can't read something."""
@@ -234,16 +241,23 @@ class SqlComputeEngine(ComputeEngine):
 
     def arrow_columns(self, data: TableData) -> pa.Schema:
         """The columns of a table that only the engine can read, as it gives them. Raises a SourceError."""
-        connection = self.connect()
-        try:
+        with self._reading(data) as connection:
             return connection.describe(data)
+
+    @contextmanager
+    def _reading(self, data: TableData) -> Generator[SqlConnection]:
+        """A connection to ask for a table; what the engine says against it is a SourceError."""
+        try:
+            connection = self.connect()
+            try:
+                yield connection
+            finally:
+                connection.close()
         except EngineError as error:
             name = ".".join(data.parts) if isinstance(data, CatalogTable) else "data"
             name = "query" if isinstance(data, EngineQuery) else name
             said = shortened(error) + self.hint(error)
             raise SourceError(f"source {shown(name)}: {self.description} cannot read it: {said}") from None
-        finally:
-            connection.close()
 
     def collect(self, relation: Relation) -> pa.Table:
         """Run one relation and take its rows."""

@@ -21,7 +21,8 @@ from ..planner.dag import QueryNode
 from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
 from ..planner.features.checks import check_flag
 from ..planner.features.tasks import HistoricalRetrievalTask
-from ..planner.ir.logical import CatalogTable, Table
+from ..planner.ir.data import CatalogTable
+from ..planner.ir.logical import Table
 from ..planner.types import unusable_name
 from .analyze import observe
 from .arrow import arrow_type, planned_column
@@ -167,7 +168,8 @@ class RetrievalJob:
         """
         engine = self._sql_engine("to_sql")
         whole = self._rows.whole()
-        spine = Table(whole.token, whole.schema, CatalogTable((whole.name,), is_plain=True), name=whole.name)
+        name = self._task.spine.name
+        spine = Table(whole.token, whole.schema, CatalogTable((name,), is_plain=True), name=name)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         return script(self._compile(task).plan, engine.compiler)
 

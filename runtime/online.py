@@ -23,7 +23,8 @@ from ..planner.features.definitions import FeatureView, FeatureViewProjection
 from ..planner.features.fingerprint import changes, declared
 from ..planner.features.resolver import resolve_view
 from ..planner.features.selection import FeatureUse, default_name
-from ..planner.ir.logical import EngineTable, Table
+from ..planner.ir.data import EngineTable
+from ..planner.ir.logical import Table
 from ..planner.types import DataType, parse_type
 from .arrow import arrow_type
 from .frames import to_frame

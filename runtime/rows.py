@@ -15,7 +15,8 @@ from ..planner.expr.functions import call
 from ..planner.expr.nodes import Column
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
-from ..planner.ir.logical import Aggregate, EngineData, Measure, Project, Relation, Scan, Table, TableData
+from ..planner.ir.data import EngineData, TableData
+from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table
 from ..planner.statistics import Statistics
 from ..planner.types import INT64, Schema, names_that_differ_by_case
 from .arrow import planner_schema
@@ -145,7 +146,7 @@ class EngineRows(EntityRows):
         with self._engine.fixed(self._data) as data:
             facts = self._facts(data)
             known = Statistics() if task.options.statistics == "off" else facts
-            yield replace(task, spine=self._table(data), statistics=known)
+            yield replace(task, spine=self._table(data, task.spine.name), statistics=known)
 
     def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
         return self._engine.rows_of(_engine_data(task))
@@ -153,8 +154,8 @@ class EngineRows(EntityRows):
     def own_data(self, task: HistoricalRetrievalTask) -> TableData:
         return _engine_data(task)
 
-    def _table(self, data: EngineData) -> Table:
-        return Table(f"spine {id(data)}", self.schema, data, name="spine")
+    def _table(self, data: EngineData, name: str = "spine") -> Table:
+        return Table(f"spine {id(data)}", self.schema, data, name=name)
 
     def _facts(self, data: EngineData) -> Statistics:
         """The rows' first and last time. Raises a SpineError where a time is null."""

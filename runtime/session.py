@@ -5,27 +5,19 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
 from ..planner.compiler import lower_alone, lower_plan
 from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObserver, ExecutionPlan
 from ..planner.errors import EngineError
 from ..planner.expr.nodes import columns_of
-from ..planner.ir.logical import (
-    ArrowData,
-    EngineTable,
-    NumberRows,
-    Relation,
-    Scan,
-    Table,
-    TableData,
-    WindowAggregate,
-    topological,
-)
+from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
+from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowAggregate, meant_names, topological
 from ..planner.ir.physical import Materialize
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
-from ..planner.types import Schema, free_name
+from ..planner.types import Schema, folded, unused_name
 from .arrow import narrowed, planned_reader
 from .events import reading, running
 from .explain import Explanation, Query, script
@@ -38,7 +30,6 @@ if TYPE_CHECKING:
 # What DuckDB, Spark's casts and Spark's decimals say.
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
 _LONGEST_MESSAGE = 600
-RESERVED_NAMES = frozenset({"spine"})
 
 
 class SqlConnection(ABC):
@@ -55,6 +46,21 @@ class SqlConnection(ABC):
     @abstractmethod
     def register(self, name: str, data: TableData) -> None:
         """Make data readable under a name, unless the dialect's scan reads it where it is."""
+
+    @abstractmethod
+    def locate(self, data: CatalogTable | EngineQuery) -> Meaning:
+        """What the names of a table or query mean to the user now; they mean the same on this connection from now on.
+
+        Raises an EngineError where they would not.
+        """
+
+    def follow(self, data: CatalogTable | EngineQuery) -> frozenset[str]:
+        """Look names up where ``locate`` found them; all that the data reads by now, as ``folded`` gives them.
+
+        Raises an EngineError where they can't be found there any more.
+        """
+        del data
+        return frozenset()
 
     @abstractmethod
     def describe(self, data: TableData) -> pa.Schema:
@@ -85,7 +91,8 @@ class SqlSession:
         self._is_lazy = is_lazy
         self._tables: set[str] = set()
         self._registered: dict[str, tuple[TableData, frozenset[str]]] = {}
-        self._reserved = set(RESERVED_NAMES)
+        self._reserved: set[str] = set()
+        self._meant: set[str] = set()
         self._ended = False
 
     def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
@@ -98,7 +105,8 @@ class SqlSession:
     def reserve(self, plan: ExecutionPlan) -> None:
         """Keep the names of a plan's tables from being given to results of single nodes."""
         scans = (scan for relation in lower_plan(plan).values() for scan in topological(relation))
-        self._reserved |= {scan.table.name.lower() for scan in scans if isinstance(scan, Scan)}
+        tables = {scan.table.name: scan.table for scan in scans if isinstance(scan, Scan)}
+        self._reserved |= {folded(name) for name in tables} | meant_names(tables.values())
 
     def end(self) -> None:
         """Close the connection, with which every temporary table goes; also under a result that is read half-way."""
@@ -116,7 +124,7 @@ class SqlSession:
 
     def create_table(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """Run a physical relation into a temporary table of that name."""
-        self._tables.add(name.lower())
+        self._take(name)
         query = self._compiler.compile(relation)
         statement = self._compiler.to_text(self._compiler.create_table(name, query, is_lazy=self._is_lazy))
         self.register_data(relation)
@@ -131,8 +139,7 @@ class SqlSession:
         physical = lower_alone(relation, self._options, self._compiler.forms)
         if isinstance(physical, Materialize):
             physical = physical.input
-        taken = self._tables | self._reserved | {known.lower() for known in self._registered}
-        return self.create_table(physical, free_name(name, taken), context)
+        return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant), context)
 
     def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """The relation itself; it is run when its value is read."""
@@ -163,10 +170,28 @@ class SqlSession:
             return
         whole = columns | before if known == data else columns
         with located(name, None, ""):
-            self.connection.register(
-                name, ArrowData(narrowed(data.value, whole)) if isinstance(data, ArrowData) else data
-            )
+            if isinstance(data, CatalogTable | EngineQuery):
+                self._meant |= self.connection.follow(data)
+            if isinstance(data, CatalogTable):
+                self._refuse_hidden_tables()
+            else:
+                self._take(name)
+            needed = replace(data, value=narrowed(data.value, whole)) if isinstance(data, ArrowData) else data
+            self.connection.register(name, needed)
         self._registered[name] = (data, whole)
+
+    def _take(self, name: str) -> None:
+        """Give a name to something of ours."""
+        self._tables.add(folded(name))
+        self._refuse_hidden_tables()
+
+    def _refuse_hidden_tables(self) -> None:
+        """Raise an EngineError where the user's SQL has come to read a name that was given to something of ours."""
+        for name in sorted(self._tables & self._meant):
+            raise EngineError(
+                f"a table or query of yours reads a table {name!r} since the job was made, and the job has given that "
+                "name to a table of its own; make the job again"
+            )
 
     def statement(self, relation: Relation) -> str:
         """The query of a relation whose data is registered."""

@@ -16,7 +16,8 @@ import pyarrow.compute as pc
 from ..planner.errors import DefinitionError, SourceError, SpineError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
-from ..planner.ir.logical import ArrowData, Table, TableData
+from ..planner.ir.data import ArrowData, TableData
+from ..planner.ir.logical import Table
 from ..planner.statistics import Statistics
 from ..planner.types import BEYOND_TIME, Schema
 from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, to_table
@@ -143,7 +144,8 @@ class Spine(EntityRows):
         if self.schema[self.timestamp].unit == "ns":
             column = floor_to_micros(data[self.timestamp])
             data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, column)
-        return Table(f"spine {id(data)}", planner_schema(data.schema), ArrowData(data), name="spine")
+        rows = ArrowData(data, numbered=True)
+        return Table(f"spine {id(data)}", planner_schema(data.schema), rows, name="spine")
 
     def statistics(self) -> Statistics:
         """The least and greatest query time in microseconds, rounded down."""

@@ -19,23 +19,22 @@ from ..planner.errors import (
     unknown_name,
 )
 from ..planner.features.checks import check_column, check_duration, check_flag, check_list
-from ..planner.features.definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
+from ..planner.features.definitions import Feature, FeatureService, FeatureView, FeatureViewProjection
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.selection import FeatureResolver, FeatureUse, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
-from ..planner.ir.logical import Table
 from ..planner.ir.physical import RangeMax
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
-from ..planner.types import Schema, free_name
+from ..planner.types import Schema
 from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
 from .job import RetrievalJob
 from .online import OnlineResponse, read_online
 from .progress import Progress
 from .rows import EntityRows
-from .session import RESERVED_NAMES
 from .sinks.online import OnlineStore
 from .spine import Spine
+from .tables import JobTables, renamed
 
 
 class FeatureStore:
@@ -104,7 +103,7 @@ class FeatureStore:
         Raises one DefinitionError that lists every problem of all of them: missing files, unknown columns, wrong types.
         """
         problems = Problems()
-        tables = _Tables(self._engine)
+        tables = JobTables(self._engine)
         failed: set[str] = set()
         unread: dict[str, list[str]] = {}
         named = [*(("view", name) for name in self._views), *(("service", name) for name in self._resolver.services)]
@@ -157,7 +156,7 @@ class FeatureStore:
             check_column("entity_timestamp", entity_timestamp, problems)
         problems.raise_if_any()
         chosen = self._resolver.select(features)
-        tables = _Tables(self._engine)
+        tables = JobTables(self._engine, (use.projection.view.origin for use in chosen))
         views, outputs = resolve_features(chosen, tables, full_feature_names=full_feature_names)
         keys = {key.spine_column for view in views for key in view.keys}
         left = self._engine.entity_rows(entity_df, entity_timestamp, keys)
@@ -170,7 +169,7 @@ class FeatureStore:
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
             statistics=self._statistics(spine, views),
-            spine=spine.needed(views),
+            spine=renamed(spine.needed(views), tables.spine),
             timestamp=spine.timestamp,
         )
         return RetrievalJob(task, given, self._engine, progress=self._progress)
@@ -240,7 +239,7 @@ class FeatureStore:
         self, views: Sequence[FeatureView]
     ) -> tuple[tuple[ResolvedView, ...], tuple[OutputFeature, ...], dict[str, ViewResult]]:
         """The views and all of their features, each by itself, and the views that can't be resolved."""
-        tables = _Tables(self._engine)
+        tables = JobTables(self._engine, (view.origin for view in views))
         resolved: list[ResolvedView] = []
         outputs: list[OutputFeature] = []
         failed: dict[str, ViewResult] = {}
@@ -314,24 +313,6 @@ class FeatureStore:
 
     def __repr__(self) -> str:
         return f"FeatureStore({', '.join(self._resolver.views)}; {self._engine!r})"
-
-
-class _Tables:
-    """The tables of one job: each source opened once, each table under a name of its own."""
-
-    def __init__(self, engine: ComputeEngine) -> None:
-        self._engine = engine
-        self._by_identity: dict[object, Table] = {}
-        self._names = {name.lower() for name in RESERVED_NAMES}
-
-    def __call__(self, source: Source) -> Table:
-        identity = source.identity()
-        if identity not in self._by_identity:
-            table = source.open(self._engine)
-            name = free_name(table.name, self._names)
-            self._names.add(name.lower())
-            self._by_identity[identity] = Table(table.token, table.schema, table.data, name=name)
-        return self._by_identity[identity]
 
 
 def _check_part(role: str, given: object, kind: type) -> None:

@@ -20,7 +20,8 @@ import pyarrow as pa
 from hitherto.planner.durations import parse_instant
 from hitherto.planner.features.definitions import FeatureViewProjection
 from hitherto.planner.features.sources import Catalog
-from hitherto.planner.ir.logical import ParquetFiles, Table
+from hitherto.planner.ir.data import ParquetFiles
+from hitherto.planner.ir.logical import Table
 from hitherto.runtime.arrow import planner_schema
 
 from tests.reference import Reference, Relation, Row, agrees, selected
@@ -182,7 +183,7 @@ class InMemory(Unreadable):
     """The same with rows."""
 
     def open(self, catalog: Catalog | None = None) -> Table:
-        from hitherto.planner.ir.logical import ArrowData
+        from hitherto.planner.ir.data import ArrowData
 
         table = super().open(catalog)
         return Table(table.token, table.schema, ArrowData(self.__dict__["rows"]), name=self.name)

@@ -11,7 +11,8 @@ from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.dag import ExecutionPlan, RelationalNode
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.ir.logical import ArrowData, Relation, Scan, Table
+from hitherto.planner.ir.data import ArrowData
+from hitherto.planner.ir.logical import Relation, Scan, Table
 from hitherto.planner.options import PlannerOptions
 from hitherto.planner.rules import RULE_NAMES
 from hitherto.planner.statistics import Statistics
@@ -40,7 +41,7 @@ class Given(RelationalNode):
 
 def table(name: str, rows: pa.Table) -> Table:
     """A table of Arrow data; the name is its identity too."""
-    return Table(name, planner_schema(rows.schema), ArrowData(rows), name=name)
+    return Table(name, planner_schema(rows.schema), ArrowData(rows, numbered=True), name=name)
 
 
 def scan(read: Table, *columns: str) -> Scan:

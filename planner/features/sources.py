@@ -10,7 +10,8 @@ from typing import Protocol
 from ..calls import checked_call
 from ..durations import Duration
 from ..errors import Problems, shown
-from ..ir.logical import Table, TableData
+from ..ir.data import TableData
+from ..ir.logical import Table
 from ..types import Schema
 from .checks import (
     Definition,
@@ -63,6 +64,10 @@ class Catalog(Protocol):
 
     def columns(self, data: TableData) -> Schema:
         """The columns of a table that only the engine can read. Raises a SourceError where there is none."""
+        ...
+
+    def opened(self, data: TableData) -> tuple[TableData, Schema]:
+        """The same table or query with its ``meaning``, and its columns. Raises a SourceError where there is none."""
         ...
 
     def query(self, text: str) -> str:

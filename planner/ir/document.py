@@ -9,7 +9,8 @@ from collections.abc import Iterable
 from ..expr.nodes import Expr
 from ..node import Node
 from ..types import DataType, Field, Schema
-from .logical import Interval, ParquetFiles, Relation, Table, topological
+from .data import ParquetFiles
+from .logical import Interval, Relation, Table, topological
 from .printer import describe, format_expr, format_interval
 
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]

@@ -8,13 +8,14 @@ microseconds since 1970 UTC.
 from __future__ import annotations
 
 import dataclasses
+from collections.abc import Iterable
 from typing import Literal as OneOf
 from typing import Self
 
-from ..errors import UnsupportedError
 from ..expr.nodes import Column, Expr, LiteralValue
 from ..node import Node, label_field, node
-from ..types import INT64, DataType, Field, Schema
+from ..types import INT64, DataType, Field, Schema, folded
+from .data import CatalogTable, EngineQuery, TableData
 
 
 class Relation(Node):
@@ -84,65 +85,6 @@ def _relations_in(value: object) -> tuple[Relation, ...]:
     return ()
 
 
-@dataclasses.dataclass(frozen=True)
-class ParquetFiles:
-    """Data of a table: parquet files, with a ``schema`` where a file has other columns or types than the table.
-
-    ``partitions`` are named by folders; ``uuids`` are texts in the table. ``are_shipped``: only DuckDB reads the files.
-    """
-
-    paths: tuple[str, ...]
-    schema: Schema | None = None
-    partitions: tuple[str, ...] = ()
-    uuids: tuple[str, ...] = ()
-    are_shipped: bool = False
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class ArrowData:
-    """Data of a table: something in memory with ``__arrow_c_stream__`` that can be read repeatedly."""
-
-    value: object
-
-
-@dataclasses.dataclass(frozen=True, eq=False)
-class EngineData:
-    """Data of a table: an object that only its engine can read, such as a Spark DataFrame."""
-
-    value: object
-
-    def __getstate__(self) -> object:
-        kind = type(self.value).__name__
-        raise UnsupportedError(
-            f"a {kind} of an engine cannot be pickled, and so a job that reads it; make the job where it is used"
-        )
-
-
-@dataclasses.dataclass(frozen=True)
-class CatalogTable:
-    """Data of a table: a table or view of the user's; ``is_plain`` where no column is of a type of the engine alone."""
-
-    parts: tuple[str, ...]
-    is_plain: bool = False
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineQuery:
-    """Data of a table: a query of the user's in the engine's own SQL, passed on as it is."""
-
-    sql: str
-
-
-@dataclasses.dataclass(frozen=True)
-class EngineTable:
-    """Data of a table: a table or view of the engine's own session."""
-
-    name: str
-
-
-TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineQuery | EngineTable
-
-
 @node
 class Table(Node):
     """Something that can be scanned. ``token`` identifies the data: equal tokens are equal rows."""
@@ -151,6 +93,17 @@ class Table(Node):
     schema: Schema
     data: TableData = dataclasses.field(metadata={"fingerprint": False})
     name: str = label_field(default="", kw_only=True)
+
+
+def meant_names(tables: Iterable[Table]) -> frozenset[str]:
+    """The names that tables and queries of the user's read: no name of ours may be one of them."""
+    names: set[str] = set()
+    for table in tables:
+        if isinstance(table.data, CatalogTable):
+            names.add(folded(table.data.parts[-1]))
+        if isinstance(table.data, CatalogTable | EngineQuery):
+            names |= table.data.meaning.names
+    return frozenset(names)
 
 
 @node

@@ -8,6 +8,7 @@ from typing import TypeVar
 from ..durations import format_duration, format_instant
 from ..expr.aggregates import AGGREGATES
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
+from .data import ParquetFiles
 from .logical import (
     Aggregate,
     AsofJoin,
@@ -15,7 +16,6 @@ from .logical import (
     Interval,
     Join,
     NumberRows,
-    ParquetFiles,
     Project,
     Relation,
     Scan,

@@ -18,7 +18,7 @@ from ...planner.calls import checked_call
 from ...planner.dag import ExecutionPlan
 from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
-from ...planner.ir.logical import EngineData, TableData
+from ...planner.ir.data import EngineData, TableData
 from ..arrow import arrow_type
 from ..distributed import DistributedEngine
 from ..rows import EngineRows, is_query

@@ -13,20 +13,14 @@ from typing import Any, TypeVar
 
 import pyarrow as pa
 
+from ...dialects.queries import names_in
 from ...dialects.spark import POSITION, SESSION, file_columns, literal_path, read_options
 from ...planner.errors import EngineError, SpineError, UnsupportedError
-from ...planner.ir.logical import (
-    ArrowData,
-    CatalogTable,
-    EngineData,
-    EngineQuery,
-    ParquetFiles,
-    TableData,
-    feature_type,
-)
+from ...planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, Meaning, ParquetFiles, TableData
+from ...planner.ir.logical import feature_type
 from ...planner.types import DataType, Kind
 from ..arrow import arrow_type, data_type, floor_to_micros, readable, to_table
-from ..session import RESERVED_NAMES, SqlConnection
+from ..session import SqlConnection
 from ..sources.parquet import LocalFiles
 from ..sources.stream import RowStream
 
@@ -71,7 +65,12 @@ class SparkConnection(SqlConnection):
         if isinstance(data, LocalFiles):
             data.parts.check()
         with translated(""):
-            self._frame(data, numbered=name in RESERVED_NAMES).createOrReplaceTempView(_quoted(name))
+            self._frame(data).createOrReplaceTempView(_quoted(name))
+
+    def locate(self, data: CatalogTable | EngineQuery) -> Meaning:
+        """The user's session itself reads what is the user's, so names of ours matter to scripts alone."""
+        words = names_in(data.sql, "spark") if isinstance(data, EngineQuery) else frozenset[str]()
+        return Meaning(words)
 
     def describe(self, data: TableData) -> pa.Schema:
         with translated(""):
@@ -112,8 +111,9 @@ class SparkConnection(SqlConnection):
                 reader = self._session.read.options(**read_options(data))
                 reader = reader if data.schema is None else reader.schema(file_columns(data.schema, data.uuids))
                 return reader.parquet(*map(_as_uri, data.paths))
-            case ArrowData(value):
-                return self._session.createDataFrame(_shipped(value, numbered=numbered, as_values=as_values))
+            case ArrowData(value, has_numbers):
+                shipped = _shipped(value, numbered=numbered or has_numbers, as_values=as_values)
+                return self._session.createDataFrame(shipped)
             case CatalogTable(parts=parts):
                 return self._borrowed(self._user.table(".".join(map(_quoted, parts))))
             case EngineQuery(text):

@@ -10,7 +10,8 @@ from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import ArrowData, Table
+from ...planner.ir.data import ArrowData
+from ...planner.ir.logical import Table
 from ...planner.types import Schema
 
 if TYPE_CHECKING:

@@ -12,7 +12,8 @@ from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, Problems, SourceError, shown
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import ArrowData, Table
+from ...planner.ir.data import ArrowData
+from ...planner.ir.logical import Table
 from ...planner.types import DataType, Schema, parse_type, unusable_name
 from .paths import Files, absolute, format_of, is_url, stem
 

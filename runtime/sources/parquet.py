@@ -12,7 +12,7 @@ import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 from ...planner.errors import SourceError
-from ...planner.ir.logical import ParquetFiles
+from ...planner.ir.data import ParquetFiles
 from ...planner.types import DataType
 from ..arrow import arrow_type, floor_to_micros, readable
 from .columns import constant

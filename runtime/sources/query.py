@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import re
 from collections.abc import Hashable, Mapping, Sequence
 
 from ...planner.calls import checked_call
@@ -10,8 +9,8 @@ from ...planner.durations import Duration
 from ...planner.errors import DefinitionError, SourceError
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import EngineQuery, Table
-from ...planner.types import free_name
+from ...planner.ir.data import EngineQuery
+from ...planner.ir.logical import Table
 
 
 class QuerySource(Source):
@@ -44,8 +43,7 @@ class QuerySource(Source):
         if not isinstance(sql, str) or not sql.strip():
             raise DefinitionError(f"QuerySource: {sql!r} is not a query; give the text of a SELECT")
         super().__init__(
-            # A name that the query uses itself would hide what it means there.
-            free_name("query", re.findall(r"\w+", sql)),
+            "query",
             timestamp_field=timestamp_field,
             created_timestamp_column=created_timestamp_column,
             sequence_columns=sequence_columns,
@@ -67,8 +65,8 @@ class QuerySource(Source):
         """The query's columns, from the engine."""
         if catalog is None:
             raise SourceError("QuerySource: only an engine knows a query's columns; ask FeatureStore.features()")
-        query = EngineQuery(catalog.query(self.sql))
-        return Table(repr(self.identity()), catalog.columns(query), query, name=self.name)
+        data, schema = catalog.opened(EngineQuery(catalog.query(self.sql)))
+        return Table(repr(self.identity()), schema, data, name=self.name)
 
     def __repr__(self) -> str:
         line = " ".join(self.sql.split())

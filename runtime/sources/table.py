@@ -10,7 +10,8 @@ from ...planner.errors import SourceError
 from ...planner.expr.parse import parse_table_name
 from ...planner.features.definitions import Source
 from ...planner.features.sources import Catalog
-from ...planner.ir.logical import CatalogTable, Table
+from ...planner.ir.data import CatalogTable
+from ...planner.ir.logical import Table
 
 
 class TableSource(Source):
@@ -62,8 +63,8 @@ class TableSource(Source):
             raise SourceError(
                 f"TableSource {'.'.join(self.parts)!r}: only an engine knows its columns; ask FeatureStore.features()"
             )
-        data = CatalogTable(self.parts)
-        return Table(repr(self.identity()), catalog.columns(data), data, name=self.name)
+        data, schema = catalog.opened(CatalogTable(self.parts))
+        return Table(repr(self.identity()), schema, data, name=self.name)
 
     def __repr__(self) -> str:
         return f"TableSource({'.'.join(self.parts)!r}; by {self.timestamp_field})"

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.ir.logical import ArrowData, ParquetFiles, Project, Scan, Table
+from hitherto.planner.ir.data import ArrowData, ParquetFiles
+from hitherto.planner.ir.logical import Project, Scan, Table
 from hitherto.planner.options import PlannerOptions
 from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema

@@ -7,8 +7,9 @@ from typing import Literal as OneOf
 import pytest
 from hitherto.planner.durations import parse_duration
 from hitherto.planner.expr.nodes import Call, Column, Literal
+from hitherto.planner.ir.data import ParquetFiles
 from hitherto.planner.ir.intervals import latest_interval, window_interval
-from hitherto.planner.ir.logical import Aggregate, Join, ParquetFiles, Relation, Scan, Table, Union, Values
+from hitherto.planner.ir.logical import Aggregate, Join, Relation, Scan, Table, Union, Values
 from hitherto.planner.ir.physical import BucketedRangeJoinAggregate, Materialize, NarrowAsofThenFetch
 from hitherto.planner.ir.printer import describe, format_expr, format_interval, tree
 from hitherto.planner.types import BOOL, INT64, Field, Schema

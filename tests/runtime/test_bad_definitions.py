@@ -21,7 +21,7 @@ from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.nodes import Column
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.expr.type_rules import TypeRuleError
-from hitherto.planner.ir.logical import EngineTable
+from hitherto.planner.ir.data import EngineTable
 from hitherto.planner.types import FLOAT64, DataType, Field, Schema
 
 from tests.mutations import WRONG_KINDS

@@ -54,9 +54,9 @@ def test_a_query_is_a_source(connection: duckdb.DuckDBPyConnection, query: str) 
 
 def test_a_query_may_read_a_table_of_the_name_that_queries_get(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE query AS FROM events")
-    source = ht.QuerySource("SELECT k, ts, x + 1 AS x FROM query", timestamp_field="ts")
-    assert source.name == "query_2"
-    assert store(connection, view(source)).get_historical_features(ROWS, "v:x").to_arrow()["x"].to_pylist() == [11, 21]
+    job = store(connection, view("SELECT k, ts, x + 1 AS x FROM query")).get_historical_features(ROWS, "v:x")
+    assert 'FROM "query_2"' in job.to_sql()
+    assert job.to_arrow()["x"].to_pylist() == [11, 21]
 
 
 def test_types_that_only_duckdb_has_come_out_as_planned(connection: duckdb.DuckDBPyConnection) -> None:

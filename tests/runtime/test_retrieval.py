@@ -642,6 +642,7 @@ def test_threads_and_memory_limit_reach_duckdb() -> None:
 
 def test_a_database_file_is_opened_and_left_without_tables(tmp_path: Path) -> None:
     path = tmp_path / "my.db"
+    duckdb.connect(os.fspath(path)).close()
     assert job(engine=ht.LocalComputeEngine(os.fspath(path))).to_arrow()["amount"].to_pylist() == LATEST
     with duckdb.connect(os.fspath(path)) as connection:
         assert connection.execute("SELECT count(*) FROM duckdb_tables()").fetchone() == (0,)

@@ -102,14 +102,18 @@ def test_a_frame_of_spark_needs_spark() -> None:
         ht.FeatureStore([view]).get_historical_features(ROWS, view).to_spark()
 
 
-@pytest.mark.parametrize("made", ["CREATE TEMP TABLE hidden", "BEGIN; CREATE TABLE hidden"])
-def test_a_table_that_a_cursor_does_not_see_is_told(made: str) -> None:
+@pytest.mark.parametrize(
+    ("made", "message"),
+    [
+        ("CREATE TEMP TABLE hidden", "it reads 'hidden', a temporary table of the connection, .* an ArrowSource"),
+        ("CREATE TEMP VIEW hidden", "it reads 'hidden', a temporary view of the connection, .* an ArrowSource"),
+        ("BEGIN; CREATE TABLE hidden", "the connection has an open transaction, .*; commit it, or roll it back"),
+    ],
+)
+def test_a_table_that_a_cursor_does_not_see_is_told(made: str, message: str) -> None:
     with duckdb.connect() as connection:
         connection.execute(f"{made} AS SELECT 1 AS k, TIMESTAMP '2024-01-01' AS ts, 7 AS v")
         engine = ht.LocalComputeEngine(connection=connection)
-        message = (
-            r"does not exist(.|\n)*a cursor of the connection, which sees neither temporary tables nor what is not"
-        )
         for source in (
             ht.TableSource("hidden", timestamp_field="ts"),
             ht.QuerySource("SELECT * FROM hidden", timestamp_field="ts"),

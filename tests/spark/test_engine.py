@@ -466,7 +466,7 @@ def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
 
 @pytest.mark.of_one_session
 def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
-    from hitherto.planner.ir.logical import ParquetFiles
+    from hitherto.planner.ir.data import ParquetFiles
 
     for type_ in (pa.timestamp("us"), pa.timestamp("us", "UTC"), pa.timestamp("ns")):
         pq.write_table(EVENTS.set_column(1, "ts", EVENTS["ts"].cast(type_)), tmp_path / "events.parquet")

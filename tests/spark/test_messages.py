@@ -9,7 +9,7 @@ import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
-from hitherto.planner.ir.logical import EngineTable
+from hitherto.planner.ir.data import EngineTable
 
 ROWS = pa.table({"k": ["u"], "ts": pa.array([1], pa.timestamp("us")), "x": [1]})
 SPINE = pa.table({"k": ["u"], "event_timestamp": pa.array([9], pa.timestamp("us"))})
