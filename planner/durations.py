@@ -18,7 +18,19 @@ _MICROSECONDS = {
     "us": 1,
 }
 _PRINTED_UNITS = ("d", "h", "m", "s", "ms", "us")
-_PART = re.compile(r"([0-9]+)(ms|us|[a-zA-Z]+)")
+# Words and pandas' abbreviations, in any case. Of one letter, "M" is a month in pandas and a minute here.
+_WORDS = {
+    "w": ("w", "wk", "wks", "week", "weeks"),
+    "d": ("d", "day", "days"),
+    "h": ("h", "hr", "hrs", "hour", "hours"),
+    "m": ("min", "mins", "minute", "minutes"),
+    "s": ("s", "sec", "secs", "second", "seconds"),
+    "ms": ("msec", "msecs", "milli", "millis", "millisecond", "milliseconds"),
+    "us": ("us", "µs", "μs", "usec", "usecs", "micro", "micros", "microsecond", "microseconds"),
+}
+_UNITS = {word: unit for unit, words in _WORDS.items() for word in words}
+_CALENDAR = ("mo", "mon", "month", "months", "y", "yr", "yrs", "year", "years", "q", "quarter", "quarters")
+_PART = re.compile(r"\s*([0-9]+)\s*([^\W\d_]+)\s*")
 # Ten thousand years: sums of a few such spans and any timestamp stay far inside 64 bits.
 _LONGEST = 3_652_425 * _MICROSECONDS["d"]
 _LONGEST_TEXT = 100
@@ -29,8 +41,11 @@ Duration = timedelta | str
 def parse_duration(value: Duration) -> int:
     """Microseconds of a ``timedelta`` or of a text such as ``"1h30m"``; months and years are refused.
 
-    >>> parse_duration("1h30m")
-    5400000000
+    Units are w, d, h, m, s, ms and us, or their words: ``"7 days"``, ``"15 sec"``. Words, and w, d, h, s and us, may be
+    written in upper case, as pandas has them (``"7D"``); ``"1M"`` is refused, since it is a month there.
+
+    >>> parse_duration("1h30m") == parse_duration("1 hour 30 minutes") == 5_400_000_000
+    True
     """
     if isinstance(value, timedelta):
         micros = (value.days * 86_400 + value.seconds) * 1_000_000 + value.microseconds
@@ -46,21 +61,29 @@ def parse_duration(value: Duration) -> int:
 
 
 def _parse_text(text: str) -> int:
-    if text.lstrip().startswith("-") and _PART.match(text.replace(" ", "")[1:]):
-        return -max(1, _parse_text(text.replace(" ", "")[1:]))
-    parts = _PART.findall(text.replace(" ", "")) if len(text) <= _LONGEST_TEXT else []
-    if not parts or "".join(number + unit for number, unit in parts) != text.replace(" ", ""):
+    unsigned = text.strip().removeprefix("-")
+    parts = _PART.findall(unsigned) if len(text) <= _LONGEST_TEXT else []
+    if not parts or _PART.sub("", unsigned):
         raise DefinitionError(
             f"{shown(text)} is not a duration: write it like '7d', '1h30m' or '250ms' (w d h m s ms us)"
         )
     total = 0
-    for number, unit in parts:
-        if unit not in _MICROSECONDS:
-            calendar = unit.lower() in ("mo", "mon", "month", "months", "y", "yr", "year", "years", "q", "quarter")
-            why = "months and years have no fixed length" if calendar else f"unknown unit {unit!r}"
-            raise DefinitionError(f"{shown(text)} is not a duration: {why}; use w d h m s ms us")
+    for number, given in parts:
+        unit = given if given in _MICROSECONDS else _UNITS.get(given.lower())
+        if unit is None:
+            raise DefinitionError(f"{shown(text)} is not a duration: {_unit_problem(given)}; use w d h m s ms us")
         total += int(number) * _MICROSECONDS[unit]
-    return total
+    return total if unsigned == text.strip() else -max(1, total)
+
+
+def _unit_problem(unit: str) -> str:
+    if unit == "M":
+        return "'M' may be minutes, which are 'm' or 'min', or months, which have no fixed length"
+    if unit.lower() in _CALENDAR:
+        return "months and years have no fixed length"
+    if unit.lower() in ("ns", "nanosecond", "nanoseconds"):
+        return "a nanosecond is finer than the microsecond of times"
+    return f"unknown unit {unit!r}"
 
 
 def format_duration(micros: int) -> str:
