@@ -12,8 +12,8 @@ from ..planner.errors import DefinitionError
 from ..planner.types import folded
 
 _FIRST_WORDS = ("select", "with", "from", "values", "table", "pivot", "unpivot")
-_COMMENT = re.compile(r"\s*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", re.DOTALL)
-_WORD = re.compile(r"\s*\(*\s*(\w*)")
+_COMMENT = re.compile(r"[\s(]*(?:--[^\n]*(?:\n|$)|/\*.*?\*/)", re.DOTALL)
+_WORD = re.compile(r"[\s(]*(\w*)")
 _WORDS = re.compile(r"\w+")
 _MAYBE_TEMPORARY: tuple[list[str], ...] = ([], ["main"], ["temp"], ["temp", "main"])
 _WRITING = (exp.Insert, exp.Update, exp.Delete, exp.Merge, exp.Create, exp.Copy, exp.Drop, exp.Command, exp.Into)

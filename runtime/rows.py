@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator
@@ -14,7 +15,7 @@ from ..planner.errors import SpineError
 from ..planner.expr.functions import call
 from ..planner.expr.nodes import Column
 from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
+from ..planner.features.tasks import HistoricalRetrievalTask, check_spine, unnamed_columns
 from ..planner.ir.data import EngineData, TableData
 from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table
 from ..planner.statistics import Statistics
@@ -27,7 +28,8 @@ if TYPE_CHECKING:
 
 
 _QUERY = re.compile(
-    r"""(?:\s|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:SELECT|WITH|FROM)(?=\s|$|["'(*]|--|/\*)""", re.IGNORECASE | re.DOTALL
+    r"""(?:\s|\(|--[^\n]*(?:\n|$)|/\*.*?\*/)*(?:SELECT|WITH|FROM|VALUES)(?=\s|$|["'(*]|--|/\*)""",
+    re.IGNORECASE | re.DOTALL,
 )
 
 
@@ -185,12 +187,15 @@ def _engine_data(task: HistoricalRetrievalTask) -> EngineData:
 
 
 def is_query(text: str) -> bool:
-    """Whether a text is a query and not a path: its first word, behind comments, is SELECT, WITH or FROM.
+    """Whether a text is a query and not a path.
 
-    >>> is_query("/* of today */ select * from t"), is_query("from/rows.parquet")
+    Its first word, behind comments and opening parentheses, is SELECT, WITH, FROM or VALUES; and there is no file of
+    such a name.
+
+    >>> is_query("/* of today */ (select * from t)"), is_query("from/rows.parquet")
     (True, False)
     """
-    return _QUERY.match(text) is not None
+    return _QUERY.match(text) is not None and not os.path.exists(text)
 
 
 def check_names(schema: Schema) -> None:
@@ -224,4 +229,7 @@ def time_column(schema: Schema, given: str | None, keys: Collection[str] = (), *
             break
     kind = "timestamp" if not times or schema[times[0]].kind == "timestamp" else "date"
     what = f"several {kind} columns, {', '.join(times)}" if times else "no timestamp column"
-    raise SpineError(f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}")
+    raise SpineError(
+        f"entity rows: {what}; name one with entity_timestamp=\n  columns: {', '.join(schema.names)}"
+        + unnamed_columns(schema)
+    )

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import re
 from collections.abc import Iterable
 from dataclasses import dataclass, field
 
@@ -99,6 +100,13 @@ def _widens(type_: DataType, to: DataType) -> bool:
     return type_.kind == "decimal" and common_type(type_, to) == to
 
 
+def unnamed_columns(schema: Schema) -> str:
+    """A line for a message about columns that have the names that engines give to those of VALUES."""
+    if not all(re.fullmatch("col[0-9]+", name) for name in schema.names):
+        return ""
+    return "\n  VALUES names no column; write SELECT * FROM (VALUES …) AS t(user_id, event_timestamp)"
+
+
 def check_spine(
     schema: Schema, timestamp: str, views: Iterable[ResolvedView], outputs: Iterable[OutputFeature]
 ) -> None:
@@ -128,4 +136,4 @@ def check_spine(
             advice = "give the feature another name" if is_given else "use full_feature_names=True"
             problems.append(f"{message} have one name; {advice}, or rename the column")
     if problems:
-        raise SpineError("\n".join(dict.fromkeys(problems)))
+        raise SpineError("\n".join(dict.fromkeys(problems)) + unnamed_columns(schema))

@@ -152,17 +152,65 @@ def test_a_query_is_equal_by_its_text_and_says_what_it_is() -> None:
 
 @pytest.mark.parametrize(
     "text",
-    ["select 1", "SELECT*FROM t", "from t", "FROM't.csv'", "with a as (select 1) from a", "\n-- x\n /* y */Select(1)"],
+    [
+        "select 1",
+        "SELECT*FROM t",
+        "from t",
+        "FROM't.csv'",
+        "with a as (select 1) from a",
+        "\n-- x\n /* y */Select(1)",
+        "values (1)",
+        "VALUES(1)",
+        "(select 1)",
+        "( (\n-- x\nFROM t))",
+        "/* x */ (VALUES (1))",
+    ],
 )
 def test_a_text_that_begins_like_a_query_is_one(text: str) -> None:
     assert is_query(text)
 
 
 @pytest.mark.parametrize(
-    "text", ["rows.parquet", "select.csv", "from/rows.csv", "with-keys.parquet", "selected", "-- x", ""]
+    "text",
+    [
+        "rows.parquet",
+        "select.csv",
+        "from/rows.csv",
+        "with-keys.parquet",
+        "selected",
+        "-- x",
+        "",
+        "values.csv",
+        "(old) rows.csv",
+        "(select).csv",
+        "(",
+        "valuesets/(1).csv",
+    ],
 )
 def test_a_path_is_no_query(text: str) -> None:
     assert not is_query(text)
+
+
+def test_a_file_whose_name_begins_like_a_query_is_no_query(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    latest = view(ht.ArrowSource(pa.table({"k": [1], "ts": [NOON], "x": [5]}), timestamp_field="ts"))
+    for name in ("from last year.csv", "values (1).csv", "select * .csv"):
+        Path(name).write_text("k,event_timestamp\n1,2024-01-02\n")
+        assert ht.FeatureStore([latest]).get_historical_features(name, latest).to_arrow()["x"].to_pylist() == [5]
+
+
+@pytest.mark.parametrize(
+    "query",
+    [
+        "(SELECT k, TIMESTAMP '2024-01-02' AS event_timestamp FROM events WHERE k < 3)",
+        "SELECT * FROM (VALUES (1, TIMESTAMP '2024-01-02'), (2, TIMESTAMP '2024-01-02')) AS t(k, event_timestamp)",
+        "(( -- first\n SELECT 1 AS k, TIMESTAMP '2024-01-02' AS event_timestamp) UNION ALL (SELECT 2, TIMESTAMP '2024-01-02'));",
+    ],
+)
+def test_entity_rows_are_a_query_in_parentheses_or_of_values(connection: duckdb.DuckDBPyConnection, query: str) -> None:
+    latest = view("FROM events")
+    found = store(connection, latest).get_historical_features(query, latest).to_arrow()
+    assert dict(zip(found["k"].to_pylist(), found["x"].to_pylist(), strict=True)) == {1: 10, 2: 20}
 
 
 def test_entity_rows_are_a_query_that_runs_once_when_the_job_is_made(connection: duckdb.DuckDBPyConnection) -> None:
@@ -189,6 +237,12 @@ def test_entity_rows_are_a_query_that_runs_once_when_the_job_is_made(connection:
         ("SELECT error('no') AS k, now() AS t", "entity rows: .*cannot run the query.*no"),
         ("SELECT 1 AS k", "entity rows: no timestamp column"),
         ("SELECT 'a' AS k, TIMESTAMP '2024-01-01' AS t", "k"),
+        (
+            "VALUES (1, TIMESTAMP '2024-01-01')",
+            r"no key column 'k'\n  columns: col0, col1\n  VALUES names no column; write SELECT \* FROM \(VALUES",
+        ),
+        ("(VALUES (1, 2))", r"no timestamp column.*\n  columns: col0, col1\n  VALUES names no column"),
+        ("VALUES (1", r"entity rows: 'VALUES \(1' is not a query in duckdb's SQL: Expecting \)"),
         ("SELECT 1 AS k, NULL::TIMESTAMP AS t", "timestamp 't' is null in 1 of 1 rows"),
         ("SELECT 1 AS k, 1 AS k, TIMESTAMP '2024-01-01' AS t", "entity rows"),
     ],
