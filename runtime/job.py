@@ -246,9 +246,9 @@ class RetrievalJob:
         """The rows' own columns, and the features in batches, in the same order and with their planned types."""
         engine = self._engine
         with self._rows.answering(self._task) as task:
-            if isinstance(engine, SqlComputeEngine) and not task.options.unfused:
-                plan = self._compile(task).collected
-                observer.total = sum(isinstance(node, QueryNode) for node in plan.nodes)
+            if isinstance(engine, SqlComputeEngine):
+                plan = None if task.options.unfused else self._compile(task).collected
+                observer.total = sum(isinstance(node, QueryNode) for node in plan.nodes) if plan else None
                 stream = engine.stream(task, plan, observer)
             else:
                 stream = engine.stream(task)
