@@ -9,8 +9,9 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pytest
+from hitherto.runtime.engine import SqlComputeEngine
 
-from tests.dialects.engines import retrieved, rows_of
+from tests.dialects.engines import retrieved
 
 MICROSECOND = timedelta(microseconds=1)
 # Events at the row's time, one microsecond before and after it, and so around the ends that the options move.
@@ -75,21 +76,11 @@ def check_empty(answer: pa.Table) -> None:
 
 
 @pytest.mark.parametrize("known", [False, True])
-def test_a_window_without_an_instant_is_empty_on_duckdb(known: bool) -> None:
-    engine = ht.LocalComputeEngine()
+def test_a_window_without_an_instant_is_empty(engine: SqlComputeEngine, known: bool) -> None:
     answer = retrieved(engine, views(), ROWS, full_feature_names=True, filter_by_created_timestamp=known)
     check_empty(answer)
     assert answer["beside an hour__hour"].to_pylist() == [3, 2, 0, 0]
     assert answer["beside a lifetime__ever"].to_pylist() == [6, 3, 0, 0]
-
-
-def test_a_window_without_an_instant_is_empty_on_spark(spark: Any) -> None:
-    answers = [
-        retrieved(engine, views(), ROWS, full_feature_names=True)
-        for engine in (ht.LocalComputeEngine(), ht.SparkComputeEngine(spark))
-    ]
-    check_empty(answers[1])
-    assert rows_of(answers[1]) == rows_of(answers[0])
 
 
 @pytest.mark.parametrize("view", views(), ids=lambda view: view.name)
