@@ -69,7 +69,7 @@ def _marked(tables: Sequence[pa.Table]) -> pa.Table:
 def _source(source: Source, table: pa.Table, files: int | None) -> Source:
     if files is None:
         return ht.ArrowSource(table, **roles(source))
-    return ht.FileSource(write_files(table, files), **roles(source))
+    return ht.FileSource(write_files(table, files, Random(files)), **roles(source))
 
 
 def shrunk(world: World, fails: Callable[[World], bool], most: int = 60) -> World:

@@ -13,6 +13,7 @@ import itertools
 import tempfile
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from datetime import date, timedelta
 from decimal import Decimal
@@ -491,7 +492,7 @@ class _WorldBuilder:
         }
         source: Source
         if self._chance(5):
-            source = ht.FileSource(write_files(table.data, self._integer(1, 3)), **roles)
+            source = ht.FileSource(write_files(table.data, self._integer(1, 3), self._shuffle), **roles)
         else:
             source = ht.ArrowSource(table.data, **roles)
         self._tables[source] = table
@@ -682,13 +683,24 @@ class _WorldBuilder:
         return spine, spine
 
 
-def write_files(data: pa.Table, count: int) -> list[Path]:
-    """The rows in so many parquet files, of which some may be empty."""
+def write_files(data: pa.Table, count: int, differ: Random | None = None) -> list[Path]:
+    """The rows in so many parquet files, of which some may be empty; with ``differ`` their instants differ in unit."""
     size = -(-data.num_rows // count)
     files = [Path(_FILES.name) / f"{next(_NUMBERS)}.parquet" for _ in range(count)]
     for number, file in enumerate(files):
-        pq.write_table(data.slice(number * size, size), file)
+        part = data.slice(number * size, size)
+        pq.write_table(part if differ is None or count == 1 else _in_other_units(part, differ), file)
     return files
+
+
+def _in_other_units(rows: pa.Table, random: Random) -> pa.Table:
+    """The rows with each column of instants in some unit that holds all of its values."""
+    for index, field in enumerate(rows.schema):
+        if pa.types.is_timestamp(field.type):
+            type_ = pa.timestamp(random.choice(("ms", "us", "ns")), field.type.tz)
+            with suppress(pa.ArrowInvalid):
+                rows = rows.set_column(index, field.with_type(type_), rows.column(index).cast(type_))
+    return rows
 
 
 def _name(column: Column | None) -> str | None:

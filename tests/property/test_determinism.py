@@ -46,7 +46,9 @@ def test_the_answer_does_not_depend_on_threads_files_or_order(
         shuffled = {source: _shuffled(table, shuffle) for source, table in world.tables.items()}
         in_memory = with_sources(world, {source: _arrow_source(source, table) for source, table in shuffled.items()})
         assert not _unlike(wanted, world, in_memory.job(one).to_arrow()), "shuffled rows"
-        in_files = with_sources(world, {source: _file_source(source, table) for source, table in shuffled.items()})
+        in_files = with_sources(
+            world, {source: _file_source(source, table, shuffle) for source, table in shuffled.items()}
+        )
         assert not _unlike(wanted, world, in_files.job(two).to_arrow()), "split files"
 
         rows = _shuffled_numbers(world.spine, shuffle)
@@ -104,5 +106,5 @@ def _arrow_source(source: Source, table: pa.Table) -> Source:
     return ht.ArrowSource(pa.concat_tables([table.slice(0, half), table.slice(half)]), **roles(source))
 
 
-def _file_source(source: Source, table: pa.Table) -> Source:
-    return ht.FileSource(write_files(table, 3), **roles(source))
+def _file_source(source: Source, table: pa.Table, shuffle: Random) -> Source:
+    return ht.FileSource(write_files(table, 3, shuffle), **roles(source))

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import hitherto as ht
 import pyarrow as pa
+import pyarrow.parquet as pq
 from hitherto.planner.expr.aggregates import AGGREGATES
 
 from tests.worlds import World, seeded_world
@@ -17,6 +19,12 @@ def windows(world: World) -> list[tuple[tuple[int | None, str], ...]]:
 
 def test_views_are_drawn_whose_windows_hold_no_instant() -> None:
     assert any(set(view) == {(1, "neither")} for world in DRAWN for view in windows(world))
+
+
+def test_files_of_one_source_are_drawn_whose_instants_differ_in_unit() -> None:
+    sources = [source for world in DRAWN for source in world.tables if isinstance(source, ht.FileSource)]
+    schemas = [{str(pq.read_schema(path)) for path in source.paths} for source in sources]
+    assert any(len(each) > 1 for each in schemas)
 
 
 def test_entity_rows_are_drawn_that_have_neither_rows_nor_types() -> None:
