@@ -11,6 +11,7 @@ from sqlglot import exp
 from ..planner.expr.nodes import Expr
 from ..planner.ir.data import EngineQuery
 from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowedAggregate
+from ..planner.types import DataType
 from . import syntax as sql
 from .block import Block
 from .expressions import ExpressionCompiler
@@ -24,6 +25,8 @@ class Dialect(ABC):
     name: str
     """sqlglot's name of the dialect."""
     expressions: ExpressionCompiler
+    zoned: str
+    """The type of an instant with a zone."""
     session: Mapping[str, str]
     """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
 
@@ -50,6 +53,19 @@ class Dialect(ABC):
         """A statement that fills a temporary table: at once, or with ``is_lazy`` when it is read, as the engine can."""
         temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
         return exp.Create(this=sql.table(name), kind="TABLE", expression=query, properties=temporary)
+
+    def replace_table(self, name: str, query: exp.Query) -> list[Sql]:
+        """Statements that fill a temporary table, also where there is one of the name."""
+        made = self.create_table(name, query)
+        made.set("replace", True)
+        return [made]
+
+    def zoned_type(self, type_: DataType) -> str:
+        """The type of what is known to have a zone, in microseconds; empty for every other type."""
+        if type_.kind == "list" and type_.element is not None:
+            element = self.zoned_type(type_.element)
+            return self.expressions.list_name.format(element) if element else ""
+        return self.zoned if type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns" else ""
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""

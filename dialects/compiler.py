@@ -2,11 +2,12 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
 from ..planner.ir.logical import Relation, Scan, topological
+from ..planner.types import DataType
 from . import syntax as sql
 from .base import Dialect
 from .queries import check_query, names_in
@@ -43,6 +44,23 @@ class SqlCompiler:
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said."""
         return self.dialect.create_table(name, query, is_lazy=is_lazy)
+
+    def replace_table(self, name: str, query: exp.Query) -> list[Sql]:
+        """Statements that fill a temporary table, also where there is one of the name."""
+        return self.dialect.replace_table(name, query)
+
+    def with_zones(self, query: exp.Select, types: Mapping[str, DataType]) -> exp.Select:
+        """The query with the columns that have a zone as such; within a plan they are without one, in UTC."""
+        for item in query.expressions:
+            type_ = self.dialect.zoned_type(types[item.alias_or_name])
+            if type_:
+                value = item.this if isinstance(item, exp.Alias) else item.copy()
+                item.replace(sql.aliased(sql.cast(value, type_), item.alias_or_name))
+        return query
+
+    def quoted(self, name: str) -> str:
+        """A name as the dialect writes it."""
+        return sql.name(name).sql(self.dialect.name)
 
     def query(self, text: str, where: str) -> str:
         """A query of the user's own. Raises a DefinitionError where the text is anything else, or more than one."""

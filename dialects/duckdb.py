@@ -37,6 +37,7 @@ class DuckDBDialect(Dialect):
 
     name = "duckdb"
     expressions = DuckDBExpressions()
+    zoned = "TIMESTAMPTZ"
     session: Mapping[str, str] = {
         "TimeZone": "UTC",
         "integer_division": "false",

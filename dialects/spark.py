@@ -56,6 +56,7 @@ class SparkDialect(Dialect):
 
     name = "spark"
     expressions = SparkExpressions()
+    zoned = "TIMESTAMP_LTZ"
     session = SESSION
 
     @property
@@ -72,6 +73,8 @@ class SparkDialect(Dialect):
 
     def define_table(self, table: Table) -> Sql | None:
         """Files are read by name, and the name is a view of them; all of them are one path with alternatives."""
+        if isinstance(table.data, CatalogTable) and table.data.parts != (table.name,):
+            return self.define_view(table.name, f"TABLE {sql.qualified(table.data.parts).sql(self.name)}")
         if not isinstance(table.data, ParquetFiles) or table.data.are_shipped:
             return super().define_table(table)
         paths = [literal_path(path) for path in table.data.paths]
@@ -81,12 +84,23 @@ class SparkDialect(Dialect):
         columns = "" if table.data.schema is None else f" ({file_columns(table.data.schema, table.data.uuids)})"
         named = sql.table(table.name).sql(self.name)
         return exp.Command(
-            this="CREATE", expression=f"TEMPORARY VIEW {named}{columns} USING parquet OPTIONS ({listed})"
+            this="CREATE OR REPLACE", expression=f"TEMPORARY VIEW {named}{columns} USING parquet OPTIONS ({listed})"
         )
 
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """Spark has no temporary tables; a cached view is run once."""
         return exp.Cache(this=sql.table(name), lazy=is_lazy, expression=query)
+
+    def replace_table(self, name: str, query: exp.Query) -> list[Sql]:
+        """A view can be replaced, and is cached then; what was cached under its name goes."""
+        made = exp.Create(
+            this=sql.table(name),
+            kind="VIEW",
+            expression=query,
+            replace=True,
+            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
+        )
+        return [made, exp.Cache(this=sql.table(name))]
 
     def drop_table(self, name: str) -> Sql:
         """The rows go; the view stays as long as the session, since later ones are made from it by name."""

@@ -28,10 +28,11 @@ from .analyze import observe
 from .arrow import arrow_type, planned_column
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
-from .explain import Explanation, Format, Level, Query, script
+from .explain import Explanation, Format, Level, Query
 from .frames import to_frame, with_features
 from .progress import Progress
 from .rows import EntityRows
+from .script import script_by_hand
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -161,17 +162,20 @@ class RetrievalJob:
         return stream
 
     def to_sql(self) -> str:
-        """A script that gives the same table when it is run by hand.
+        """A script that gives the same table when it is run by hand, also a second time.
 
-        It expects the spine as a table or view ``spine``, with its columns as given, and in-memory sources under their
-        names.
+        It expects the entity rows, with their columns as given, as a table or view that its first line names:
+        ``spine``, or ``spine_2`` and so on where a query or view of yours reads a ``spine``. In-memory sources are
+        expected under the names in the second line. Columns have the job's types, as far as the engine can say them:
+        an instant with a zone comes in UTC.
         """
         engine = self._sql_engine("to_sql")
         whole = self._rows.whole()
         name = self._task.spine.name
         spine = Table(whole.token, whole.schema, CatalogTable((name,), is_plain=True), name=name)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
-        return script(self._compile(task).plan, engine.compiler)
+        types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
+        return script_by_hand(self._compile(task).plan, engine.compiler, spine, types)
 
     @checked_call
     def explain(

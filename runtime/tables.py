@@ -33,8 +33,12 @@ class JobTables:
         used = {folded(self.spine)}
         self._named: dict[Hashable, Table] = {}
         for identity, table in opened.items():
-            # A table of the catalog keeps its own name, by which plans and errors call it: it is registered under none.
-            taken = used if isinstance(table.data, CatalogTable) else used | meant
+            taken = used | meant
+            if isinstance(table.data, CatalogTable):
+                # A table of the catalog keeps its own name, by which plans and errors call it and which it is read by;
+                # in a script of Spark's one with a schema is read through a view.
+                others = (other for other in opened.values() if other is not table)
+                taken = used if table.data.parts[1:] == () else used | meant_names(others)
             self._named[identity] = renamed(table, unused_name(table.name, taken))
             used.add(folded(self._named[identity].name))
 

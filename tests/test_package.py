@@ -46,7 +46,7 @@ LAYERS = """
     runtime.engine runtime.session
     runtime.distributed
     runtime.engines runtime.sources runtime.sinks
-    runtime.analyze runtime.job runtime.online runtime.spine runtime.store runtime.tables
+    runtime.analyze runtime.job runtime.online runtime.script runtime.spine runtime.store runtime.tables
 """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 EXACT = ("planner", "runtime")  # Their own __init__.py, and no layer for a new file that is named nowhere.

@@ -429,10 +429,11 @@ def by_hand(lazy: ht.RetrievalJob, spine: pa.Table, **sources: pa.Table) -> pa.T
     with duckdb.connect() as connection:
         for name, data in {"spine": spine, **sources}.items():
             connection.register(name, data)
-        *before, last = connection.extract_statements(lazy.to_sql())
-        for statement in before:
-            connection.execute(statement)
-        table: pa.Table = connection.sql(last.query).to_arrow_table()
+        for _ in range(2):
+            *before, last = connection.extract_statements(lazy.to_sql())
+            for statement in before:
+                connection.execute(statement)
+            table: pa.Table = connection.sql(last.query).to_arrow_table()
     return table.rename_columns(lazy.schema.names).cast(lazy.schema)
 
 
@@ -459,6 +460,60 @@ def test_the_script_gives_the_same_table_by_hand(views: list[ht.FeatureView], sp
         named.setdefault(id(made.source.table), made.source.table)  # type: ignore[attr-defined]
     sources = {"arrow" if index == 0 else f"arrow_{index + 1}": data for index, data in enumerate(named.values())}
     assert by_hand(lazy, spine, **sources) == lazy.to_arrow()
+
+
+TYPED = pa.table({
+    "user_id": pa.array([1, 1], pa.int32()), "ts": pa.array([1, 2], pa.timestamp("us", "UTC")),
+    "amount": pa.array([1, None], pa.int8()), "naive": pa.array([1, 2], pa.timestamp("us")),
+    "zoned": pa.array([1, None], pa.timestamp("ms", "UTC")), "fine": pa.array([1, 2], pa.timestamp("ns", "UTC")),
+    "day": pa.array([1, 2], pa.date32()), "number": pa.array([1, 2], pa.decimal128(9, 2)),
+    "f": pa.array([1, 2], pa.float32()),
+    "list": pa.array([[1], None], pa.list_(pa.timestamp("us", "UTC"))), "flag": [True, None], "bytes": [b"a", b"b"],
+})  # fmt: skip
+
+
+def test_the_script_gives_the_types_of_the_job() -> None:
+    spine = pa.table({
+        "user_id": pa.array([1], pa.int64()), "t": pa.array([9], pa.timestamp("us", "UTC")),
+        "seen": pa.array([1], pa.timestamp("us", "UTC")), "fine": pa.array([1], pa.timestamp("ns")),
+        "small": pa.array([1], pa.int8()),
+    })  # fmt: skip
+    functions = [("zoned", "last", {}), ("zoned", "last_n", {"n": 2}), ("amount", "sum", {}), ("number", "sum", {}),
+                 ("f", "max", {}), ("day", "first", {}), ("naive", "max", {}), ("*", "count", {})]  # fmt: skip
+    source = ht.ArrowSource(TYPED, timestamp_field="ts", unique=True)
+    latest = ht.FeatureView("latest", entities=["user_id"], source=source)
+    windowed = ht.FeatureView(
+        "w", entities=["user_id"], source=source,
+        aggregations=[ht.Aggregation(column, function, **given) for column, function, given in functions],
+    )  # fmt: skip
+    lazy = ht.FeatureStore([latest, windowed]).get_historical_features(
+        spine, [latest, windowed], full_feature_names=True, entity_timestamp="t"
+    )
+    with duckdb.connect() as connection:
+        connection.register("spine", spine)
+        connection.register("arrow", TYPED)
+        *before, last = connection.extract_statements(lazy.to_sql())
+        for statement in before:
+            connection.execute(statement)
+        table = connection.sql(last.query).to_arrow_table()
+    types = {field.name: field.type for field in table.schema}
+    assert types == {field.name: plain(field.type) for field in lazy.schema}
+    assert table.to_pylist() == lazy.to_arrow().to_pylist()
+
+
+def plain(type_: pa.DataType) -> pa.DataType:
+    """The type with the name that DuckDB gives to the elements of a list."""
+    return pa.list_(pa.field("l", type_.value_type)) if pa.types.is_list(type_) else type_
+
+
+def test_the_first_line_of_a_script_says_what_it_expects(connection: duckdb.DuckDBPyConnection) -> None:
+    connection.execute("CREATE TABLE spine AS SELECT 1 AS user_id, TIMESTAMP '2024-01-01' AS ts, 5 AS amount")
+    engine = ht.LocalComputeEngine(connection=connection)
+    for source, name in ((ht.QuerySource("FROM spine", timestamp_field="ts"), "spine_2"), (None, "spine")):
+        made = view("v", source=source) if source else view()
+        text = ht.FeatureStore([made], engine=engine).get_historical_features(SPINE, made).to_sql()
+        assert text.startswith(f'-- The entity rows are expected as a table or view "{name}".\n')
+        assert ('\n-- Sources in memory are expected as "arrow".\n' in text) == (source is None)
 
 
 def test_the_script_reads_files_where_they_are(tmp_path: Path) -> None:
