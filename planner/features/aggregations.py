@@ -14,6 +14,15 @@ from .checks import Definition, check_column, check_duration, check_list, check_
 
 Closed = Literal["left", "right", "both", "neither"]
 
+# What other tools call an aggregate.
+_OF_OTHER_TOOLS: Mapping[str, AggregateName] = {
+    "avg": "mean", "average": "mean", "std": "stddev_samp", "stddev": "stddev_samp", "var": "var_samp",
+    "variance": "var_samp", "nunique": "count_distinct", "n_unique": "count_distinct", "distinct": "count_distinct",
+    "unique_count": "count_distinct", "quantile": "percentile", "percentile_cont": "percentile", "len": "count",
+    "size": "count", "any": "bool_or", "all": "bool_and", "first_value": "first", "last_value": "last",
+    "latest": "last", "total": "sum", "head": "first_n", "tail": "last_n",
+}  # fmt: skip
+
 
 class Aggregation(Definition):
     """One windowed aggregate of a view: ``function`` of ``column`` over the events in ``[t - time_window, t)``.
@@ -73,7 +82,10 @@ class Aggregation(Definition):
             problems.add(f"{where_it_is}: time_window is zero; give a positive one, or None for a lifetime window")
         if slide == 0:
             problems.add(f"{where_it_is}: slide_interval is zero; give a positive one, or None for exact windows")
-        if function not in AGGREGATES:
+        ours = _OF_OTHER_TOOLS.get(function.lower())
+        if function not in AGGREGATES and ours is not None:
+            problems.add(f"{where_it_is}: no aggregate {shown(function)}; it is called {ours} here")
+        elif function not in AGGREGATES:
             problems.add(unknown_name(f"{where_it_is}: no aggregate", function, AGGREGATES, listed_as="aggregates"))
         elif column == "*" and function != "count":
             problems.add(f"{where_it_is}: only count takes '*'; name a column")

@@ -16,6 +16,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.planner.durations import format_duration, format_instant, parse_duration, parse_instant
+from hitherto.planner.expr.aggregates import AGGREGATES
+from hitherto.planner.features.aggregations import _OF_OTHER_TOOLS
 
 DATA = pa.table({"user_id": [1], "ts": pa.array([10], pa.timestamp("us")), "amount": [1.5], "status": ["ok"]})
 SOURCE = ht.ArrowSource(DATA, timestamp_field="ts")
@@ -737,3 +739,16 @@ def test_a_service_names_features_and_has_a_name_without_a_colon() -> None:
         ht.FeatureService("fraud", [])
     with pytest.raises(ht.DefinitionError, match="holds a colon, which separates view and feature"):
         ht.FeatureService("fraud:v2", ["spend"])
+
+
+@pytest.mark.parametrize(
+    ("theirs", "ours"), [("avg", "mean"), ("std", "stddev_samp"), ("nunique", "count_distinct"), ("AVG", "mean")]
+)
+def test_another_tools_word_for_an_aggregate_is_told_ours(theirs: str, ours: str) -> None:
+    with pytest.raises(ht.DefinitionError, match=rf"no aggregate '{theirs}'; it is called {ours} here"):
+        ht.Aggregation("usd", theirs, "7d")  # type: ignore[arg-type]
+
+
+def test_every_word_of_another_tool_is_told_an_aggregate_that_there_is() -> None:
+    assert set(_OF_OTHER_TOOLS.values()) <= set(AGGREGATES)
+    assert not set(_OF_OTHER_TOOLS) & set(AGGREGATES)
