@@ -140,12 +140,12 @@ class FeatureStore:
         ``entity_df`` holds the keys of the views and a timestamp: pandas, Polars, Arrow data, a DuckDB relation, files
         (a path, a glob, a list of either or a ``FileSource``) or SQL in the engine's dialect (a text that begins with
         SELECT, WITH, FROM, VALUES or a parenthesis), which is taken in now; or on Spark a DataFrame or SQL, which every
-        run evaluates and none collects. ``features`` takes views, projections, services, names of views and of services, "view:feature" and
-        "view:feature as name", in a list or alone. The timestamp is ``entity_timestamp``, else the one that a
-        ``FileSource`` has, else "event_timestamp", else the only timestamp column, else the only date column that is no
-        key. With ``full_feature_names`` a feature that is given no name is called ``view__feature``. With
-        ``filter_by_created_timestamp`` a row counts only where its created timestamp is at or before the query time (a
-        null is not), for sources that have one.
+        run evaluates and none collects. ``features`` takes views, projections, services, names of views and of
+        services, "view:feature" and "view:feature as name", in a list or alone. The timestamp is ``entity_timestamp``,
+        else the one that a ``FileSource`` has, else "event_timestamp", else the only timestamp column, else the only
+        date column that is no key. With ``full_feature_names`` a feature that is given no name is called
+        ``view__feature``. With ``filter_by_created_timestamp`` a row counts only where its created timestamp is at or
+        before the query time (a null is not), for sources that have one.
 
         Raises a DefinitionError, SourceError or SpineError before any source row is read.
         """

@@ -204,7 +204,8 @@ def test_a_file_whose_name_begins_like_a_query_is_no_query(tmp_path: Path, monke
     [
         "(SELECT k, TIMESTAMP '2024-01-02' AS event_timestamp FROM events WHERE k < 3)",
         "SELECT * FROM (VALUES (1, TIMESTAMP '2024-01-02'), (2, TIMESTAMP '2024-01-02')) AS t(k, event_timestamp)",
-        "(( -- first\n SELECT 1 AS k, TIMESTAMP '2024-01-02' AS event_timestamp) UNION ALL (SELECT 2, TIMESTAMP '2024-01-02'));",
+        "(( -- first\n SELECT 1 AS k, TIMESTAMP '2024-01-02' AS event_timestamp)"
+        " UNION ALL (SELECT 2, TIMESTAMP '2024-01-02'));",
     ],
 )
 def test_entity_rows_are_a_query_in_parentheses_or_of_values(connection: duckdb.DuckDBPyConnection, query: str) -> None:
