@@ -45,7 +45,7 @@ if TYPE_CHECKING:
     from .planner.features.resolver import JoinKey, OutputFeature, ResolvedAggregation, ResolvedView
     from .planner.features.sources import Catalog
     from .planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-    from .planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+    from .planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, Meaning, ParquetFiles
     from .planner.ir.logical import Relation, Table
     from .planner.options import PlannerOptions
     from .planner.statistics import Statistics
@@ -79,7 +79,7 @@ _HOMES = {
     "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
     "planner.features.sources": "Catalog",
     "planner.features.tasks": "HistoricalRetrievalTask MaterializationTask",
-    "planner.ir.data": "ArrowData CatalogTable EngineData EngineQuery EngineTable ParquetFiles",
+    "planner.ir.data": "ArrowData CatalogTable EngineData EngineQuery EngineTable Meaning ParquetFiles",
     "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
     "planner.statistics": "Statistics",
@@ -140,6 +140,7 @@ __all__ = [
     "LocalComputeEngine",
     "MaterializationJob",
     "MaterializationTask",
+    "Meaning",
     "OnlineResponse",
     "OnlineStore",
     "OnlineWriter",
