@@ -109,6 +109,35 @@ def store() -> ht.FeatureStore:
     return ht.FeatureStore([view()])
 
 
+USED = (
+    ht.Aggregation, ht.Entity, ht.FeatureView, ht.FeatureViewProjection, ht.FeatureService, ht.FeatureStore,
+    ht.RetrievalJob,
+)  # fmt: skip
+MADE = (
+    ht.FileSource, ht.ArrowSource, ht.TableSource, ht.QuerySource, ht.PlannerOptions, ht.LocalComputeEngine,
+    ht.SparkComputeEngine, ht.SqliteOnlineStore,
+)  # fmt: skip
+
+
+def calls() -> Iterator[tuple[str, Callable[..., object]]]:
+    """The calls that people write with arguments; how a job is made and a schema is read is the library's own."""
+    for cls in (*USED, *MADE):
+        for name, member in vars(cls).items():
+            function = getattr(member, "__func__", member)
+            is_called = name == "__init__" or (cls in USED and not name.startswith("_"))
+            if is_called and inspect.isfunction(function) and len(inspect.signature(function).parameters) > 1:
+                yield f"{cls.__name__}.{name}", function
+
+
+CALLS = {name: call for name, call in calls() if not name.endswith((".schema_in", "RetrievalJob.__init__"))}
+
+
+@pytest.mark.parametrize("name", CALLS)
+def test_every_call_that_people_write_is_checked(name: str) -> None:
+    with pytest.raises(ht.DefinitionError, match="no argument 'misspelt'"):
+        CALLS[name](None, misspelt=None)
+
+
 @pytest.mark.parametrize("name", MISSPELT)
 def test_a_misspelt_argument_is_told_with_the_one_that_was_meant(name: str) -> None:
     call, meant = MISSPELT[name]
