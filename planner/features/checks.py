@@ -8,7 +8,23 @@ from typing import Self
 
 from ..durations import Duration, parse_duration
 from ..errors import DefinitionError, Problems, shown
-from ..types import is_text, names_that_differ_by_case, unusable_name
+from ..types import DataType, is_text, names_that_differ_by_case, unusable_name
+
+
+def no_time(where: str, name: str, type_: DataType) -> str:
+    """A message about a column that should be a time: what it is, and how it becomes one."""
+    told = f"{where} {name!r} is {type_}, not a timestamp or date"
+    if type_.kind == "string":
+        return (
+            f"{told}\n  make it one: pandas.to_datetime, a cast in a query, or for csv and json a FileSource with "
+            f"schema={{{name!r}: 'timestamp[us]'}}, which tells the first text that is no ISO time"
+        )
+    if type_.is_numeric:
+        return (
+            f"{told}\n  make it one: pandas.to_datetime(…, unit='s'), or to_timestamp({name}) in a query (Spark: "
+            f"timestamp_seconds({name})); milliseconds are unit='ms', epoch_ms and timestamp_millis"
+        )
+    return told
 
 
 class Definition:

@@ -25,6 +25,7 @@ from ..expr.parse import parse_condition, parse_expression
 from ..expr.type_rules import TypeRuleError
 from ..ir.logical import Table, feature_type
 from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
+from .checks import no_time
 from .definitions import Aggregation, FeatureView, FeatureViewProjection, Source
 
 
@@ -267,7 +268,7 @@ def _check_source(view: FeatureView, table: Table) -> None:
         if name not in schema:
             problems.append(unknown_name(f"{where}, {role}: no column", name, schema.names))
         elif not schema[name].is_instant:
-            problems.append(f"{where}, {role}: column {name!r} is {schema[name]}, not a timestamp or date")
+            problems.append(no_time(f"{where}, {role}: column", name, schema[name]))
     for name in source.sequence_columns:
         if name not in schema:
             problems.append(unknown_name(f"{where}, sequence_columns: no column", name, schema.names))

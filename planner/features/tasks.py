@@ -14,6 +14,7 @@ from ..ir.logical import Table
 from ..options import PlannerOptions
 from ..statistics import Statistics
 from ..types import FLOAT64, INT64, DataType, Schema, common_type, folded, unused_name
+from .checks import no_time
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
 
 
@@ -115,7 +116,7 @@ def check_spine(
     if timestamp not in schema:
         problems.append(unknown_name("entity rows: no timestamp column", timestamp, schema.names))
     elif not schema[timestamp].is_instant:
-        problems.append(f"entity rows: timestamp {timestamp!r} is {schema[timestamp]}, not a timestamp or date")
+        problems.append(no_time("entity rows: timestamp", timestamp, schema[timestamp]))
     for view in views:
         for key in view.keys:
             where = f"entity rows, for feature view {view.name!r}"

@@ -19,7 +19,7 @@ import pyarrow.csv as pc
 from ...planner.errors import SourceError, shown
 from ..arrow import data_type
 from .seen import TextFormat
-from .text import TextType, encoding_problem, pieces, read_texts
+from .text import TextType, encoding_problem, misfit, pieces, read_texts
 
 _BLOCK = 8 * 2**20
 _NO_ROWS = "Empty CSV file"
@@ -72,9 +72,7 @@ class Csv(TextFormat):
                 try:
                     values.append(read_texts(batch.column(name), type_))
                 except ValueError as error:
-                    raise SourceError(
-                        f"source: {path}: column {name!r}: {error}; give another type with schema="
-                    ) from None
+                    raise misfit(path, name, type_, error) from None
             yield pa.RecordBatch.from_arrays(values, schema=schema)
 
     def _texts(self, file: IO[bytes], path: str, names: Sequence[str]) -> Iterator[pa.RecordBatch]:

@@ -26,7 +26,7 @@ from ...planner.types import DataType
 from ..arrow import data_type
 from .lines import Lines, blocks, fast_types, line_columns, seen_columns
 from .seen import TextFormat
-from .text import TextType, encoding_problem, pieces, read_texts
+from .text import TextType, encoding_problem, misfit, pieces, read_texts
 
 _ROWS = 50_000
 _DEEPEST = 30
@@ -292,7 +292,7 @@ def _read(values: list[Any], arrow: pa.DataType, name: str, path: str) -> pa.Arr
             raise ValueError(f"{_text(wrong)} is no {type_}")
         return _array(values, arrow, type_)
     except (ValueError, OverflowError, RecursionError, pa.ArrowException) as error:
-        raise SourceError(f"source: {path}: column {name!r}: {error}; give another type with schema=") from None
+        raise misfit(path, name, type_, error) from None
 
 
 def _array(values: list[Any], arrow: pa.DataType, type_: DataType) -> pa.Array[Any]:
@@ -315,7 +315,7 @@ def _typed(values: pa.Array[Any], arrow: pa.DataType, name: str, path: str) -> p
             return read_texts(values, type_)
         return values if values.type == arrow else values.cast(arrow, safe=False)
     except (ValueError, pa.ArrowException) as error:
-        raise SourceError(f"source: {path}: column {name!r}: {error}; give another type with schema=") from None
+        raise misfit(path, name, type_, error) from None
 
 
 def _text(value: Any) -> str:

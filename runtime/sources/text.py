@@ -9,6 +9,7 @@ text, fits every type; a column of nothing else is a string.
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator
 from typing import IO, Any, Literal
 
@@ -104,6 +105,14 @@ def encoding_problem(start: bytes) -> str:
     if start.startswith((b"\xff\xfe", b"\xfe\xff")) or b"\0" in start:
         return "it is UTF-16 or UTF-32 text, or no text; write it as UTF-8"
     return ""
+
+
+def misfit(path: str, column: str, type_: DataType, problem: object) -> SourceError:
+    """The error of a value that is not of its column's type."""
+    advice = "give another type with schema="
+    if type_.is_instant and re.match(r"'?-?[0-9.]+'? is no", str(problem)):
+        advice = "a number is no ISO time: convert it with pandas.to_datetime(…, unit='s'), or to_timestamp in a query"
+    return SourceError(f"source: {path}: column {column!r}: {problem}; {advice}")
 
 
 def read_texts(values: pa.Array[Any], type_: DataType) -> pa.Array[Any]:

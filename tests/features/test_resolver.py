@@ -154,7 +154,9 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     "timestamp_field of texts": (
         view(source={"timestamp_field": "note"}),
         ht.SourceError,
-        "source 'arrow', timestamp_field: column 'note' is string, not a timestamp or date",
+        "source 'arrow', timestamp_field: column 'note' is string, not a timestamp or date\n  make it one: "
+        "pandas.to_datetime, a cast in a query, or for csv and json a FileSource with schema={'note': 'timestamp[us]'}"
+        ", which tells the first text that is no ISO time",
     ),
     "created_timestamp_column": (
         view(source={"created_timestamp_column": "created"}),
@@ -164,7 +166,9 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     "created_timestamp_column of numbers": (
         view(source={"created_timestamp_column": "user_id"}),
         ht.SourceError,
-        "source 'arrow', created_timestamp_column: column 'user_id' is int64, not a timestamp or date",
+        "source 'arrow', created_timestamp_column: column 'user_id' is int64, not a timestamp or date\n  make it one: "
+        "pandas.to_datetime(…, unit='s'), or to_timestamp(user_id) in a query (Spark: timestamp_seconds(user_id)); "
+        "milliseconds are unit='ms', epoch_ms and timestamp_millis",
     ),
     "sequence column": (
         view(source={"sequence_columns": ["nota"]}),

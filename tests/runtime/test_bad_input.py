@@ -85,12 +85,16 @@ WRONG_SPINES: dict[str, tuple[Any, dict[str, Any], str]] = {
     "a timestamp column of numbers": (
         SPINE,
         {"entity_timestamp": "user_id"},
-        "entity rows: timestamp 'user_id' is int64, not a timestamp or date",
+        "entity rows: timestamp 'user_id' is int64, not a timestamp or date\n  make it one: "
+        "pandas.to_datetime(…, unit='s'), or to_timestamp(user_id) in a query (Spark: timestamp_seconds(user_id)); "
+        "milliseconds are unit='ms', epoch_ms and timestamp_millis",
     ),
     "an event_timestamp of texts": (
         SPINE.append_column("event_timestamp", pa.array(["2024-01-01"] * 3)),
         {},
-        "entity rows: timestamp 'event_timestamp' is string, not a timestamp or date",
+        "entity rows: timestamp 'event_timestamp' is string, not a timestamp or date\n  make it one: "
+        "pandas.to_datetime, a cast in a query, or for csv and json a FileSource with "
+        "schema={'event_timestamp': 'timestamp[us]'}, which tells the first text that is no ISO time",
     ),
     "null timestamps": (
         SPINE.set_column(1, "t", us(1, None, None)),

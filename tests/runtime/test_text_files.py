@@ -447,6 +447,20 @@ def test_names_of_files_and_folders_may_hold_colons(tmp_path: Path) -> None:
         assert answered(source).to_arrow()["x"].to_pylist() == [x]
 
 
+@pytest.mark.parametrize("name", ["e.csv", "e.json"])
+def test_numbers_and_texts_as_event_time_are_told_how_they_become_one(tmp_path: Path, name: str) -> None:
+    for value, given, message in [
+        ("1700000000", {}, "timestamp_field: column 'ts' is int64, not a .*\n  make it one: .*to_timestamp"),
+        ("1700000000", {"ts": "timestamp[s]"}, "'?1700000000'? is no timestamp.*; a number is no ISO time: convert it"),
+        ('"31/01/2024"', {}, r"is string, not a .*\n  make it one: .*schema={'ts': 'timestamp\[us\]'}"),
+        ('"31/01/2024"', {"ts": "timestamp[us]"}, "'31/01/2024' is no timestamp.*; give another type with schema="),
+    ]:
+        text = f'{{"k": 1, "ts": {value}, "x": 5}}' if name == "e.json" else f"k,ts,x\n1,{value},5\n"
+        (tmp_path / name).write_text(text)
+        with pytest.raises(ht.SourceError, match=message):
+            answered(ht.FileSource(tmp_path / name, timestamp_field="ts", schema=given)).to_arrow()
+
+
 @pytest.mark.parametrize("kind", ["csv", "json"])
 def test_a_broken_gzip_is_a_source_error(tmp_path: Path, kind: str) -> None:
     text = "k,x\n" + "1,2\n" * 100_000 if kind == "csv" else '{"k":1}\n' * 100_000
