@@ -116,6 +116,8 @@ class FileSource(Source):
 
     def read(self) -> pa.Table:
         """All rows in memory, file by file; of one parquet file with its own types and metadata."""
+        import pyarrow as pa
+
         from .parquet import parquet_table
 
         system, files = self._files()
@@ -124,7 +126,11 @@ class FileSource(Source):
             problems = [f"column {field.name!r} is {field.type}" for field in usable if field.type.kind == "other"]
             if problems:
                 raise SourceError(f"source {self.name!r}: {'; '.join(problems)}")
-            return rows.to_table()
+            table = rows.to_table()
+            if table.num_rows:
+                return table
+            # Without a row there is nothing to infer from, and whoever reads needs types of their own.
+            return pa.table({name: table[name] if name in self.schema else pa.nulls(0) for name in table.column_names})
         return parquet_table(self._parquet(system, files))
 
     def _files(self) -> tuple[Files, list[str]]:

@@ -420,6 +420,16 @@ def test_a_file_without_rows_adds_none(tmp_path: Path, empty: str) -> None:
     assert rows(tmp_path / "*.json") == [{"k": 1}]
 
 
+def test_entity_rows_in_a_csv_without_rows_have_the_types_that_are_needed(tmp_path: Path) -> None:
+    (tmp_path / "spine.csv").write_text("k,event_timestamp,note\n")
+    (tmp_path / "e.csv").write_text("k,ts,x\n")
+    source = ht.FileSource(tmp_path / "e.csv", timestamp_field="ts", schema={"k": "int64", "ts": "timestamp[us]"})
+    view = ht.FeatureView("v", entities=["k"], source=source)
+    found = ht.FeatureStore([view]).get_historical_features(tmp_path / "spine.csv", view).to_arrow()
+    assert (found.num_rows, found.column_names) == (0, ["k", "event_timestamp", "note", "x"])
+    assert answered(source).to_arrow()["x"].to_pylist() == [None]
+
+
 def test_a_json_file_may_have_integers_where_another_has_fractions(tmp_path: Path) -> None:
     (tmp_path / "1.json").write_text('{"x": 1}')
     (tmp_path / "2.json").write_text('{"x": 1.5}\n{"x": null}')
