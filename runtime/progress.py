@@ -153,11 +153,11 @@ class Bar:
             redirect_stderr=False,
         )  # fmt: skip
         self._task = self._progress.add_task("", total=None)
-        self._progress.start()
 
     def show(self, text: str, done: int, total: int | None) -> None:
         """Draw the bar again."""
         self._progress.update(self._task, description=text, completed=done, total=total)
+        self._progress.start()
         self._progress.refresh()
 
     def close(self) -> None:
