@@ -110,7 +110,8 @@ def readable(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     type_ = column.type
     if type_ in _KINDS or any(is_taken(type_) for is_taken in _TAKEN):
         return column
-    if isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_):
+    is_encoded = pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_)
+    if is_encoded or isinstance(type_, pa.BaseExtensionType):
         chunks: list[Any] = [_plain(chunk) for chunk in column.chunks]
         nothing: Any = arrow_type(data_type(type_))
         column = pa.chunked_array(chunks) if chunks else pa.chunked_array([], nothing)
@@ -118,6 +119,10 @@ def readable(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
 
 
 def _plain(chunk: Any) -> pa.Array[Any]:
+    if pa.types.is_dictionary(chunk.type):
+        values: Any = readable(pa.chunked_array([chunk.dictionary])).combine_chunks()
+        taken: pa.Array[Any] = values.take(chunk.indices)
+        return taken
     if pa.types.is_run_end_encoded(chunk.type):
         decoded: pa.Array[Any] = pc.run_end_decode(chunk)  # type: ignore[attr-defined]  # its stubs have none
         return decoded

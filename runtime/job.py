@@ -116,6 +116,7 @@ class RetrievalJob:
     def _written(self, target: Path, observer: Progress) -> Path:
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
+        _check_storable(self.schema)
         if isinstance(self._engine, DistributedEngine):
             with self._frame(self._engine) as frame:
                 self._engine.write_parquet(frame, target)
@@ -305,11 +306,30 @@ def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
 
 
+def _check_storable(schema: pa.Schema) -> None:
+    """Raise an UnsupportedError that names every column of a type that parquet does not have."""
+    if _is_storable(schema):
+        return
+    odd = [field for field in schema if not _is_storable(pa.schema([field]))]
+    listed = ", ".join(f"{field.name!r} is {field.type}" for field in odd)
+    raise UnsupportedError(f"to_parquet: column {listed}, which parquet cannot hold; leave it out of the entity rows")
+
+
+def _is_storable(schema: pa.Schema) -> bool:
+    try:
+        pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
+    except pa.ArrowException:
+        return False
+    return True
+
+
 @contextmanager
 def _writing(target: Path) -> Generator[None]:
-    """What the file system refuses, as ours."""
+    """What the file system and the format refuse, as ours."""
     try:
         yield
+    except pa.ArrowException as error:
+        raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error}") from None
     except OSError as error:
         raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error.strerror or error}") from None
 

@@ -173,6 +173,11 @@ def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
         if not (type_.can_be_feature or type_.kind == "null"):
             if not as_values:
                 continue  # no plan reads it
+            if not _has_spark(field.type):
+                raise UnsupportedError(
+                    f"to_spark: column {field.name!r} is {field.type}, which Spark does not have; leave it out of the "
+                    "entity rows, or collect the answer"
+                )
         elif type_.kind == "timestamp" and type_.unit == "ns":
             column = floor_to_micros(readable(column)) if as_values else readable(column).cast(pa.int64())
         elif type_.kind == "timestamp":
@@ -187,6 +192,18 @@ def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
         columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
     # In one piece: Spark takes an empty chunk for the end, and drops the rows behind it.
     return pa.table(columns).combine_chunks()
+
+
+def _has_spark(type_: pa.DataType) -> bool:
+    """Whether Spark takes a type that no plan reads: what else it takes is not named by it."""
+    from pyspark.errors import PySparkException
+    from pyspark.sql.pandas.types import from_arrow_type
+
+    try:
+        from_arrow_type(type_)
+    except PySparkException:
+        return False
+    return True
 
 
 def check_numbered(names: Iterable[str]) -> None:

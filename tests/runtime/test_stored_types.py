@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import uuid
 from collections.abc import Callable
-from datetime import datetime
+from datetime import date, datetime
 from pathlib import Path
 from typing import Any
 
@@ -290,3 +290,140 @@ def test_an_answer_of_legacy_timestamps_is_written_and_read_again(tmp_path: Path
         None,
         None,
     ]
+
+
+ODD_ROWS = {
+    "an empty struct": pa.array([{}, {}], pa.struct([])),
+    "lists of empty structs": pa.array([[{}], []], pa.list_(pa.struct([]))),
+    "a union": pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [pa.array([1, 2])]),
+    "an interval": pa.array([(1, 2, 3), None], pa.month_day_nano_interval()),
+    "run ends": pa.RunEndEncodedArray.from_arrays([2], pa.array(["a"])),
+}
+
+
+@pytest.mark.parametrize("name", ODD_ROWS)
+def test_a_column_that_parquet_cannot_hold_is_told_before_the_run(name: str, tmp_path: Path) -> None:
+    rows = pa.table({"k": [1, 2], "event_timestamp": us(10, 10), "odd": ODD_ROWS[name], "odder": ODD_ROWS[name]})
+    made = view(ht.ArrowSource(pa.table({"k": [1], "ts": us(0), "x": [1]}), timestamp_field="ts"))
+    job = ht.FeatureStore([made]).get_historical_features(rows, made)
+    assert job.to_arrow().select(["odd", "odder"]).equals(rows.select(["odd", "odder"]))
+    with pytest.raises(
+        ht.UnsupportedError, match=r"to_parquet: column 'odd' is .*, 'odder' is .*, which parquet cannot"
+    ):
+        job.to_parquet(tmp_path / "answer.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+def test_a_time_that_parquet_cannot_hold_is_told(tmp_path: Path) -> None:
+    far = pa.array([2**61, 1], pa.timestamp("s"))
+    rows = pa.table({"k": [1, 2], "event_timestamp": us(10, 10), "far": far})
+    made = view(ht.ArrowSource(pa.table({"k": [1], "ts": us(0), "x": [1]}), timestamp_field="ts"))
+    job = ht.FeatureStore([made]).get_historical_features(rows, made)
+    with pytest.raises(ht.HithertoError, match=r"to_parquet: .*answer\.parquet' cannot be written: .*"):
+        job.to_parquet(tmp_path / "answer.parquet")
+    assert list(tmp_path.iterdir()) == []
+
+
+KEYS: dict[str, tuple[pa.Array, pa.Array]] = {
+    "views of texts": (pa.array(["a", "b"], pa.string_view()), pa.array(["b", "a"])),
+    "views of bytes": (pa.array([b"a", b"b"], pa.binary_view()), pa.array([b"b", b"a"])),
+    "large texts": (pa.array(["a", "b"], pa.large_string()), pa.array(["b", "a"], pa.string_view())),
+    "dictionaries of texts": (pa.array(["a", "b"]).dictionary_encode(), pa.array(["b", "a"])),
+    "dictionaries of views": (
+        pa.DictionaryArray.from_arrays(pa.array([0, 1]), pa.array(["a", "b"], pa.string_view())),
+        pa.array(["b", "a"]).dictionary_encode(),
+    ),
+    "dictionaries of numbers": (pa.array([1, 2]).dictionary_encode(), pa.array([2, 1], pa.int8())),
+    "dictionaries of days": (
+        pa.array([date(2024, 1, 1), date(2024, 1, 2)]).dictionary_encode(),
+        us(datetime(2024, 1, 2), datetime(2024, 1, 1)),
+    ),
+    "run ends": (pa.RunEndEncodedArray.from_arrays([1, 2], pa.array(["a", "b"])), pa.array(["b", "a"])),
+    "fixed bytes": (pa.array([b"ab", b"cd"], pa.binary(2)), pa.array([b"cd", b"ab"])),
+    "uuids": (
+        pa.array([IDS[0].bytes, IDS[1].bytes], pa.uuid()),
+        pa.array([str(IDS[1]), str(IDS[0])]),
+    ),
+    "uuids of both": (
+        pa.array([IDS[0].bytes, IDS[1].bytes], pa.uuid()),
+        pa.array([IDS[1].bytes, IDS[0].bytes], pa.uuid()),
+    ),
+    "narrow decimals": (
+        pa.array(["1.5", "2.5"]).cast(pa.decimal32(5, 2)), pa.array(["2.5", "1.5"]).cast(pa.decimal64(12, 2)),
+    ),
+    "flags of a byte": (
+        pa.ExtensionArray.from_storage(pa.bool8(), pa.array([0, 1], pa.int8())), pa.array([True, False]),
+    ),
+    "json": (pa.ExtensionArray.from_storage(pa.json_(), pa.array(["1", "2"])), pa.array(["2", "1"])),
+}  # fmt: skip
+
+
+def of_keys(name: str, *, swapped: bool) -> tuple[ht.ArrowSource, pa.Table]:
+    """A source with one form of keys, and entity rows with the other."""
+    there, here = KEYS[name][::-1] if swapped else KEYS[name]
+    source = ht.ArrowSource(pa.table({"k": there, "ts": us(0, 0), "x": [1, 2]}), timestamp_field="ts", name="memory")
+    return source, pa.table({"k": here, "event_timestamp": us(10, 10)})
+
+
+def takes_fewer_digits(name: str, *, swapped: bool) -> bool:
+    """Decimals of entity rows may be narrower than a source's, and not wider."""
+    return not (name == "narrow decimals" and not swapped)
+
+
+@pytest.mark.parametrize("swapped", [False, True])
+@pytest.mark.parametrize("name", KEYS)
+def test_keys_are_of_any_form_of_their_type(name: str, swapped: bool, tmp_path: Path) -> None:
+    source, rows = of_keys(name, swapped=swapped)
+    if not takes_fewer_digits(name, swapped=swapped):
+        with pytest.raises(ht.SpineError, match=r"key 'k' is decimal\(12, 2\), but decimal\(5, 2\) in 'memory'"):
+            answer(source, rows)
+        return
+    assert answer(source, rows)["x"].to_pylist() == [2, 1]
+    assert answer(source, rows).schema.names == ["x"]
+    if not name.startswith(("run", "dictionaries of views")):  # which parquet has no form for
+        pq.write_table(source.table, tmp_path / "1.parquet")
+        assert answer(ht.FileSource(tmp_path / "1.parquet", timestamp_field="ts"), rows)["x"].to_pylist() == [2, 1]
+
+
+FORMS: dict[str, tuple[pa.Array, pa.Array]] = {
+    "s": (pa.array(["a", None], pa.string_view()), pa.array(["a", None])),
+    "l": (pa.array([[1], None], pa.large_list(pa.int64())), pa.array([[1], None])),
+    "v": (pa.array([[1], None], pa.list_view(pa.int64())), pa.array([[1], None])),
+    "n": (pa.array([["a"], None], pa.list_(pa.string_view())), pa.array([["a"], None])),
+    "f": (pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), pa.array([[1, 2], None])),
+    "r": (pa.RunEndEncodedArray.from_arrays([2], pa.array([1.5])), pa.array([1.5, 1.5])),
+    "d": (pa.array([1.5, None]).dictionary_encode(), pa.array([1.5, None])),
+    "h": (pa.array([0.5, None], pa.float16()), pa.array([0.5, None], pa.float32())),
+    "i": (pa.array([IDS[0].bytes, None], pa.uuid()), pa.array([str(IDS[0]), None])),
+    "b": (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None], pa.int8())), pa.array([True, None])),
+    "j": (pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', None])), pa.array(['{"a": 1}', None])),
+    "w": (pa.array([{"a": "x"}, None], pa.struct([("a", pa.large_string())])), pa.array([{"a": "x"}, None])),
+    "u": (pa.array([[1], None], pa.list_(pa.uint8())), pa.array([[1], None], pa.list_(pa.uint8()))),
+}
+UNREAD = {
+    "time": pa.array([1, 2], pa.time64("us")), "span": pa.array([1, 2], pa.duration("us")),
+    "map": pa.array([[("a", 1)], []], pa.map_(pa.string(), pa.int64())), "nothing": pa.nulls(2),
+    "wide": pa.array(["1", "2"]).cast(pa.decimal256(50, 2)), "times": pa.array([[1], []], pa.list_(pa.time64("us"))),
+    "ids": pa.array([[IDS[0].bytes], []], pa.list_(pa.binary(16))), **ODD_ROWS,
+}  # fmt: skip
+
+
+def of_forms() -> ht.ArrowSource:
+    columns = {name: given for name, (given, _) in FORMS.items()}
+    table = pa.table({**UNREAD, "k": [1, 2], "ts": us(0, 0), **columns})
+    return ht.ArrowSource(table, timestamp_field="ts", unique=True)
+
+
+def test_features_are_of_any_form_of_their_type_and_nothing_else_is_read() -> None:
+    found = answer(of_forms(), features=list(FORMS))
+    for name, (_, values) in FORMS.items():
+        assert found.schema.field(name).type == values.type
+        assert found[name].to_pylist() == [*values.to_pylist(), None, None]
+    counts = answer(of_forms(), aggregations=[ht.Aggregation("*", "count", name="n")])
+    assert counts["n"].to_pylist() == [1, 1, 0, 0]
+
+
+@pytest.mark.parametrize("name", ["time", "span", "map", "nothing", "wide", "times", "a union", "an interval"])
+def test_a_column_of_no_usable_type_is_named_when_it_is_asked_for(name: str) -> None:
+    with pytest.raises(ht.UnsupportedError, match=rf"feature view 'v': feature '{name}' is .*, which is not supported"):
+        answer(of_forms(), features=[name])

@@ -2,14 +2,29 @@
 
 from __future__ import annotations
 
+from datetime import date
 from pathlib import Path
 from typing import Any
 
 import hitherto as ht
+import pandas as pd
 import pyarrow as pa
 import pytest
 
-from tests.runtime.test_stored_types import CASES, CHANGES, ROWS, WITH_FEATURES, us, view, write
+from tests.runtime.test_stored_types import (
+    CASES,
+    CHANGES,
+    FORMS,
+    KEYS,
+    ODD_ROWS,
+    ROWS,
+    WITH_FEATURES,
+    of_forms,
+    of_keys,
+    us,
+    view,
+    write,
+)
 
 
 def test_what_files_store_is_read_in_one_form(spark: Any, tmp_path: Path) -> None:
@@ -51,3 +66,45 @@ def test_timestamps_that_spark_writes_by_default_are_read_by_both(spark: Any, tm
     for engine in (None, ht.SparkComputeEngine(spark)):
         job = ht.FeatureStore([made], engine=engine).get_historical_features(ROWS, made)
         assert job.to_arrow()["until"].cast(pa.int64()).to_pylist() == [253_402_214_400_000_000, None, None, None]
+
+
+def test_keys_and_features_are_of_any_form_of_their_type(spark: Any) -> None:
+    uses, columns = [], {}
+    for number, name in enumerate(KEYS):
+        source, rows = of_keys(name, swapped=True)
+        made = ht.FeatureView(f"v{number}", entities=["k"], source=source, features=["x"])
+        uses.append(made.with_join_key_map({"k": f"k{number}"}))
+        columns[f"k{number}"] = rows["k"]
+    forms = ht.FeatureView("forms", entities=["k"], source=of_forms(), features=list(FORMS))
+    spine = pa.table({**columns, "k": [1, 2], "event_timestamp": us(10, 10)})
+    store = ht.FeatureStore([*uses, forms], engine=ht.SparkComputeEngine(spark))
+    found = store.get_historical_features(spine, [*uses, forms], full_feature_names=True).to_arrow()
+    for number, name in enumerate(KEYS):
+        assert found[f"v{number}__x"].to_pylist() == [2, 1], name
+        assert found[f"k{number}"].equals(spine[f"k{number}"])
+    for name, (_, values) in FORMS.items():
+        assert found.schema.field(f"forms__{name}").type == values.type
+        assert found[f"forms__{name}"].to_pylist() == values.to_pylist(), name
+
+
+def test_paths_with_a_colon_are_read(spark: Any, tmp_path: Path) -> None:
+    write(tmp_path / "a:b/at=2024-01-01T00:00/c:d.parquet", k=[1], ts=us(0), x=[7])
+    made = view(ht.FileSource(tmp_path / "a:b/*/c:*.parquet", timestamp_field="ts"))
+    job = ht.FeatureStore([made], engine=ht.SparkComputeEngine(spark)).get_historical_features(ROWS, made)
+    assert job.to_arrow()["x"].to_pylist() == [7, None, None, None]
+
+
+def test_pandas_and_days_are_entity_rows(spark: Any) -> None:
+    made = view(ht.ArrowSource(pa.table({"k": [1, 2], "ts": us(0, 0), "x": [1, 2]}), timestamp_field="ts"))
+    store = ht.FeatureStore([made], engine=ht.SparkComputeEngine(spark))
+    frame = pd.DataFrame({"k": [2, 1], "day": [date(2024, 1, 1)] * 2}, index=pd.Index(["b", "a"], name="row"))
+    answer = store.get_historical_features(frame, made).to_df()
+    assert answer.index.equals(frame.index)
+    assert answer["x"].to_list() == [2, 1]
+    stayed = store.get_historical_features(spark.createDataFrame(frame), made).to_arrow()
+    assert sorted(zip(stayed["k"].to_pylist(), stayed["x"].to_pylist(), strict=True)) == [(1, 1), (2, 2)]
+    odd = pa.table({"k": [1], "day": [date(2024, 1, 1)], "map": ODD_ROWS["a union"].slice(0, 1)})
+    with pytest.raises(
+        ht.UnsupportedError, match=r"to_spark: column 'map' is dense_union.*, which Spark does not have"
+    ):
+        store.get_historical_features(odd, made).to_spark()
