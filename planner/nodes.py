@@ -10,7 +10,7 @@ from .durations import format_instant
 from .errors import HithertoError, StoreError
 from .expr.aggregates import AGGREGATES
 from .expr.functions import call, coerce
-from .expr.nodes import Column, Expr
+from .expr.nodes import Column, Expr, Literal
 from .features.definitions import FeatureView
 from .features.fingerprint import declared
 from .features.resolver import JoinKey, OutputFeature, ResolvedView
@@ -27,10 +27,9 @@ from .ir.logical import (
     Table,
     WindowAggregate,
     WindowedAggregate,
-    feature_type,
     identity_columns,
 )
-from .types import INT64, Field, Schema, free_name
+from .types import INT64, TIMESTAMP, DataType, Field, Schema, free_name
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -53,18 +52,24 @@ class ReadNode(RelationalNode):
 
     def parameters(self) -> Hashable:
         source = self.view.source
-        return (self.view.table, self.view.mapping, source.timestamp_field, source.created_timestamp_column)
+        types = self.view.rows.fields if self.view.table.is_empty else ()
+        return (self.view.table, self.view.mapping, source.timestamp_field, source.created_timestamp_column, types)
 
     def lower(self, *inputs: Relation) -> Relation:
         table, source = self.view.table, self.view.source
+
+        def stored(original: str, type_: DataType) -> Expr:
+            column = Column(original, table.schema[original])
+            return Literal(None, type_) if table.is_untyped(original) and type_ != column.type else column
+
         columns: list[tuple[str, Expr]] = [
-            (name, coerce(Column(original, table.schema[original]), feature_type(table.schema[original])))
+            (name, coerce(stored(original, self.view.rows[name]), self.view.rows[name]))
             for name, original in self.view.mapping
         ]
         times = [(self.names.event_time, source.timestamp_field), (self.names.created, source.created_timestamp_column)]
         for name, field in times:
             if field is not None:
-                columns.append((name, call("micros_up", Column(field, table.schema[field]))))
+                columns.append((name, call("micros_up", stored(field, TIMESTAMP))))
         return Project(Scan(table, table.schema.names), tuple(columns))
 
     def describe(self) -> str:

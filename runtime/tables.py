@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Hashable, Iterable
 from contextlib import suppress
+from dataclasses import replace
 
 from ..planner.errors import HithertoError
 from ..planner.features.definitions import Source
@@ -51,4 +52,4 @@ class JobTables:
 
 def renamed(table: Table, name: str) -> Table:
     """The same table under another name."""
-    return Table(table.token, table.schema, table.data, name=name)
+    return replace(table, name=name)

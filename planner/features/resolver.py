@@ -5,7 +5,7 @@ All problems of a view are found before any is raised, and before any row is rea
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 from ..durations import format_duration
@@ -24,7 +24,20 @@ from ..expr.nodes import Expr, replace_columns
 from ..expr.parse import parse_condition, parse_expression
 from ..expr.type_rules import TypeRuleError
 from ..ir.logical import Table, feature_type
-from ..types import INT64, DataType, Field, Schema, folded, names_that_differ_by_case, unusable_name
+from ..types import (
+    BOOL,
+    FLOAT64,
+    INT64,
+    NULL,
+    STRING,
+    TIMESTAMP,
+    DataType,
+    Field,
+    Schema,
+    folded,
+    names_that_differ_by_case,
+    unusable_name,
+)
 from .checks import no_time
 from .definitions import Aggregation, FeatureView, FeatureViewProjection, Source
 
@@ -101,21 +114,62 @@ def key_family(type_: DataType) -> str | None:
     return str(type_) if type_.kind in ("string", "bool", "binary", "decimal") else None
 
 
+Types = Mapping[str, DataType]
+
+
 def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
     """Bind a view to its source's schema. Raises SourceError or DefinitionError with every problem."""
+    untyped = [name for name in table.schema.names if table.is_untyped(name)]
+    if not untyped:
+        return _resolved(projection, table, {})
+    return _resolved(projection, table, _needed_types(projection, table, untyped))
+
+
+def _resolved(projection: FeatureViewProjection, table: Table, types: Types) -> ResolvedView:
     view = projection.view
     if not isinstance(view.source, FeatureView):
-        _check_source(view, table)
-        return _ViewResolver(projection, table, None).resolve()
-    return _ViewResolver(projection, table, resolve_view(FeatureViewProjection(view.source), table)).resolve()
+        _check_source(view, table, types)
+        return _ViewResolver(projection, table, None, types).resolve()
+    upstream = _resolved(FeatureViewProjection(view.source), table, types)
+    return _ViewResolver(projection, table, upstream, types).resolve()
+
+
+def _needed_types(projection: FeatureViewProjection, table: Table, untyped: Sequence[str]) -> Types:
+    """Types that a view can work with, for columns that have none: nothing but the view says which they are."""
+    source = projection.view.origin
+    views = [projection.view]
+    while isinstance(views[-1].source, FeatureView):
+        views.append(views[-1].source)
+    fixed = {key: NULL for view in views for key in view.join_keys}
+    fixed |= dict.fromkeys(source.sequence_columns, INT64)
+    fixed |= {name: TIMESTAMP for name in (source.timestamp_field, source.created_timestamp_column) if name}
+    types: dict[str, DataType] = {name: fixed.get(name, FLOAT64) for name in untyped}
+
+    def problems(given: Types) -> int:
+        try:
+            _resolved(projection, table, given)
+        except DefinitionError as error:
+            return len(error.problems)
+        return 0
+
+    left = problems(types)
+    for name in untyped:
+        for guess in (STRING, BOOL, TIMESTAMP):
+            found = problems(types | {name: guess}) if left and name not in fixed else left
+            if found < left:
+                left, types = found, types | {name: guess}
+    return types
 
 
 class _ViewResolver:
-    def __init__(self, projection: FeatureViewProjection, table: Table, upstream: ResolvedView | None) -> None:
+    def __init__(
+        self, projection: FeatureViewProjection, table: Table, upstream: ResolvedView | None, types: Types
+    ) -> None:
         self._projection = projection
         self._view = projection.view
         self._table = table
         self._upstream = upstream
+        self._types = types
         self._from = f"source {table.name!r}" if upstream is None else f"upstream view {upstream.name!r}"
         self._where = f"feature view {shown(self._view.name)}"
         self._problems = Problems()
@@ -135,7 +189,8 @@ class _ViewResolver:
             repeated = ", ".join(sorted({name for name in names if names.count(name) > 1}))
             self._problems.add(f"{self._where}: field_mapping gives the name {repeated} twice")
             self._problems.raise_if_any()
-        rows = Schema(Field(name, feature_type(self._table.schema[original])) for name, original in mapping)
+        types = {**{field.name: field.type for field in self._table.schema}, **self._types}
+        rows = Schema(Field(name, feature_type(types[original])) for name, original in mapping)
         return self._resolve_over(mapping, rows)
 
     def _resolve_over(self, mapping: tuple[tuple[str, str], ...], source_rows: Schema) -> ResolvedView:
@@ -165,11 +220,13 @@ class _ViewResolver:
                 what = f"{self._where}: {self._from} has no key column"
                 self._problems.add(unknown_name(what, key, rows.names), UnknownColumnError)
                 continue
-            family = key_family(rows[key])
+            # A key of a source without rows is equal to none, whatever the entity rows have.
+            is_untyped = self._table.is_empty and rows[key].kind == "null"
+            family = "null" if is_untyped else key_family(rows[key])
             if family is None:
                 self._problems.add(f"{self._where}: key {key!r} is {rows[key]}, which cannot be a key", PlanTypeError)
                 continue
-            type_ = INT64 if family in ("integer", "instant") else rows[key]
+            type_ = INT64 if family in ("integer", "instant") else DataType("int8") if is_untyped else rows[key]
             keys.append(JoinKey(key, self._projection.join_key_map.get(key, key), family, type_))
         return tuple(keys)
 
@@ -255,8 +312,9 @@ class _ViewResolver:
         return tuple(fields)
 
 
-def _check_source(view: FeatureView, table: Table) -> None:
-    source, schema = view.origin, table.schema
+def _check_source(view: FeatureView, table: Table, types: Types) -> None:
+    source = view.origin
+    schema = Schema(Field(field.name, types.get(field.name, field.type)) for field in table.schema)
     problems: list[str] = []
     where = f"source {table.name!r}"
     for first, second in names_that_differ_by_case(schema.names):

@@ -88,6 +88,8 @@ def key_expression(key: JoinKey, column: Column) -> Expr:
 
     A float is a spine's whole numbers with NaN for null, as pandas keeps them; others were refused.
     """
+    if key.family == "null":
+        return Literal(None, key.type)
     if key.family == "instant" and column.type.kind != "null":
         return call("micros_down", column)
     if column.type.is_float:
@@ -126,6 +128,8 @@ def check_spine(
             type_ = schema[key.spine_column]
             if type_.is_float:
                 problems.append(f"{where}: key {key.spine_column!r} is {type_}; cast it to an integer or a string")
+            elif key.family == "null" and key_family(type_) is not None:
+                continue
             elif type_.kind != "null" and key_family(type_) != key.family and not _widens(type_, key.type):
                 there = view.rows[key.column]
                 problems.append(f"{where}: key {key.spine_column!r} is {type_}, but {there} in {view.table.name!r}")

@@ -87,12 +87,20 @@ def _relations_in(value: object) -> tuple[Relation, ...]:
 
 @node
 class Table(Node):
-    """Something that can be scanned. ``token`` identifies the data: equal tokens are equal rows."""
+    """Something that can be scanned. ``token`` identifies the data: equal tokens are equal rows.
+
+    ``is_empty`` where it is known to have no rows: its columns of nulls and floats have the types that views need.
+    """
 
     token: str
     schema: Schema
     data: TableData = dataclasses.field(metadata={"fingerprint": False})
     name: str = label_field(default="", kw_only=True)
+    is_empty: bool = dataclasses.field(default=False, kw_only=True)
+
+    def is_untyped(self, column: str) -> bool:
+        """Whether nothing says which type a column has: pandas, Polars and Arrow make it null or float."""
+        return self.is_empty and (self.schema[column].kind == "null" or self.schema[column].is_float)
 
 
 def meant_names(tables: Iterable[Table]) -> frozenset[str]:

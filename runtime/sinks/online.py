@@ -135,4 +135,5 @@ def plain_key(column: str, value: Any) -> Any:
 def is_key(value: Any, family: str) -> bool:
     """Whether a plain value can be a key of that family; a null is the key of nothing."""
     is_other_bool = isinstance(value, bool) and family != "bool"
-    return value is None or (isinstance(value, _KEY_TYPES.get(family, (Decimal,))) and not is_other_bool)
+    is_of_family = isinstance(value, _KEY_TYPES.get(family, (Decimal,))) and not is_other_bool
+    return value is None or family == "null" or is_of_family

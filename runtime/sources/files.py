@@ -105,9 +105,10 @@ class FileSource(Source):
             rows, usable = self._texts(system, files)
             return Table(token, usable, ArrowData(rows), name=self.name)
         parts = self._parquet(system, files)
-        if not (system.is_local and parts.are_castable):
-            return Table(token, parts.schema, ArrowData(parquet_rows(parts)), name=self.name)
-        paths = tuple(file.path for file in parts.filled or parts.files)
+        if not (system.is_local and parts.are_castable and parts.filled):
+            rows = parquet_rows(parts)
+            return Table(token, parts.schema, ArrowData(rows), name=self.name, is_empty=not parts.filled)
+        paths = tuple(file.path for file in parts.filled)
         schema = None if parts.are_alike else parts.schema
         data = LocalFiles(
             paths, schema, parts.keys, uuids=parts.uuids, are_shipped=not parts.are_for_every_engine, parts=parts
