@@ -132,7 +132,7 @@ class LocalComputeEngine(SqlComputeEngine):
             with _translated(""):
                 cursor = self._connection.cursor()
         connection = LocalConnection(cursor, self._connection if self._is_given else None)
-        if self._is_given:
+        if self._is_given or self._database != _MEMORY:
             connection.refuse_hidden_functions()
         return connection
 
@@ -231,7 +231,7 @@ class LocalConnection(SqlConnection):
         names = [function.name for function in self._functions if function.hides]
         if names:
             self.close()
-            raise EngineError(f"the connection defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
+            raise EngineError(f"the database defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
 
     def execute(self, sql: str) -> None:
         with _translated(sql, self._failures):

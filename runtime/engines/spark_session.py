@@ -70,7 +70,24 @@ class SparkConnection(SqlConnection):
     def locate(self, data: CatalogTable | EngineQuery) -> Meaning:
         """The user's session itself reads what is the user's, so names of ours matter to scripts alone."""
         words = names_in(data.sql, "spark") if isinstance(data, EngineQuery) else frozenset[str]()
-        return Meaning(words)
+        return Meaning(words, self._place())
+
+    def follow(self, data: CatalogTable | EngineQuery) -> frozenset[str]:
+        """The user's session is never told where to look; where it looks elsewhere by now, that is an error."""
+        before, now = data.meaning.place, self._place()
+        is_complete = isinstance(data, CatalogTable) and len(data.parts) == 3
+        if before is not None and before != now and not is_complete:
+            raise EngineError(
+                f"the session looked names up in {before} when the job was made, and does in {now} now; go back there, "
+                "or make the job again"
+            )
+        return frozenset()
+
+    def _place(self) -> str:
+        """The current catalog and database of the user's session."""
+        with translated(""):
+            catalog = self._user.catalog
+            return f"{_quoted(catalog.currentCatalog())}.{_quoted(catalog.currentDatabase())}"
 
     def describe(self, data: TableData) -> pa.Schema:
         with translated(""):

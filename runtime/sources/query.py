@@ -17,10 +17,10 @@ class QuerySource(Source):
     """The rows of one query in the engine's own SQL: ``QuerySource("SELECT … FROM …", timestamp_field="ts")``.
 
     The query is passed on as it is, so it means what the engine makes of it, and one that both engines read may mean
-    two things. On DuckDB it runs on a cursor in UTC, which sees no temporary table; on Spark in the user's own session,
-    with its settings and temporary views. A job may read it more than once, so it has to give the same rows each time:
-    no ``random()``, and no ``LIMIT`` without an order. Its columns are known to the engine alone. Other parameters are
-    those of every ``Source``.
+    two things. On DuckDB it runs on a cursor in UTC, with the connection's search path and variables, and is refused
+    where it reads something temporary; on Spark in the user's own session, with its settings and temporary views. A job
+    may read it more than once, so it has to give the same rows each time: no ``random()``, and no ``LIMIT`` without an
+    order. Its columns are known to the engine alone. Other parameters are those of every ``Source``.
 
     Raises a DefinitionError for anything but exactly one query, and a SourceError where the engine can't run it, when a
     job is made.

@@ -17,10 +17,10 @@ from ...planner.ir.logical import Table
 class TableSource(Source):
     """A table or view that the engine knows by name: "transactions", "main.transactions", 'lake.sales."2024"'.
 
-    On DuckDB it is looked up in the connection of a ``LocalComputeEngine(connection=…)`` or its database; a temporary
-    table is not seen there. On Spark it is looked up in the user's session, temporary views and current database
-    included. Other parameters are those of every ``Source``. Its columns are known to the engine alone:
-    ``FeatureStore.features()`` lists them.
+    On DuckDB it is looked up in the connection of a ``LocalComputeEngine(connection=…)``, along its search path, or in
+    the engine's database; one that is temporary is refused. On Spark it is looked up in the user's session, temporary
+    views and current database included. Other parameters are those of every ``Source``. Its columns are known to the
+    engine alone: ``FeatureStore.features()`` lists them.
     """
 
     parts: tuple[str, ...]

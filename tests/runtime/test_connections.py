@@ -187,6 +187,22 @@ def in_file(engine: ht.LocalComputeEngine) -> object:
     return store.get_historical_features(ROWS, "v:x").to_arrow()["x"][0].as_py()
 
 
+def test_the_macros_and_views_of_a_file_are_its_own(file: Path) -> None:
+    with duckdb.connect(file) as connection:
+        connection.execute("CREATE VIEW behind AS SELECT * FROM events WHERE x IN (SELECT x FROM main.events)")
+    engine = ht.LocalComputeEngine(file, read_only=True)
+    other = ht.FeatureView("other", entities=["k"], source=ht.TableSource("behind", timestamp_field="ts"))
+    views = [ht.FeatureView("events", entities=["k"], source=EVENTS, filter="x <> 'file'"), other]
+    for order in (views, views[::-1]):
+        job = ht.FeatureStore(order, engine=engine).get_historical_features(ROWS, order, full_feature_names=True)
+        assert job.to_arrow().select(["events__x", "other__x"]).to_pylist() == [{"events__x": None, "other__x": "file"}]
+    engine.close()
+    with duckdb.connect(file) as connection:
+        connection.execute("CREATE MACRO count(x) AS 0")
+    with pytest.raises(ht.SourceError, match="defines count, which hides DuckDB's own; drop or rename it"):
+        in_file(ht.LocalComputeEngine(file))
+
+
 @pytest.mark.parametrize("read_only", [False, True])
 def test_a_missing_database_is_an_error_and_no_file_is_made(tmp_path: Path, read_only: bool) -> None:
     engine = ht.LocalComputeEngine(tmp_path / "typo.db", read_only=read_only)

@@ -183,7 +183,7 @@ def test_a_macro_that_hides_a_function_of_duckdb_is_refused() -> None:
     store = ht.FeatureStore([view], engine=ht.LocalComputeEngine(connection=connection))
     assert store.get_historical_features(spine, view).to_arrow()["x"].to_pylist() == [7]
     connection.execute("CREATE MACRO epoch_us(x) AS 13")
-    with pytest.raises(ht.EngineError, match="the connection defines epoch_us, which hides DuckDB's own"):
+    with pytest.raises(ht.EngineError, match="the database defines epoch_us, which hides DuckDB's own"):
         store.get_historical_features(spine, view).to_arrow()
 
 

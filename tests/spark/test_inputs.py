@@ -39,6 +39,87 @@ def test_a_query_is_a_source_in_the_users_own_session(spark: Any) -> None:
     assert left_behind(spark) == []
 
 
+def test_names_of_a_job_stand_for_none_of_the_users(spark: Any) -> None:
+    spark.createDataFrame(EVENTS).createOrReplaceTempView("events")
+    spark.createDataFrame(EVENTS.slice(0, 1)).createOrReplaceTempView("spine")
+    spark.sql("CREATE OR REPLACE TEMPORARY VIEW behind AS SELECT * FROM events WHERE k IN (SELECT k FROM spine)")
+    sources = {
+        "events": ht.QuerySource("SELECT * FROM events WHERE k IN (SELECT k FROM spine)", timestamp_field="ts"),
+        "query": ht.TableSource("behind", timestamp_field="ts"),
+        "spine_rows": ht.TableSource("spine", timestamp_field="ts"),
+    }
+    uses = [
+        ht.FeatureView(
+            name, entities=["k"], source=source, aggregations=[ht.Aggregation("*", "count", name=f"n_{name}")]
+        )
+        for name, source in sources.items()
+    ]
+    first = EVENTS["k"][0].as_py()
+    own = sum(key == first for key in EVENTS["k"].to_pylist())
+    rows = pa.table({"k": [first], "event_timestamp": pa.array([2**50], pa.timestamp("us"))})
+    try:
+        for order in (uses, uses[::-1]):
+            job = ht.FeatureStore(order, engine=ht.SparkComputeEngine(spark)).get_historical_features(rows, order)
+            assert job.to_arrow().select([f"n_{name}" for name in sources]).to_pylist() == [
+                {"n_events": own, "n_query": own, "n_spine_rows": 1}
+            ]
+        assert job.to_sql().startswith("-- The entity rows are expected as a table or view `spine_2`.\n")
+        spark.createDataFrame(rows).createOrReplaceTempView("spine_2")
+        connection = ht.SparkComputeEngine(spark).connect()
+        session = connection._session  # type: ignore[attr-defined]
+        try:
+            for table in ("events", "spine", "spine_2"):
+                session.createDataFrame(spark.table(table).toArrow()).createOrReplaceTempView(table)
+            session.sql("CREATE TEMPORARY VIEW behind AS SELECT * FROM events WHERE k IN (SELECT k FROM spine)")
+            *statements, last = [part for part in job.to_sql().split(";\n") if part.strip()]
+            for _ in range(2):
+                for statement in statements:
+                    session.sql(statement)
+            by_hand = session.sql(last.removesuffix(";")).toArrow()
+        finally:
+            connection.close()
+        assert by_hand.select([f"n_{name}" for name in sources]).to_pylist() == [
+            {"n_events": own, "n_query": own, "n_spine_rows": 1}
+        ]
+    finally:
+        for table in ("events", "spine", "spine_2", "behind"):
+            spark.catalog.dropTempView(table)
+    assert left_behind(spark) == []
+
+
+def test_a_session_that_looks_elsewhere_than_when_the_job_was_made_is_told(spark: Any) -> None:
+    spark.sql("CREATE DATABASE IF NOT EXISTS elsewhere")
+    spark.sql(
+        "CREATE TABLE elsewhere.moved USING parquet AS SELECT 1L AS k, TIMESTAMP '1970-01-01' AS ts, 2.0D AS amount"
+    )
+    made = []
+    try:
+        spark.sql("USE elsewhere")
+        for source in (
+            ht.TableSource("moved", timestamp_field="ts"),
+            ht.QuerySource("SELECT * FROM moved", timestamp_field="ts"),
+            ht.TableSource("spark_catalog.elsewhere.moved", timestamp_field="ts"),
+        ):
+            view = ht.FeatureView("v", entities=["k"], source=source, features=["amount"])
+            store = ht.FeatureStore([view], engine=ht.SparkComputeEngine(spark))
+            made.append(store.get_historical_features(ROWS, view))
+        expected = made[0].to_arrow()
+        spark.sql("USE default")
+        for job in made[:2]:
+            with pytest.raises(
+                ht.EngineError, match=r"looked names up in `spark_catalog`.`elsewhere` when the job was"
+            ):
+                job.to_arrow()
+        assert as_set(made[2].to_arrow()) == as_set(expected)
+        assert (
+            "CREATE OR REPLACE TEMPORARY VIEW `moved` AS (\nTABLE `spark_catalog`.`elsewhere`.`moved`"
+            in made[2].to_sql()
+        )
+    finally:
+        spark.sql("USE default")
+        spark.sql("DROP DATABASE elsewhere CASCADE")
+
+
 def test_entity_rows_are_a_query_that_is_not_collected(spark: Any) -> None:
     spark.createDataFrame(ROWS).createOrReplaceTempView("asked")
     try:
