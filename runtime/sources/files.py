@@ -131,7 +131,9 @@ class FileSource(Source):
             if table.num_rows:
                 return table
             # Without a row there is nothing to infer from, and whoever reads needs types of their own.
-            return pa.table({name: table[name] if name in self.schema else pa.nulls(0) for name in table.column_names})
+            names = table.column_names
+            columns: dict[str, Any] = {name: table[name] if name in self.schema else pa.nulls(0) for name in names}
+            return pa.table(columns)
         return parquet_table(self._parquet(system, files))
 
     def _files(self) -> tuple[Files, list[str]]:
