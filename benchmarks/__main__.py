@@ -1,6 +1,6 @@
-"""hitherto against the SQL that its form was measured as best, and against Polars.
+"""hitherto against the SQL that its form was measured as best, against Polars, and against DuckDB's readers of texts.
 
-Contenders read the same parquet file and give an Arrow table in spine order. Polars and a plain ASOF join break ties
+Contenders read the same file and give an Arrow table in spine order. Polars and a plain ASOF join break ties
 arbitrarily, so the comparison is on data whose ties do not decide a value; they are the yardstick of speed.
 """
 
@@ -15,7 +15,7 @@ import hitherto as ht
 import polars as pl
 import pyarrow as pa
 
-from .data import Shape
+from .data import Shape, write_lines
 from .measure import compare
 
 
@@ -88,6 +88,39 @@ def windows(shape: Shape, repetitions: int) -> None:
         compare({"hitherto": hitherto, "range join by hand": by_hand}, repetitions)
 
 
+def texts(rows: int, suffix: str, repetitions: int) -> None:
+    """Counts and sums of lines of 19 columns, of which four are read; DuckDB reads the same four."""
+    with tempfile.TemporaryDirectory() as folder:
+        path = write_lines(Path(folder), rows, suffix)
+        source = ht.FileSource(path, timestamp_field="ts")
+        counts = [ht.Aggregation("*", "count", name="n"), ht.Aggregation("n0", "sum", name="total")]
+        view = ht.FeatureView(
+            "lines", entities=["key"], source=source, filter="t0 <> 't'", columns={"read": "t0"}, aggregations=counts
+        )
+        store = ht.FeatureStore([view])
+        spine = pa.table({"key": range(100), "event_timestamp": pa.array([2 * 10**15] * 100, pa.timestamp("us"))})
+        connection = duckdb.connect()
+        connection.sql("SET enable_progress_bar = false")
+        read = "read_csv" if suffix == "csv" else "read_json"
+
+        def hitherto() -> pa.Table:
+            return store.get_historical_features(spine, view).to_arrow().select(["n", "total"])
+
+        def first() -> pa.Table:
+            """A file that was not seen before: its types are inferred, from all of its values."""
+            path.touch()
+            return hitherto()
+
+        def duckdb_reader() -> pa.Table:
+            return connection.sql(f"""
+                SELECT count(*) AS n, sum(n0) AS total FROM {read}('{path}')
+                WHERE t0 <> 't' AND ts < TIMESTAMP '2033-01-01' GROUP BY key ORDER BY key
+            """).to_arrow_table()
+
+        print(f"four of 19 columns of {suffix}: {rows:,} lines, {path.stat().st_size / 1e6:,.0f} MB")
+        compare({f"DuckDB's {read}": duckdb_reader, "hitherto, types known": hitherto, "hitherto": first}, repetitions)
+
+
 def main() -> None:
     """Run every shape, or small ones with ``--quick``."""
     parser = argparse.ArgumentParser(description=__doc__.split("\n", 1)[0])
@@ -99,6 +132,8 @@ def main() -> None:
         latest(Shape(spine_rows // scale, events // scale, keys // scale), repetitions)
     for spine_rows, events, keys in ((100_000, 1_000_000, 10_000), (1_000_000, 1_000_000, 100_000)):
         windows(Shape(spine_rows // scale, events // scale, keys // scale), repetitions)
+    for suffix in ("ndjson", "csv"):
+        texts(336_776 // scale, suffix, repetitions)
 
 
 if __name__ == "__main__":

@@ -5,8 +5,10 @@ from __future__ import annotations
 from dataclasses import dataclass
 from pathlib import Path
 
+import duckdb
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 import pyarrow.parquet as pq
 
 SPAN = 90 * 86_400_000_000
@@ -46,3 +48,23 @@ class Shape:
             }
         )
         return spine, path
+
+
+def write_lines(folder: Path, rows: int, suffix: str) -> Path:
+    """A csv or ndjson file of 19 columns as of a table of flights: a key, a time, 13 small numbers, four texts."""
+    random = np.random.default_rng(7)
+    times = pa.array(START // 1_000_000 + random.integers(0, SPAN // 1_000_000, rows), pa.timestamp("s"))
+    codes = pa.array(["EWR", "JFK", "LGA", "ORD", "t"])
+    lines = pa.table(
+        {
+            "key": random.integers(0, 100, rows),
+            "ts": pc.strftime(times, "%Y-%m-%dT%H:%M:%SZ"),
+            **{f"n{number}": random.integers(-30, 2_400, rows) for number in range(13)},
+            **{f"t{number}": codes.take(pa.array(random.integers(0, len(codes), rows))) for number in range(4)},
+        }
+    )
+    path = folder / f"lines.{suffix}"
+    connection = duckdb.connect()
+    connection.register("lines", lines)
+    connection.sql(f"COPY lines TO '{path}' (FORMAT {'csv' if suffix == 'csv' else 'json'})")
+    return path

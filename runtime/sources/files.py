@@ -25,16 +25,17 @@ if TYPE_CHECKING:
 
 
 class FileSource(Source):
-    """Parquet, csv or json files, by their suffix: a path, a glob or a list of either, on this machine or behind a URL.
+    """Parquet, csv, tsv or json files, by their suffix: a path, a glob or a list of either, here or behind a URL.
 
     A relative path is resolved against the working directory when the source is made, and globs are expanded once per
     job. Columns are found by name; files may differ by columns that others don't have, which are null there, and by the
     width of integers, floats and decimals. The names of folders such as ``year=2024`` are columns too, unless the files
     have them themselves. Timestamps may have any unit; one without a zone is UTC.
 
-    The types of csv, json and folders are inferred from all of their values, once per job (``runtime/sources/text.py``,
-    ``json.py`` and ``csv.py`` say how: "007" is a string), or given: ``schema={"id": "int64", "paid":
-    "decimal(10, 2)"}``, with names of types or Arrow types. Both engines get the values that are read here.
+    The types of csv, json and folders are inferred from all of their values, once for each state of a file ("007" is a
+    string), or given: ``schema={"id": "int64", "paid": "decimal(10, 2)"}``, with names of types or Arrow types. A file
+    that has other types or columns when a job runs again is a SourceError. Both engines get the values that are read
+    here.
 
     A URL is opened by fsspec, with its ``storage_options``: ``FileSource("s3://bucket/*.parquet", timestamp_field="ts",
     storage_options={"anon": True})``. Other parameters are those of every ``Source``.

@@ -191,6 +191,21 @@ def test_files_of_another_file_system_are_read(memory: Any) -> None:
             answer(ht.FileSource(path, timestamp_field="ts"))
 
 
+def test_a_file_of_another_file_system_that_is_written_anew_is_told(memory: Any) -> None:
+    with memory.open("/lake/e.csv", "wb") as file:
+        file.write(b"k,ts,x\n1,1970-01-01,5\n")
+    source = ht.FileSource("memory://lake/e.csv", timestamp_field="ts")
+    view = ht.FeatureView("v", entities=["k"], source=source)
+    job = ht.FeatureStore([view]).get_historical_features(ROWS, view)
+    assert job.to_arrow()["x"].to_pylist() == [5, None, None]
+    with memory.open("/lake/e.csv", "wb") as file:
+        file.write(b"k,ts,x\n1,1970-01-01,a\n")
+    with pytest.raises(ht.SourceError, match=r"e\.csv was written anew .*, and column 'x' is string"):
+        job.to_arrow()
+    again = ht.FeatureStore([view]).get_historical_features(ROWS, view)
+    assert again.to_arrow()["x"].to_pylist() == ["a", None, None]
+
+
 def test_a_url_of_this_machine_is_a_path(tmp_path: Path) -> None:
     write(tmp_path / "e.parquet", events([1], x=pa.array([5])))
     source = ht.FileSource((tmp_path / "e.parquet").as_uri(), timestamp_field="ts")

@@ -125,7 +125,10 @@ def test_entity_rows_are_a_query_that_is_not_collected(spark: Any) -> None:
     try:
         found = answer(ht.SparkComputeEngine(spark), "/* all */ SELECT * FROM asked")
         assert as_set(found) == as_set(answer(None, ROWS))
+        in_parentheses = answer(ht.SparkComputeEngine(spark), "( -- all\n SELECT * FROM asked)")
+        assert as_set(in_parentheses) == as_set(found)
         for query, message in (
+            ("VALUES (1, TIMESTAMP '2024-01-01')", "columns: col1, col2\n  VALUES names no column; write SELECT"),
             ("SELECT * FROM nowhere", "entity rows: spark .* cannot run the query: .*TABLE_OR_VIEW_NOT_FOUND"),
             ("SELECT 1; SELECT 2", "entity rows: 2 statements; give one query"),
             ("SELECT 1 AS k", "entity rows: no timestamp column"),
@@ -184,6 +187,24 @@ def test_csv_and_json_mean_the_same_on_spark(spark: Any, tmp_path: Any) -> None:
     )
     with pytest.raises(ht.SourceError, match=r'e.jsonl: column .v.: "x" is no float64; give another type with schema='):
         answer(ht.SparkComputeEngine(spark), ROWS, views(source))
+
+
+def test_what_is_wrong_with_a_file_is_told_on_spark(spark: Any, tmp_path: Any) -> None:
+    path = tmp_path / "e.json"
+    spine = pa.table({"k": [1], "event_timestamp": pa.array([0], pa.timestamp("us"))})
+    store = ht.FeatureStore(
+        [ht.FeatureView("v", entities=["k"], source=ht.FileSource(path, timestamp_field="ts"))],
+        engine=ht.SparkComputeEngine(spark),
+    )
+    path.write_text('{"k": 1, "ts": "1970-01-01", "x": 5}')
+    job = store.get_historical_features(spine, "v")
+    assert job.to_arrow()["x"].to_pylist() == [5]
+    path.write_text('{"k": 1, "ts": "1970-01-01", "x": "a"}')
+    with pytest.raises(ht.SourceError, match=r"e\.json was written anew after the job was made, and column 'x' is"):
+        job.to_arrow()
+    path.write_text('{"k": 1, "ts": "1970-01-01", "x": "\\ud800"}')
+    with pytest.raises(ht.SourceError, match=r"e\.json, line 1: column 'x' holds half a surrogate pair"):
+        store.get_historical_features(spine, "v")
 
 
 def test_folders_and_wider_columns_mean_the_same_on_spark(spark: Any, tmp_path: Any) -> None:
