@@ -16,7 +16,7 @@ from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
 from ..planner.errors import DefinitionError, shown, unknown_name
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.ir.document import Numbers, columns_document, plan_document, relation_document
+from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
 from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..planner.ir.physical import RangeMax, UnionLastValue
 from ..planner.ir.printer import describe, draw, tree
@@ -265,8 +265,8 @@ def _step_document(step: Step, numbers: Numbers) -> dict[str, Any]:
         "rule": step.rule,
         "description": RULES[step.rule].description,
         "change": summary(step),
-        "before": relation_document(step.before, numbers),
-        "after": relation_document(step.after, numbers),
+        "before": reference_document(step.before, numbers),
+        "after": reference_document(step.after, numbers),
     }
 
 

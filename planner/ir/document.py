@@ -30,11 +30,11 @@ def plan_document(roots: Iterable[Relation], numbers: Numbers) -> dict[str, Json
     """``nodes``, inputs before their readers, and the numbers of the ``outputs``."""
     outputs = list(roots)
     relations = {relation.fingerprint: relation for root in outputs for relation in topological(root)}
-    nodes: list[Json] = [relation_document(relation, numbers) for relation in relations.values()]
+    nodes: list[Json] = [_relation_document(relation, numbers) for relation in relations.values()]
     return {"nodes": nodes, "outputs": [numbers[root.fingerprint] for root in outputs]}
 
 
-def relation_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
+def _relation_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
     """One relation: its kind, its inputs, its columns with their types, and the fields that decide what it does."""
     fields = {item.name: getattr(relation, item.name) for item in dataclasses.fields(relation)}  # type: ignore[arg-type]
     below = set(map(id, relation.inputs))
@@ -43,12 +43,15 @@ def relation_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
         for name, value in fields.items()
         if id(value) not in below and not (isinstance(value, tuple) and value and isinstance(value[0], Relation))
     }
+    return {**reference_document(relation, numbers), "columns": columns_document(relation.schema), "fields": own}
+
+
+def reference_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
+    """What a relation is called where its columns and fields would be too many: in each step of the optimizer."""
     return {
         "id": numbers[relation.fingerprint],
         "kind": type(relation).__name__,
         "inputs": [numbers[child.fingerprint] for child in relation.inputs],
-        "columns": columns_document(relation.schema),
-        "fields": own,
         "text": describe(relation),
     }
 
