@@ -1,4 +1,4 @@
-"""hitherto against the SQL that its form was measured as best, against Polars, and against DuckDB's readers of texts.
+"""hitherto against SQL and JSON written by hand, against Polars, and against DuckDB's readers of texts.
 
 Contenders read the same file and give an Arrow table in spine order. Polars and a plain ASOF join break ties
 arbitrarily, so the comparison is on data whose ties do not decide a value; they are the yardstick of speed.
@@ -17,6 +17,7 @@ import pyarrow as pa
 
 from .data import Shape, write_lines
 from .measure import compare
+from .online import online
 
 
 def latest(shape: Shape, repetitions: int) -> None:
@@ -134,6 +135,7 @@ def main() -> None:
         windows(Shape(spine_rows // scale, events // scale, keys // scale), repetitions)
     for suffix in ("ndjson", "csv"):
         texts(336_776 // scale, suffix, repetitions)
+    online(400_000 // scale, repetitions)
 
 
 if __name__ == "__main__":
