@@ -25,7 +25,7 @@ from ..planner.features.resolver import resolve_view
 from ..planner.features.selection import FeatureUse, default_name
 from ..planner.ir.data import EngineTable
 from ..planner.ir.logical import Table
-from ..planner.types import DataType, parse_type
+from ..planner.types import DataType, folded, parse_type
 from .arrow import arrow_type
 from .frames import to_frame
 from .job import require
@@ -94,9 +94,10 @@ def _shortened(values: Sequence[Any]) -> str:
 
 @dataclass(frozen=True)
 class _Answers:
-    """One use of a view: what is stored of it, and the stored row of every entity row."""
+    """One use of a view: what is stored of it, the place of each feature, and the stored row of every entity row."""
 
     stored: StoredView
+    places: dict[str, int]
     rows: list[tuple[Any, ...]]
 
 
@@ -111,36 +112,36 @@ def read_online(
     """The features of every entity row. Each use of a view is read once, so all of its features are of one moment.
 
     Raises a SpineError for entity rows that can't be used, before anything is read, and for keys of other types than
-    those stored; a StoreError where a view is not stored, or was stored under another definition.
+    those stored; a StoreError where views are not stored, or were stored under another definition.
     """
     _check_rows(entity_rows)
     uses = {use.projection.name: use.projection for use in chosen}
     keys = _plain_keys(entity_rows, dict.fromkeys(key for use in uses.values() for key in _key_columns(use)))
-    answers = {name: _read_view(store, use, keys, len(entity_rows), oldest) for name, use in uses.items()}
+    answers = _read_views(store, uses, keys, len(entity_rows), oldest)
     columns: dict[str, list[Any]] = {key: [row[key] for row in entity_rows] for key in keys}
+    types: dict[str, DataType] = {}
+    taken: dict[str, tuple[str, str]] = {folded(key): ("", key) for key in keys}
+    for projection, feature, alias in chosen:
+        known = answers[projection.name]
+        for name in known.places if feature is None else (feature,):
+            if name not in known.places:
+                what = f"feature view {projection.name!r} has no stored feature"
+                raise UnknownColumnError(unknown_name(what, name, known.places, listed_as="features"))
+            output = alias or default_name(projection.name, name, full=full_feature_names)
+            if taken.setdefault(folded(output), (projection.name, name)) != (projection.name, name):
+                advice = "give one of them another name" if alias else "use full_feature_names=True"
+                raise DefinitionError(f"two columns would be called {output!r}; {advice}")
+            types[output] = known.stored.features[name]
+            columns[output] = [row[known.places[name]] for row in known.rows]
     families = {
-        column: (keys[column], family)
+        column: family
         for name, use in uses.items()
         for column, family in zip(_key_columns(use), answers[name].stored.keys.values(), strict=True)
     }
-    types: dict[str, DataType] = {}
-    asked: dict[str, tuple[str, str]] = {}
-    for projection, feature, alias in chosen:
-        known, offered = answers[projection.name], _features(projection.view, answers[projection.name].stored)
-        for name in offered if feature is None else (feature,):
-            if name not in offered:
-                what = f"feature view {projection.name!r} has no stored feature"
-                raise UnknownColumnError(unknown_name(what, name, offered, listed_as="features"))
-            output = alias or default_name(projection.name, name, full=full_feature_names)
-            if output in columns and asked.get(output) != (projection.name, name):
-                advice = "give one of them another name" if alias else "use full_feature_names=True"
-                raise DefinitionError(f"two columns would be called {output!r}; {advice}")
-            asked[output] = (projection.name, name)
-            types[output] = known.stored.features[name]
-            place = known.stored.features.names.index(name)
-            columns[output] = [row[place] for row in known.rows]
-    as_of = {name: to_datetime(known.stored.as_of) for name, known in answers.items()}
-    return OnlineResponse(columns, {key: families[key] for key in keys}, types, as_of)
+    plain = {column: (values, families[column]) for column, values in keys.items()}
+    return OnlineResponse(
+        columns, plain, types, {name: to_datetime(each.stored.as_of) for name, each in answers.items()}
+    )
 
 
 def _check_rows(entity_rows: Sequence[Mapping[str, Any]]) -> None:
@@ -177,6 +178,28 @@ def _key_columns(projection: FeatureViewProjection) -> list[str]:
     return [projection.join_key_map.get(key, key) for key in projection.view.join_keys]
 
 
+def _read_views(
+    store: OnlineStore,
+    uses: Mapping[str, FeatureViewProjection],
+    keys: Mapping[str, list[Any]],
+    count: int,
+    oldest: int | None,
+) -> dict[str, _Answers]:
+    """What is read of each use. Raises one StoreError for all views that can't be read."""
+    answers: dict[str, _Answers] = {}
+    failed: dict[str, StoreError] = {}
+    for name, use in uses.items():
+        try:
+            answers[name] = _read_view(store, use, keys, count, oldest)
+        except StoreError as error:
+            failed.setdefault(str(error), error)
+    if len(failed) == 1:
+        raise next(iter(failed.values()))
+    if failed:
+        raise StoreError("\n".join(failed))
+    return answers
+
+
 def _read_view(
     store: OnlineStore, use: FeatureViewProjection, keys: Mapping[str, list[Any]], count: int, oldest: int | None
 ) -> _Answers:
@@ -192,9 +215,12 @@ def _read_view(
             if not is_key(value, family)
         )
         _raise_told(list(wrong))
+    # In the order in which they are declared now, where that is known without the source.
+    names = [*(item.name for item in use.view.aggregations), *use.view.post_aggregation] or stored.features.names
+    places = {name: stored.features.names.index(name) for name in names}
     if oldest is not None and stored.as_of < oldest:
-        return _Answers(stored, [stored.empty] * count)
-    return _Answers(stored, [stored.empty if text is None else known.get(text, stored.empty) for text in texts])
+        return _Answers(stored, places, [stored.empty] * count)
+    return _Answers(stored, places, [stored.empty if text is None else known.get(text, stored.empty) for text in texts])
 
 
 def _check_definition(view: FeatureView, stored: StoredView) -> None:
@@ -222,12 +248,6 @@ def _changed_types(view: FeatureView, stored: StoredView) -> list[str]:
     before = dict(zip(families, stored.keys.values(), strict=True))
     before |= {f"type of {field.name}": str(field.type) for field in stored.features}
     return changes(before, families | types)
-
-
-def _features(view: FeatureView, stored: StoredView) -> list[str]:
-    """The stored features in the order in which they are declared."""
-    declared_order = [*(item.name for item in view.aggregations), *view.post_aggregation]
-    return declared_order or list(stored.features.names)
 
 
 def _key_array(column: str, values: Sequence[Any], family: str) -> pa.Array[Any]:

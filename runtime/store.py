@@ -227,7 +227,7 @@ class FeatureStore:
             else:
                 filled = self._engine.materialize(task, store)
         results = {**failed, **filled.views}
-        job = MaterializationJob(at, {view.name: results[view.name] for view in base})
+        job = MaterializationJob(at, {view.name: results[view.name] for view in base if view.name in results})
         for result in job.views.values():
             if result.error is not None:
                 for name, each in job.views.items():

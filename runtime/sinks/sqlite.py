@@ -123,7 +123,7 @@ class SqliteOnlineStore(OnlineStore):
 
     def read(self, view: str, keys: Sequence[bytes]) -> tuple[StoredView, dict[bytes, tuple[Any, ...]]]:
         found: dict[bytes, bytes] = {}
-        with self._reading(view) as connection:
+        with self._reading() as connection:
             head = self._head(connection, view)
             if head is None:
                 raise self._never_filled(connection, view)
@@ -174,7 +174,7 @@ class SqliteOnlineStore(OnlineStore):
             connection.execute("COMMIT")
 
     @contextmanager
-    def _reading(self, view: str) -> Generator[sqlite3.Connection]:
+    def _reading(self) -> Generator[sqlite3.Connection]:
         """A connection that sees one state. It may write, since what a dead process left is undone by who reads next;
         where the file can't be written, SQLite opens it to read.
         """

@@ -147,6 +147,35 @@ def test_each_use_of_a_view_is_read_once_so_that_its_features_are_of_one_moment(
     assert reads == [("spend", 2), ("spend", 1)]
 
 
+def test_names_that_differ_by_case_alone_clash_as_in_a_retrieval(tmp_path: Path) -> None:
+    rows = pa.table({"k": [1, 2], "ts": TS, "V": [3, 4]})
+    other = ht.FeatureView("other", entities=["k"], source=ht.ArrowSource(rows, timestamp_field="ts"))
+    store = filled(tmp_path, view(), other)
+    for features in (["spend:v", "other:V"], ["spend:v as K"]):
+        with pytest.raises(ht.DefinitionError, match="two columns would be called"):
+            store.get_online_features(features, [{"k": 1}])
+
+
+def test_all_views_that_cannot_be_read_are_told_at_once(tmp_path: Path) -> None:
+    filled(tmp_path, view("a"), view("b"))
+    store = ht.FeatureStore(
+        [view("a"), view("b", ttl="1d"), view("c")], online_store=ht.SqliteOnlineStore(tmp_path / "online.db")
+    )
+    with pytest.raises(ht.StoreError) as raised:
+        store.get_online_features(["a", "b", "c"], [{"k": 1}], full_feature_names=True)
+    lines = str(raised.value).splitlines()
+    assert lines[:2] == [
+        "feature view 'b' is stored under another definition, as of 2024-01-02 00:00:00",
+        "  ttl: none -> 1d",
+    ]
+    assert lines[3:] == [f"feature view 'c' is not in {tmp_path}/online.db: call store.materialize(end) first"]
+    with pytest.raises(ht.StoreError, match="does not exist yet") as raised:
+        ht.FeatureStore(
+            [view("a"), view("b")], online_store=ht.SqliteOnlineStore(tmp_path / "none.db")
+        ).get_online_features(["a", "b"], [{"k": 1}], full_feature_names=True)
+    assert len(str(raised.value).splitlines()) == 1
+
+
 def test_a_response_is_an_arrow_table_and_a_frame(tmp_path: Path) -> None:
     store = filled(tmp_path, view(), view("other", entities=[ht.Entity("k")], columns={"day": "cast(ts as date)"}))
     response = store.get_online_features(["spend", "other:day"], [{"k": np.int8(1)}, {"k": 2}, {"k": 3}])
