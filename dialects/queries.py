@@ -55,11 +55,11 @@ def check_query(text: str, dialect: str, where: str) -> str:
     return _without_semicolon(text, dialect)
 
 
-def names_in(text: str, dialect: str) -> frozenset[str]:
+def names_in(text: str, dialect: str, *, qualified: bool = False) -> frozenset[str]:
     """Every name in a text of SQL that a temporary table could have, as ``folded`` gives it.
 
     Those are its words and what it has in quotes, but for names behind that of a schema, which says where they are; a
-    temporary table of DuckDB is also found in "main".
+    temporary table of DuckDB is also found in "main". With ``qualified`` names behind a schema's are there too.
 
     >>> sorted(names_in('SELECT "a B" FROM c.d JOIN main.e JOIN f.main.g -- h', "duckdb"))
     ['a b', 'c', 'e', 'f', 'from', 'join', 'main', 'select']
@@ -76,7 +76,7 @@ def names_in(text: str, dialect: str) -> frozenset[str]:
             continue
         follows = before is not None and before.token_type == sqlglot.TokenType.DOT
         above = above if follows else []
-        if above in _MAYBE_TEMPORARY:
+        if qualified or above in _MAYBE_TEMPORARY:
             inside = () if token.token_type == sqlglot.TokenType.IDENTIFIER else _WORDS.findall(token.text)
             names |= {folded(name) for name in (token.text, *inside)}
         above = [*above, token.text.lower()]

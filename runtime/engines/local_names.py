@@ -37,6 +37,7 @@ UNION ALL SELECT view_name, 'view' FROM duckdb_views() WHERE temporary AND NOT i
 UNION ALL SELECT function_name, 'macro' FROM duckdb_functions() WHERE database_name = 'temp' AND NOT internal
 UNION ALL SELECT type_name, 'type' FROM duckdb_types() WHERE database_name = 'temp' AND NOT internal
 UNION ALL SELECT sequence_name, 'sequence' FROM duckdb_sequences() WHERE temporary
+ORDER BY name, kind
 """
 # Calls of functions that read what a string names.
 _DYNAMIC = re.compile(r"\bquery(_table)?\"?\s*\(", re.IGNORECASE)
@@ -95,15 +96,16 @@ def refuse_open_transaction(user: Connection) -> None:
 
 def refuse_temporary(user: Connection, text: str) -> None:
     """Raise an EngineError where a query reads something temporary of the user's, which a cursor does not see."""
-    kinds = {folded(row["name"]): (row["name"], row["kind"]) for row in _rows(user, _TEMPORARY)}
-    if not kinds:
+    temporary = _rows(user, _TEMPORARY)
+    if not temporary:
         return
-    words, tables = names_read(user, text, functions(user), kinds), _tables_read(user, text)
-    for name, (own, kind) in sorted(kinds.items()):
-        if name in (words if tables is None or kind != "table" else tables):
+    tables = _tables_read(user, text)
+    words = names_read(user, text, functions(user), [folded(row["name"]) for row in temporary])
+    for row in temporary:
+        if folded(row["name"]) in (words if tables is None or row["kind"] != "table" else tables):
             raise EngineError(
-                f"it reads {shown(own)}, a temporary {kind} of the connection, and hitherto's cursor of it sees none; "
-                f"make it a {kind} of the database, or give its rows with an ArrowSource"
+                f"it reads {shown(row['name'])}, a temporary {row['kind']} of the connection, and hitherto's cursor of "
+                f"it sees none; make it a {row['kind']} of the database, or give its rows with an ArrowSource"
             )
 
 
@@ -149,11 +151,14 @@ def names_read(
     names: set[str] = set()
     texts = [text]
     while texts:
+        words: set[str] = set()
         for each in texts:
             names |= names_in(each, _DIALECT)
+            words |= names_in(each, _DIALECT, qualified=True)
             if _DYNAMIC.search(each):
-                names |= {folded(row["name"]) for row in _rows(connection, _TABLES)} | {*bodies, *temporary}
-        texts = [bodies.pop(name) for name in sorted(names & bodies.keys())]
+                every = {folded(row["name"]) for row in _rows(connection, _TABLES)} | {*bodies, *temporary}
+                names, words = names | every, words | every
+        texts = [bodies.pop(name) for name in sorted(words & bodies.keys())]
     return frozenset(names)
 
 

@@ -24,6 +24,7 @@ CREATE TABLE spine AS FROM orders;
 CREATE VIEW at_home AS SELECT o.* FROM orders AS o WHERE o.country IN (SELECT country FROM customers);
 CREATE VIEW customer_countries AS SELECT country FROM main.customers;
 CREATE VIEW far AS SELECT o.* FROM orders AS o JOIN customer_countries USING (country);
+CREATE SCHEMA s; CREATE VIEW s.far AS FROM at_home;
 CREATE MACRO countries() AS TABLE SELECT country FROM customers;
 CREATE MACRO is_home(c) AS c IN (SELECT country FROM customers);
 CREATE VIEW by_macros AS SELECT * FROM orders WHERE is_home(country) AND country IN (FROM countries());
@@ -34,6 +35,7 @@ COUNTED = {
     ),
     "a view": ht.TableSource("at_home", timestamp_field="ts"),
     "a view over a view, by USING": ht.TableSource("main.far", timestamp_field="ts"),
+    "a view of another schema": ht.TableSource("s.far", timestamp_field="ts"),
     "macros": ht.TableSource("by_macros", timestamp_field="ts"),
     "a macro in a query": ht.QuerySource("SELECT * FROM orders WHERE is_home(country)", timestamp_field="ts"),
     "a name in a string": ht.QuerySource(
@@ -159,8 +161,10 @@ def world(random_: random.Random) -> tuple[str, list[ht.Source], list[str]]:
             f"FROM main.{quoted(over)} UNION ALL FROM {quoted(beside)}",
             f"WITH {quoted(over)} AS (FROM {quoted(beside)}) FROM {quoted(over)}",
             f"FROM m{number}()",
+            f"FROM s.w{number}",
         ])  # fmt: skip
         made.append(f"CREATE MACRO m{number}() AS TABLE SELECT * FROM {quoted(beside)}")
+        made.append(f"CREATE VIEW s.w{number} AS SELECT * FROM {quoted(beside)}")
         made.append(f"CREATE VIEW {quoted(name)} AS {body}")
     sources: list[ht.Source] = [ht.TableSource(quoted(name), timestamp_field="ts") for name in names]
     for _ in range(2):
@@ -168,7 +172,7 @@ def world(random_: random.Random) -> tuple[str, list[ht.Source], list[str]]:
         sources.append(
             ht.QuerySource(f"SELECT a.* FROM {over} AS a SEMI JOIN {beside} USING (x)", timestamp_field="ts")
         )
-    return ";".join(made), random_.sample(sources, 3), random_.sample(POOL, 4)
+    return ";".join(["CREATE SCHEMA s", *made]), random_.sample(sources, 3), random_.sample(POOL, 4)
 
 
 @pytest.mark.parametrize("seed", range(10))
