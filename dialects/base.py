@@ -3,20 +3,18 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
 from ..planner.ir.data import EngineQuery
-from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowedAggregate
+from ..planner.ir.logical import NumberRows, Scan, Table
 from ..planner.types import DataType
 from . import syntax as sql
-from .block import Block
-from .expressions import ExpressionCompiler
+from .expressions import ExpressionCompiler, Operand
+from .measured import Measured
 from .syntax import Sql
-from .windowed import Windowed
 
 
 class Dialect(ABC):
@@ -29,11 +27,6 @@ class Dialect(ABC):
     """The type of an instant with a zone."""
     session: Mapping[str, str]
     """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
-
-    @property
-    @abstractmethod
-    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
-        """The physical forms that the engine can run, each with the function that writes it for a statement."""
 
     def setting(self, name: str, value: str) -> str:
         """A statement that sets what the session needs."""
@@ -92,25 +85,13 @@ class Dialect(ABC):
         """One value that orders as the columns do in turn: null lowest, NaN highest, strings by bytes."""
 
     @abstractmethod
-    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
-        """A struct of named values."""
+    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
+        """One value that orders as the fields of a struct do in turn."""
 
     @abstractmethod
-    def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
-        """Aggregate: the fields, as a struct, of the row with the greatest key; of any row without one."""
-
-    @abstractmethod
-    def struct_field(self, struct: Sql, field: str) -> Sql:
-        """A field of a struct."""
-
-    @abstractmethod
-    def unnest(self, values: Sequence[Sql]) -> Sql:
+    def explode(self, values: Sequence[Sql]) -> Sql:
         """One row for each value."""
 
     @abstractmethod
-    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
-        """An aggregate over the rows of a window."""
-
-    @abstractmethod
-    def measure(self, function: str, operand: Sql | None) -> Sql:
-        """A plain aggregate of a group."""
+    def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
+        """An aggregate of the rows of a group or window."""

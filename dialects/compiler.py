@@ -36,11 +36,6 @@ class SqlCompiler:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
         return Statement(self.dialect, relation).select(order_by)
 
-    @property
-    def forms(self) -> frozenset[type[Relation]]:
-        """The physical forms that the engine can run."""
-        return frozenset(self.dialect.forms)
-
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said."""
         return self.dialect.create_table(name, query, is_lazy=is_lazy)

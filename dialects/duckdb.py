@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
-from typing import Any
+from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
-from ..planner.ir.logical import NumberRows, Relation, Scan, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch, RunningMaximum
+from ..planner.ir.logical import NumberRows, Scan
+from ..planner.types import DataType
 from . import syntax as sql
-from .asof_forms import narrow_asof_then_fetch, running_maximum_asof
 from .base import Dialect
-from .block import Block
 from .duckdb_aggregates import AGGREGATE_FORMS
 from .duckdb_expressions import DuckDBExpressions
-from .forms import bucketed_range_join_aggregate
+from .expressions import Operand
+from .measured import Measured
 from .syntax import Sql
-from .windowed import Windowed
 
 
 def _as_glob(path: str) -> str:
@@ -47,14 +44,6 @@ class DuckDBDialect(Dialect):
         "preserve_insertion_order": "true",
     }
 
-    @property
-    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
-        return {
-            NarrowAsofThenFetch: narrow_asof_then_fetch,
-            RunningMaximum: running_maximum_asof,
-            BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
-        }
-
     def row_number(self, node: NumberRows) -> Sql:
         """In the order in which the rows are read, which the session keeps."""
         return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber()), sql.number(1))
@@ -79,7 +68,7 @@ class DuckDBDialect(Dialect):
         if files.schema is not None and files.partitions:
             types = {name: self.expressions.type_name(files.schema[name]) for name in files.partitions}
             options.append(
-                _option("hive_types", self.struct([(name, sql.text(type_)) for name, type_ in types.items()]))
+                _option("hive_types", sql.struct([(name, sql.text(type_)) for name, type_ in types.items()]))
             )
         return sql.function("read_parquet", paths, *options)
 
@@ -125,22 +114,12 @@ class DuckDBDialect(Dialect):
         parts = (part for value in columns for part in (value, sql.text("ASC NULLS FIRST")))
         return sql.function("create_sort_key", *parts)
 
-    def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
-        row = self.struct(fields)
-        return sql.function("any_value", row) if key is None else sql.function("arg_max", row, key)
+    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
+        fields = () if type_ is None else type_.fields
+        return self.sort_key([sql.function("struct_extract", struct(), sql.text(field.name)) for field in fields])
 
-    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
-        named = [exp.PropertyEQ(this=sql.name(name), expression=value) for name, value in fields]
-        return exp.Struct(expressions=named)
-
-    def struct_field(self, struct: Sql, field: str) -> Sql:
-        return sql.function("struct_extract", struct, sql.text(field))
-
-    def unnest(self, values: Sequence[Sql]) -> Sql:
+    def explode(self, values: Sequence[Sql]) -> Sql:
         return sql.function("unnest", exp.Array(expressions=list(values)))
 
-    def measure(self, function: str, operand: Sql | None) -> Sql:
-        return sql.function(function, operand if operand is not None else exp.Star())
-
-    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
-        return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
+    def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
+        return AGGREGATE_FORMS[function](measured, self.expressions.result_name(result))

@@ -7,33 +7,33 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from . import syntax as sql
+from .measured import Measured, interpolated
 from .syntax import Sql
-from .windowed import Windowed, interpolated
 
-AggregateForm = Callable[[Windowed, str], Sql]
+AggregateForm = Callable[[Measured, str], Sql]
 
 
 def _plain(function: str) -> AggregateForm:
     return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
 
 
-def _count(w: Windowed, result: str) -> Sql:
+def _count(w: Measured, result: str) -> Sql:
     return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
 
 
-def _summed(w: Windowed, result: str) -> Sql:
+def _summed(w: Measured, result: str) -> Sql:
     """DuckDB sums integers to 128 bits and small floats to double: the planned type, or an error where it overflows."""
     return sql.cast(sql.filtered(sql.function("sum", w.number()), w.within()), result)
 
 
-def _mean(w: Windowed, result: str) -> Sql:
+def _mean(w: Measured, result: str) -> Sql:
     return sql.filtered(sql.function("avg", sql.cast(w.number(), result)), w.within())
 
 
 def _variance(function: str, least: int) -> AggregateForm:
     """DuckDB gives 0 for the variance of a lone infinity or NaN; the canonical value is NaN."""
 
-    def form(w: Windowed, result: str) -> Sql:
+    def form(w: Measured, result: str) -> Sql:
         def is_finite() -> Sql:
             return sql.function("isfinite", sql.cast(w.number(), result))
 
@@ -48,7 +48,7 @@ def _variance(function: str, least: int) -> AggregateForm:
     return form
 
 
-def _count_distinct(w: Windowed, result: str) -> Sql:
+def _count_distinct(w: Measured, result: str) -> Sql:
     return sql.filtered(exp.Count(this=exp.Distinct(expressions=[w.operand()])), w.within())
 
 
@@ -57,16 +57,16 @@ def _ordered(function: str) -> AggregateForm:
     return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
 
 
-def _first_n(w: Windowed, result: str) -> Sql:
+def _first_n(w: Measured, result: str) -> Sql:
     return sql.filtered(sql.function("arg_min", w.operand(), w.key(), w.limit()), w.valued())
 
 
-def _last_n(w: Windowed, result: str) -> Sql:
+def _last_n(w: Measured, result: str) -> Sql:
     newest_first = sql.filtered(sql.function("arg_max", w.operand(), w.key(), w.limit()), w.valued())
     return sql.function("list_reverse", newest_first)
 
 
-def _distinct_n(w: Windowed, *, newest_first: bool) -> Sql:
+def _distinct_n(w: Measured, *, newest_first: bool) -> Sql:
     """The first n distinct values of the ordered list: each beside its place, sorted by value, so that of equal values
     the first is the one without an equal before it. Looking every value up in the list would be quadratic.
     """
@@ -85,28 +85,28 @@ def _distinct_n(w: Windowed, *, newest_first: bool) -> Sql:
     return _let("p", placed, _values(_slice(by_place, w)))
 
 
-def _first_distinct_n(w: Windowed, result: str) -> Sql:
+def _first_distinct_n(w: Measured, result: str) -> Sql:
     return _distinct_n(w, newest_first=False)
 
 
-def _last_distinct_n(w: Windowed, result: str) -> Sql:
+def _last_distinct_n(w: Measured, result: str) -> Sql:
     return sql.function("list_reverse", _distinct_n(w, newest_first=True))
 
 
-def _mode(w: Windowed, result: str) -> Sql:
+def _mode(w: Measured, result: str) -> Sql:
     """The first of the most frequent values, in the order of values."""
     least_first = exp.Ordered(this=w.operand(), desc=False, nulls_first=True)
     return sql.filtered(sql.function("mode", exp.Order(this=w.folded(), expressions=[least_first])), w.valued())
 
 
-def _top_k(w: Windowed, result: str) -> Sql:
+def _top_k(w: Measured, result: str) -> Sql:
     counts = sql.function("map_entries", sql.filtered(sql.function("histogram", w.folded()), w.valued()))
     count = exp.Neg(this=sql.cast(_field(sql.column("e"), "value"), "BIGINT"))
     ranked = sql.function("list_sort", _each(counts, ["e"], _struct(c=count, v=_field(sql.column("e"), "key"))))
     return _values(_slice(ranked, w))
 
 
-def _percentile(w: Windowed, result: str) -> Sql:
+def _percentile(w: Measured, result: str) -> Sql:
     """``lo + (hi - lo) * f`` over the ordered values; ``quantile_cont`` has another last bit."""
 
     def place() -> Sql:
@@ -129,7 +129,7 @@ def _each(values: Sql, names: list[str], body: Sql) -> Sql:
     return sql.function("list_transform", values, sql.lambda_function(names, body))
 
 
-def _slice(values: Sql, w: Windowed) -> Sql:
+def _slice(values: Sql, w: Measured) -> Sql:
     return sql.function("list_slice", values, sql.number(1), w.limit())
 
 
@@ -143,6 +143,24 @@ def _field(struct: Sql, field: str) -> Sql:
 
 def _struct(**fields: Sql) -> Sql:
     return exp.Struct(expressions=[exp.PropertyEQ(this=sql.name(name), expression=fields[name]) for name in fields])
+
+
+def _any(w: Measured, result: str) -> Sql:
+    return sql.function("any_value", w.operand())
+
+
+def _max_by(w: Measured, result: str) -> Sql:
+    return sql.function("arg_max", w.operand(), w.place_key())
+
+
+def _newest(w: Measured, result: str) -> Sql:
+    """DuckDB's own order of structs has null highest."""
+    return sql.filtered(sql.function("arg_max", w.operand(), w.dialect.struct_key(w.operand, w.type)), w.within())
+
+
+def last_present(w: Measured, result: str) -> Sql:
+    """The last value that is not null, as every engine says it."""
+    return exp.IgnoreNulls(this=exp.LastValue(this=w.operand()))
 
 
 AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
@@ -168,4 +186,8 @@ AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
     "top_k": _top_k,
     "bool_and": _plain("bool_and"),
     "bool_or": _plain("bool_or"),
+    "any": _any,
+    "max_by": _max_by,
+    "newest": _newest,
+    "last_present": last_present,
 }

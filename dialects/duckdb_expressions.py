@@ -73,6 +73,17 @@ def _arithmetic(kind: type[exp.Binary]) -> Form:
     return form
 
 
+def _struct_of(call: Call, args: list[Operand]) -> Sql:
+    return sql.struct((field.name, arg()) for field, arg in zip(call.type.fields, args, strict=True))
+
+
+def _sort_key(call: Call, args: list[Operand]) -> Sql:
+    """By its fields in turn: in DuckDB's own order of structs null is highest."""
+    fields = (sql.function("struct_extract", args[0](), sql.text(field.name)) for field in call.args[0].type.fields)
+    parts = (part for field in fields for part in (field, sql.text("ASC NULLS FIRST")))
+    return sql.function("create_sort_key", *parts)
+
+
 class DuckDBExpressions(ExpressionCompiler):
     """Expressions in DuckDB. The session is in UTC (``LocalComputeEngine`` sets and checks it)."""
 
@@ -103,6 +114,9 @@ class DuckDBExpressions(ExpressionCompiler):
         "shift": _shift,
         "micros_up": _micros("up"),
         "micros_down": _micros("down"),
+        "struct_of": _struct_of,
+        "field_of": named("struct_extract"),
+        "sort_key": _sort_key,
     }
     type_names: Mapping[str, str] = {
         "bool": "BOOLEAN",

@@ -40,6 +40,7 @@ _BARE_NUMBERS = frozenset(
         "floor_to",
         "modulo",
         "coalesce",
+        "bucket_of",
     }
 )
 # Their numbers are parameters of the function, which are written there.
@@ -49,6 +50,11 @@ _PARAMETERS = frozenset({"substr", "left", "right", "split_part", "regexp_extrac
 def operator(kind: type[exp.Binary]) -> Form:
     """A binary operator."""
     return lambda call, args: sql.binary(kind, args[0](), args[1]())
+
+
+def comparison(kind: type[exp.Binary]) -> Form:
+    """A comparison of two values."""
+    return lambda call, args: sql.comparison(kind, args[0](), args[1]())
 
 
 def named(function: str) -> Form:
@@ -115,7 +121,9 @@ def _in(call: Call, args: list[Operand]) -> Sql:
 
 def _case(call: Call, args: list[Operand]) -> Sql:
     pairs = zip(args[:-1:2], args[1:-1:2], strict=True)
-    return sql.case([(condition(), value()) for condition, value in pairs], args[-1]())
+    is_null = [isinstance(value, Literal) and value.value is None for value in (*call.args[1:-1:2], call.args[-1])]
+    default = None if is_null[-1] and not all(is_null) else args[-1]()
+    return sql.case([(condition(), value()) for condition, value in pairs], default)
 
 
 def _rounded(function: str) -> Form:
@@ -161,12 +169,12 @@ FORMS: Mapping[str, Form] = {
     "abs": named("abs"),
     "floor": _rounded("floor"),
     "ceil": _rounded("ceil"),
-    "eq": operator(exp.EQ),
-    "ne": operator(exp.NEQ),
-    "lt": operator(exp.LT),
-    "le": operator(exp.LTE),
-    "gt": operator(exp.GT),
-    "ge": operator(exp.GTE),
+    "eq": comparison(exp.EQ),
+    "ne": comparison(exp.NEQ),
+    "lt": comparison(exp.LT),
+    "le": comparison(exp.LTE),
+    "gt": comparison(exp.GT),
+    "ge": comparison(exp.GTE),
     "and": _variadic(exp.And),
     "or": _variadic(exp.Or),
     "not": _not,
@@ -196,6 +204,7 @@ FORMS: Mapping[str, Form] = {
     "split_part": named("split_part"),
     "md5": named("md5"),
     "floor_to": _floor_to,
+    "bucket_of": lambda call, args: sql.binary(exp.IntDiv, args[0](), args[1]()),
 }
 
 
@@ -237,6 +246,10 @@ class ExpressionCompiler:
     def literal(self, literal: Literal) -> Sql:
         """A constant with its type."""
         value, kind = literal.value, literal.type.kind
+        if value is None and kind == "struct":
+            return exp.Null()  # beside rows that have one
+        if value == ():
+            return sql.cast(exp.Array(expressions=[]), self.type_name(literal.type))
         if value is None:
             return exp.Null() if kind == "null" else sql.cast(exp.Null(), self.type_name(literal.type))
         if isinstance(value, bool):
@@ -272,6 +285,10 @@ class ExpressionCompiler:
         if type_.kind == "list" and type_.element is not None:
             return self.list_name.format(self.type_name(type_.element))
         return self.type_names[type_.kind]
+
+    def result_name(self, type_: DataType) -> str:
+        """The engine's name of an aggregate's type; a struct is what it is made of, and has none."""
+        return "" if type_.kind == "struct" else self.type_name(type_)
 
     def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
         """A conversion with its canonical meaning; with ``is_try``, null where there is no value of the type."""

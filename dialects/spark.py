@@ -7,26 +7,22 @@ a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would drop the offset
 from __future__ import annotations
 
 import re
-from collections.abc import Callable, Mapping, Sequence
+from collections.abc import Mapping, Sequence
 from pathlib import Path
-from typing import Any
 
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
-from ..planner.ir.logical import NumberRows, Project, Relation, Scan, Table, WindowedAggregate
-from ..planner.ir.physical import BucketedRangeJoinAggregate, RangeMax, RunningMaximum, UnionLastValue
+from ..planner.ir.logical import NumberRows, Project, Relation, Scan, Table
 from ..planner.types import DataType, Schema
 from . import syntax as sql
 from .base import Dialect
-from .block import Block
-from .forms import bucketed_range_join_aggregate
-from .payload_forms import range_max, running_maximum, union_last_value
+from .expressions import Operand
+from .measured import Measured
 from .spark_aggregates import AGGREGATE_FORMS
 from .spark_expressions import SparkExpressions
 from .syntax import Sql
-from .windowed import Windowed
 
 SESSION: Mapping[str, str] = {
     "spark.sql.session.timeZone": "UTC",
@@ -58,15 +54,6 @@ class SparkDialect(Dialect):
     expressions = SparkExpressions()
     zoned = "TIMESTAMP_LTZ"
     session = SESSION
-
-    @property
-    def forms(self) -> Mapping[type[Relation], Callable[[Any, Any], Block]]:
-        return {
-            RangeMax: range_max,
-            UnionLastValue: union_last_value,
-            RunningMaximum: running_maximum,
-            BucketedRangeJoinAggregate: bucketed_range_join_aggregate,
-        }
 
     def setting(self, name: str, value: str) -> str:
         return f"SET {name}={value}"
@@ -158,24 +145,14 @@ class SparkDialect(Dialect):
         """Spark's own order of structs: null lowest, NaN highest, strings by bytes."""
         return sql.function("struct", *columns)
 
-    def struct(self, fields: Sequence[tuple[str, Sql]]) -> Sql:
-        return sql.function("named_struct", *(part for name, value in fields for part in (sql.text(name), value)))
+    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
+        return struct()
 
-    def greatest_row(self, fields: Sequence[tuple[str, Sql]], key: Sql | None) -> Sql:
-        row = self.struct(fields)
-        return sql.function("any_value", row) if key is None else sql.function("max_by", row, key)
-
-    def struct_field(self, struct: Sql, field: str) -> Sql:
-        return exp.Dot(this=struct, expression=sql.name(field))
-
-    def unnest(self, values: Sequence[Sql]) -> Sql:
+    def explode(self, values: Sequence[Sql]) -> Sql:
         return sql.function("explode", sql.function("array", *values))
 
-    def measure(self, function: str, operand: Sql | None) -> Sql:
-        return sql.function(function, operand if operand is not None else exp.Star())
-
-    def windowed(self, aggregate: WindowedAggregate, window: Windowed) -> Sql:
-        return AGGREGATE_FORMS[aggregate.function](window, self.expressions.type_name(aggregate.type))
+    def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
+        return AGGREGATE_FORMS[function](measured, self.expressions.result_name(result))
 
 
 def file_columns(schema: Schema, uuids: Sequence[str] = ()) -> str:

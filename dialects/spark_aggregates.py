@@ -10,21 +10,21 @@ from collections.abc import Callable, Mapping
 from sqlglot import exp
 
 from . import syntax as sql
+from .measured import Measured, interpolated
 from .syntax import Sql
-from .windowed import Windowed, interpolated
 
-AggregateForm = Callable[[Windowed, str], Sql]
+AggregateForm = Callable[[Measured, str], Sql]
 
 
 def _plain(function: str) -> AggregateForm:
     return lambda w, result: sql.filtered(sql.function(function, w.operand()), w.within())
 
 
-def _count(w: Windowed, result: str) -> Sql:
+def _count(w: Measured, result: str) -> Sql:
     return sql.filtered(sql.function("count", w.operand() if w.type is not None else exp.Star()), w.within())
 
 
-def _summed(w: Windowed, result: str) -> Sql:
+def _summed(w: Measured, result: str) -> Sql:
     """A plain sum of integers fails on an intermediate overflow, by the order of rows: through decimals."""
     operand = w.number()
     if w.type is not None and w.type.is_integer:
@@ -36,7 +36,7 @@ def _of_double(function: str) -> AggregateForm:
     return lambda w, result: sql.filtered(sql.function(function, sql.cast(w.number(), "DOUBLE")), w.within())
 
 
-def _count_distinct(w: Windowed, result: str) -> Sql:
+def _count_distinct(w: Measured, result: str) -> Sql:
     distinct = sql.filtered(sql.function("collect_set", w.folded()), w.within())
     return sql.cast(sql.function("size", distinct), result)
 
@@ -45,7 +45,7 @@ def _ordered(function: str) -> AggregateForm:
     return lambda w, result: sql.filtered(sql.function(function, w.operand(), w.key()), w.valued())
 
 
-def _by_age(w: Windowed, *, newest_first: bool) -> Sql:
+def _by_age(w: Measured, *, newest_first: bool) -> Sql:
     """The events of the window in their order: structs of the columns of the order, and of the value ``v``."""
     age = sql.function("struct", *w.order())
     event = sql.function("named_struct", sql.text("age"), age, sql.text("v"), w.folded())
@@ -53,33 +53,33 @@ def _by_age(w: Windowed, *, newest_first: bool) -> Sql:
     return sql.function("sort_array", collected, exp.Boolean(this=not newest_first))
 
 
-def _first_n(w: Windowed, result: str) -> Sql:
+def _first_n(w: Measured, result: str) -> Sql:
     return _values(_slice(_by_age(w, newest_first=False), w))
 
 
-def _last_n(w: Windowed, result: str) -> Sql:
+def _last_n(w: Measured, result: str) -> Sql:
     return sql.function("reverse", _values(_slice(_by_age(w, newest_first=True), w)))
 
 
-def _first_distinct_n(w: Windowed, result: str) -> Sql:
+def _first_distinct_n(w: Measured, result: str) -> Sql:
     return _slice(sql.function("array_distinct", _values(_by_age(w, newest_first=False))), w)
 
 
-def _last_distinct_n(w: Windowed, result: str) -> Sql:
+def _last_distinct_n(w: Measured, result: str) -> Sql:
     distinct = sql.function("array_distinct", _values(_by_age(w, newest_first=True)))
     return sql.function("reverse", _slice(distinct, w))
 
 
-def _mode(w: Windowed, result: str) -> Sql:
+def _mode(w: Measured, result: str) -> Sql:
     """The least of the most frequent values."""
     return _field(sql.function("get", _ranked(w), sql.number(0)), "v")
 
 
-def _top_k(w: Windowed, result: str) -> Sql:
+def _top_k(w: Measured, result: str) -> Sql:
     return _values(_slice(_ranked(w), w))
 
 
-def _ranked(w: Windowed) -> Sql:
+def _ranked(w: Measured) -> Sql:
     """Structs of the negated count and the value ``v`` of each distinct value, the most frequent and least first.
 
     The values in their order are runs of equal ones: ``b`` are the places where a run begins.
@@ -100,7 +100,7 @@ def _ranked(w: Windowed) -> Sql:
     return _let("s", ordered, _let("b", begins, ranked))
 
 
-def _percentile(w: Windowed, result: str) -> Sql:
+def _percentile(w: Measured, result: str) -> Sql:
     """``lo + (hi - lo) * f`` over the ordered values."""
 
     def place() -> Sql:
@@ -123,7 +123,7 @@ def _each(values: Sql, names: list[str], body: Sql) -> Sql:
     return sql.function("transform", values, sql.lambda_function(names, body))
 
 
-def _slice(values: Sql, w: Windowed) -> Sql:
+def _slice(values: Sql, w: Measured) -> Sql:
     return sql.function("slice", values, sql.number(1), w.limit())
 
 
@@ -133,6 +133,18 @@ def _values(structs: Sql) -> Sql:
 
 def _field(struct: Sql, field: str) -> Sql:
     return exp.Dot(this=struct, expression=sql.name(field))
+
+
+def _any(w: Measured, result: str) -> Sql:
+    return sql.function("any_value", w.operand())
+
+
+def _max_by(w: Measured, result: str) -> Sql:
+    return sql.function("max_by", w.operand(), w.place_key())
+
+
+def _last_present(w: Measured, result: str) -> Sql:
+    return sql.function("last", w.operand(), exp.Boolean(this=True))
 
 
 AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
@@ -158,4 +170,9 @@ AGGREGATE_FORMS: Mapping[str, AggregateForm] = {
     "top_k": _top_k,
     "bool_and": _plain("bool_and"),
     "bool_or": _plain("bool_or"),
+    "any": _any,
+    "max_by": _max_by,
+    # Spark's own order of structs is the one that is meant.
+    "newest": _plain("max"),
+    "last_present": _last_present,
 }

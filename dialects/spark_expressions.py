@@ -112,6 +112,17 @@ def _floor_to(call: Call, args: list[Operand]) -> Sql:
     return sql.binary(exp.Sub, args[0](), sql.function("pmod", args[0](), args[1]()))
 
 
+def _struct_of(call: Call, args: list[Operand]) -> Sql:
+    pairs = zip(call.type.fields, args, strict=True)
+    return sql.function("named_struct", *(part for field, arg in pairs for part in (sql.text(field.name), arg())))
+
+
+def _field_of(call: Call, args: list[Operand]) -> Sql:
+    name = call.args[1]
+    assert isinstance(name, Literal)
+    return exp.Dot(this=args[0](), expression=sql.name(str(name.value)))
+
+
 class SparkExpressions(ExpressionCompiler):
     """Expressions in Spark SQL."""
 
@@ -139,6 +150,10 @@ class SparkExpressions(ExpressionCompiler):
         "shift": _shift,
         "micros_up": _micros("up"),
         "micros_down": _micros("down"),
+        "struct_of": _struct_of,
+        "field_of": _field_of,
+        # Spark's own order of structs: null lowest, NaN highest, strings by bytes.
+        "sort_key": lambda call, args: args[0](),
         "floor_to": _floor_to,
     }
     type_names: Mapping[str, str] = {

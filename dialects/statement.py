@@ -7,7 +7,8 @@ its view. Columns stay typed expressions over a block's FROM clause until the SE
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Sequence
+from collections.abc import Callable, Sequence
+from dataclasses import replace
 
 from sqlglot import exp
 
@@ -16,6 +17,7 @@ from ..planner.ir.logical import (
     Aggregate,
     Filter,
     Join,
+    Measure,
     NumberRows,
     Project,
     Relation,
@@ -26,11 +28,13 @@ from ..planner.ir.logical import (
     nearest_label,
     topological,
 )
-from ..planner.ir.physical import Materialize
+from ..planner.ir.operators import AsofMatch, Carried, Explode, KeyedJoin, Materialize, Named, Window
 from ..planner.types import folded, short_label, unused_name
 from . import syntax as sql
 from .base import Dialect
-from .block import Block
+from .block import Block, is_cheap, is_light, keeps_names
+from .from_clause import joined
+from .measured import Measured
 from .syntax import Sql
 
 
@@ -43,12 +47,15 @@ class Statement:
         self._ctes: list[exp.CTE] = []
         tables = [scan.table for scan in topological(root) if isinstance(scan, Scan)]
         self._names = {folded(table.name) for table in tables} | meant_names(tables)
+        self._initials: dict[str, str] = {}
         self._done: dict[str, Block] = {}
         readers = Counter(child.fingerprint for relation in topological(root) for child in relation.inputs)
         self._shared = {fingerprint for fingerprint, count in readers.items() if count > 1}
 
     def select(self, order_by: str | None) -> exp.Select:
         block = self.block(self._root)
+        if block.listed and order_by is not None:
+            block = self.wrapped(self._root, block)
         order = () if order_by is None else (exp.Ordered(this=self.sql(block, block.columns[order_by]), desc=False),)
         columns = [name for name in block.columns if name != order_by]
         statement = self.write(block, columns, order=order)
@@ -62,8 +69,9 @@ class Statement:
         """The relation as a block; one that is read more than once becomes a CTE."""
         if relation.fingerprint not in self._done:
             block = self._block(relation)
-            if relation.fingerprint in self._shared and not isinstance(relation, Scan):
-                block = self.cte(self.label(relation), self.write(block), block)
+            is_step = isinstance(relation, Scan | Named | Carried)
+            if relation.fingerprint in self._shared and not is_step and not is_light(block):
+                block = self.wrapped(relation, block)
             self._done[relation.fingerprint] = block
         return self._done[relation.fingerprint]
 
@@ -71,12 +79,14 @@ class Statement:
         match relation:
             case Scan():
                 return self._scan(relation)
-            case Materialize():
+            case Materialize() | Carried():
                 return self.block(relation.input)
+            case Named():
+                return self._named(relation)
             case Project():
                 return self._project(relation)
             case Filter():
-                return self.block(relation.input).filter(relation.predicate)
+                return self._open(relation.input).filter(relation.predicate)
             case Values():
                 return self._values(relation)
             case NumberRows():
@@ -87,13 +97,53 @@ class Statement:
                 return self._join(relation)
             case Union():
                 return self._union(relation)
-            case _ if type(relation) in self.dialect.forms:
-                return self.dialect.forms[type(relation)](self, relation)
+            case KeyedJoin() | AsofMatch():
+                return joined(self, relation).block(relation)
+            case Window():
+                return self._window(relation)
+            case Explode():
+                return self._explode(relation)
             case _:
                 raise TypeError(f"{type(relation).__name__} has no SQL; a rule has to choose its physical form")
 
+    def _open(self, relation: Relation) -> Block:
+        """The relation as a block whose columns can be computed with."""
+        block = self.block(relation)
+        return self.wrapped(relation, block) if block.listed else block
+
+    def wrapped(self, relation: Relation, block: Block) -> Block:
+        """The block as a CTE."""
+        role = "rows"
+        if isinstance(relation, Aggregate):
+            role = "groups" if relation.measures else "keys"
+        return self.cte(self.label(relation, role), self.write(block), block)
+
+    def _named(self, node: Named) -> Block:
+        """A CTE of that name, or the table that has just these columns."""
+        wish = f"{short_label(node.label)}_{node.role}"
+        if isinstance(node.input, Union) and not self.is_shared(node.input):
+            made = self._union(node.input, wish)
+        else:
+            block = self.block(node.input)
+            if block.table is not None and not block.where and keeps_names(block):
+                return block
+            made = self.cte(wish, self.write(block), block)
+        self._initials[made.source().name] = node.role[0]
+        return made
+
+    def initial(self, table: str) -> str:
+        """The letter by which a table or CTE goes in a FROM clause: its role's, or its own."""
+        own = (letter.lower() for letter in table if letter.isascii() and letter.isalpha())
+        return self._initials.get(table) or next(own, "t")
+
+    def is_shared(self, relation: Relation) -> bool:
+        """Whether a relation is read more than once, so that it is a CTE."""
+        return relation.fingerprint in self._shared
+
     def _scan(self, scan: Scan) -> Block:
         dialect = self.dialect
+        source = dialect.scan(scan)
+        is_bare = _is_bare_table(source) and self._is_canonical(scan)
         return Block(
             source=lambda: dialect.scan(scan),
             joins=list,
@@ -101,13 +151,16 @@ class Statement:
             columns={field.name: Column(field.name, field.type) for field in scan.schema},
             where=() if scan.predicate is None else conjuncts(scan.predicate),
             predicate=lambda expr: dialect.scan_predicate(scan, expr),
+            table=(source.name, frozenset(scan.table.schema.names)) if is_bare else None,
         )
 
     def _project(self, project: Project) -> Block:
         """In place, unless a computed column would be written more than once."""
         block = self.block(project.input)
+        if block.listed and not block.can_choose(project.columns):
+            block = self.wrapped(project.input, block)
         reads = Counter(name for _, expr in project.columns for name in columns_of(expr))
-        if any(reads[name] > 1 and not isinstance(block.columns[name], Column | Literal) for name in reads):
+        if any(reads[name] > 1 and not is_cheap(block.columns[name]) for name in reads):
             block = self.cte(self.label(project.input), self.write(block), block)
         return block.project(project.columns)
 
@@ -126,26 +179,83 @@ class Statement:
         return self.cte("literal_rows", _union_all(selects), values)
 
     def _number_rows(self, node: NumberRows) -> Block:
-        block = self.block(node.input)
+        block = self._open(node.input)
         position = self.dialect.row_number(node)
         columns = [(node.column, position), *((name, self.sql(block, expr)) for name, expr in block.columns.items())]
         return self.cte(node.label or "numbered_rows", self._select(block, columns), node)
 
     def _aggregate(self, node: Aggregate) -> Block:
-        block = self.block(node.input)
-        keys = [(key, self.sql(block, block.columns[key])) for key in node.keys]
-        measures: list[tuple[str, Sql]] = []
-        for measure in node.measures:
-            operand = None if measure.operand is None else self.sql(block, block.over_base(measure.operand))
-            measures.append((measure.name, self.dialect.measure(measure.function, operand)))
-        if not measures:
-            return self.cte(self.label(node, "keys"), self._select(block, keys, distinct=True), node)
-        group = [self.sql(block, block.columns[key]) for key in node.keys]
-        return self.cte(self.label(node, "groups"), self._select(block, [*keys, *measures], group=group), node)
+        block = self._open(node.input)
+        measures = {each.name: each for each in node.measures}
 
-    def _union(self, node: Union) -> Block:
-        selects = [self.write(block, list(node.schema.names)) for block in map(self.block, node.relations)]
-        return self.cte(self.label(node, "rows"), _union_all(selects), node)
+        def value(name: str) -> Sql:
+            if name in measures:
+                return self.measure(block, measures[name])
+            return self.sql(block, block.columns[name])
+
+        grouped = self._listed(block, node, value)
+        if not measures:
+            return replace(grouped, distinct=True, kept=frozenset(node.schema.names))
+        return replace(grouped, group=lambda: [self.sql(block, block.columns[key]) for key in node.keys])
+
+    def _window(self, node: Window) -> Block:
+        block = self._open(node.input)
+        measures = {each.name: each for each in node.measures}
+
+        def value(name: str) -> Sql:
+            if name not in measures:
+                return self.sql(block, block.columns[name])
+            measure = measures[name]
+            order = [self._ascending(block, expr) for expr in measure.order]
+            partition = [self.sql(block, block.columns[key]) for key in node.partition]
+            return sql.window(self.measure(block, replace(measure, order=())), partition, order, node.frame)
+
+        return self._listed(block, node, value)
+
+    def _ascending(self, block: Block, expr: Expr) -> exp.Ordered:
+        value = self.sql(block, block.over_base(expr))
+        return exp.Ordered(this=value, desc=False, nulls_first=True)
+
+    def _explode(self, node: Explode) -> Block:
+        block = self._open(node.input)
+
+        def value(name: str) -> Sql:
+            if name != node.column:
+                return self.sql(block, block.columns[name])
+            return self.dialect.explode([self.sql(block, block.over_base(each)) for each in node.values])
+
+        return replace(self._listed(block, node, value), kept=frozenset({node.column}))
+
+    def _listed(self, block: Block, node: Relation, value: Callable[[str], Sql]) -> Block:
+        """The block with the columns of a node, whose values stand in its SELECT list alone."""
+        columns = {field.name: Column(field.name, field.type) for field in node.schema}
+        where = tuple(block.where)
+        return replace(
+            block, base=value, columns=columns, where=(), conditions=lambda: self._conditions(block, where),
+            predicate=lambda _: None, table=None, listed=True,
+        )  # fmt: skip
+
+    def measure(self, block: Block, measure: Measure) -> Sql:
+        """An aggregate over a block's rows."""
+
+        def operand() -> Sql:
+            assert measure.operand is not None
+            return self.sql(block, block.over_base(measure.operand))
+
+        def within() -> Sql | None:
+            return None if measure.where is None else self.sql(block, block.over_base(measure.where))
+
+        def order() -> list[Sql]:
+            return [self.sql(block, block.over_base(expr)) for expr in measure.order]
+
+        type_ = None if measure.operand is None else measure.operand.type
+        return self.dialect.aggregate(
+            measure.function, Measured(operand, type_, within, order, measure.parameter, self.dialect), measure.type
+        )
+
+    def _union(self, node: Union, wish: str | None = None) -> Block:
+        selects = [self.write(block, list(node.schema.names)) for block in map(self._open, node.relations)]
+        return self.cte(wish or self.label(node, "rows"), _union_all(selects), node)
 
     def _join(self, node: Join) -> Block:
         """All inputs by name, in one FROM clause, so that the columns are read straight from them."""
@@ -173,10 +283,6 @@ class Statement:
             columns={field.name: Column(field.name, field.type) for field in node.schema},
         )
 
-    def over(self, expr: Expr, table: str) -> Sql:
-        """An expression over a table's columns."""
-        return self.dialect.expressions.compile(expr, lambda name: sql.column(name, table))
-
     def sql(self, block: Block, expr: Expr) -> Sql:
         """An expression over a block's FROM clause."""
         return self.dialect.expressions.compile(expr, block.base)
@@ -186,37 +292,26 @@ class Statement:
         chosen = block.columns if names is None else names
         return self._select(block, [(name, self.sql(block, block.columns[name])) for name in chosen], order=order)
 
-    def _select(
-        self,
-        block: Block,
-        columns: Sequence[tuple[str, Sql]],
-        *,
-        group: Sequence[Sql] = (),
-        order: Sequence[Sql] = (),
-        distinct: bool = False,
-    ) -> exp.Select:
-        where = sql.all_of(block.predicate(part) or self.sql(block, part) for part in block.where)
-        joins = block.joins()
+    def _select(self, block: Block, columns: Sequence[tuple[str, Sql]], *, order: Sequence[Sql] = ()) -> exp.Select:
         return sql.select(
-            columns, block.source(), joins=joins, where=where, group=group, order=order, distinct=distinct
+            columns,
+            block.source(),
+            joins=block.joins(),
+            where=self._conditions(block, block.where) if not block.listed else block.conditions(),
+            group=block.group(),
+            order=order,
+            distinct=block.distinct,
         )
 
-    def named(self, relation: Relation, wish: str | None = None) -> str:
+    def _conditions(self, block: Block, where: Sequence[Expr]) -> Sql | None:
+        return sql.all_of(block.predicate(part) or self.sql(block, part) for part in where)
+
+    def named(self, relation: Relation) -> str:
         """The name of a table or CTE with the relation's rows and exactly its columns."""
         block = self.block(relation)
-        source = block.source()
-        plain = all(isinstance(expr, Column) and expr.name == name for name, expr in block.columns.items())
-        if (
-            plain
-            and not block.where
-            and not block.joins()
-            and _is_bare_table(source)
-            and not isinstance(relation, Scan)
-        ):
-            return source.name
-        if isinstance(relation, Scan) and _is_bare_table(source) and not block.where and self._is_canonical(relation):
-            return source.name
-        made = self.cte(wish or self.label(relation, "rows"), self.write(block), block)
+        if block.table is not None and not block.where and keeps_names(block):
+            return block.table[0]
+        made = self.cte(self.label(relation, "rows"), self.write(block), block)
         self._done[relation.fingerprint] = made
         return made.source().name
 
@@ -236,6 +331,7 @@ class Statement:
             joins=list,
             base=sql.column,
             columns={name: Column(name, type_) for name, type_ in fields.items()},
+            table=(made, frozenset(fields)),
         )
 
     def add_cte(self, wish: str, query: exp.Query) -> str:

@@ -71,6 +71,16 @@ def wrapped(value: Sql) -> Sql:
     return exp.Paren(this=value) if compound and not isinstance(value, exp.Dot) else value
 
 
+def comparison(kind: type[exp.Binary], left: Sql, right: Sql) -> Sql:
+    """A comparison, which binds less than arithmetic does."""
+    return kind(this=_compared(left), expression=_compared(right))
+
+
+def _compared(value: Sql) -> Sql:
+    arithmetic = (exp.Add, exp.Sub, exp.Mul, exp.Div, exp.IntDiv, exp.Mod, exp.Neg)
+    return value if isinstance(value, arithmetic) else wrapped(value)
+
+
 def is_present(value: Sql) -> Sql:
     """That a value is not null."""
     return exp.Is(this=wrapped(value), expression=exp.Not(this=exp.Null()))
@@ -93,6 +103,23 @@ def case(branches: Sequence[tuple[Sql, Sql]], default: Sql | None = None) -> exp
 def filtered(aggregate: Sql, condition: Sql | None) -> Sql:
     """An aggregate over the rows for which the condition is true."""
     return aggregate if condition is None else exp.Filter(this=aggregate, expression=exp.Where(this=condition))
+
+
+def struct(fields: Iterable[tuple[str, Sql]]) -> exp.Struct:
+    """A struct of named values."""
+    return exp.Struct(expressions=[exp.PropertyEQ(this=name(field), expression=value) for field, value in fields])
+
+
+def window(
+    value: Sql, partition: Sequence[Sql], order: Sequence[Sql], frame: Literal["rows", "range"] = "rows"
+) -> exp.Window:
+    """An aggregate over the rows of a partition, in their order up to each row; without a word SQL means RANGE."""
+    spec = None
+    if frame == "rows":
+        spec = exp.WindowSpec(kind="ROWS", start="UNBOUNDED", start_side="PRECEDING", end="CURRENT ROW")
+    return exp.Window(
+        this=value, partition_by=list(partition), order=exp.Order(expressions=list(order)) if order else None, spec=spec
+    )
 
 
 def aliased(value: Sql, alias: str) -> Sql:

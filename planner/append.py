@@ -10,7 +10,7 @@ from .dag import DAGNode, DAGValue, ExecutionContext
 from .errors import EngineError
 from .expr.nodes import Column
 from .ir.logical import Join, Project, Relation
-from .ir.physical import Materialize
+from .ir.operators import Materialize
 from .types import Schema
 
 if TYPE_CHECKING:

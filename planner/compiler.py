@@ -14,9 +14,10 @@ from .append import Append, AppendNode, row_answers
 from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
 from .ir.data import EngineTable
 from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
-from .ir.physical import Materialize
+from .ir.operators import Materialize
 from .options import PlannerOptions
-from .rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
+from .planning import PHYSICAL
+from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .statistics import Statistics
 from .types import folded, short_label, unused_name
 
@@ -51,14 +52,14 @@ def compile_plan(
     options: PlannerOptions,
     statistics: Statistics,
     *,
-    forms: frozenset[type[Relation]] | None = None,
+    forms: frozenset[str] | None = None,
     widest_join: int | None = None,
     append: Append | None = None,
 ) -> CompiledPlan:
     """The plan with its relational regions replaced by optimized queries.
 
-    ``forms`` are the physical forms that the engine can run, and ``widest_join`` is how many relations it can join in
-    one query.
+    ``forms`` are the names of the physical forms that the engine runs, and ``widest_join`` is how many relations it can
+    join in one query.
     """
     disabled = frozenset(options.disabled_rules)
     context = RuleContext(statistics, disabled, options.verify_each, forms, widest_join)
@@ -80,9 +81,7 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
     return lowered
 
 
-def lower_alone(
-    relation: Relation, options: PlannerOptions, forms: frozenset[type[Relation]] | None = None
-) -> Relation:
+def lower_alone(relation: Relation, options: PlannerOptions, forms: frozenset[str] | None = None) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
     return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))
 
@@ -132,8 +131,7 @@ class _Compiler:
     def _region(self, node: RelationalNode) -> Region:
         logical = self._lower(node)
         if logical.fingerprint not in self._regions:
-            phases = tuple(phase for phase in PHASES if not phase.is_physical)
-            optimized = rewrite(logical, phases, self._context, self._trace)
+            optimized = rewrite(logical, LOGICAL_PHASES, self._context, self._trace)
             physical = rewrite(optimized, PHYSICAL, self._context, self._trace)
             self._regions[logical.fingerprint] = Region(node.name, logical, optimized, physical)
         return self._regions[logical.fingerprint]

@@ -183,6 +183,7 @@ BOOL = DataType("bool")
 INT64 = DataType("int64")
 FLOAT64 = DataType("float64")
 STRING = DataType("string")
+BINARY = DataType("binary")
 DATE = DataType("date")
 TIMESTAMP = DataType("timestamp", unit="us")
 

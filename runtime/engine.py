@@ -28,6 +28,7 @@ from ..planner.ir.data import CatalogTable, EngineQuery, TableData
 from ..planner.ir.logical import Relation
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
+from ..planner.physical import FORM_NAMES
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
 from .arrow import planner_schema
@@ -117,6 +118,8 @@ class SqlComputeEngine(ComputeEngine):
     """An engine that runs relations as SQL. Subclasses say how to connect and which dialect they speak."""
 
     compiler: ClassVar[SqlCompiler]
+    forms: ClassVar[frozenset[str]] = frozenset(FORM_NAMES)
+    """The physical forms that the engine runs."""
     append: ClassVar[Append] = Append(groups=40, columns=300)
     """From where on the answers of view groups are appended when they are collected, and no longer joined in SQL."""
     widest_join: ClassVar[int | None] = None
@@ -200,7 +203,7 @@ class SqlComputeEngine(ComputeEngine):
             plan,
             options,
             statistics,
-            forms=self.compiler.forms,
+            forms=self.forms,
             widest_join=self.widest_join,
             append=self.append,
         )

@@ -10,7 +10,8 @@ from contextlib import contextmanager
 import pyarrow as pa
 
 from ..planner.dag import ExecutionObserver, Statement
-from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
+from ..planner.ir.logical import Relation, topological
+from ..planner.ir.operators import Carried
 
 _LOG = logging.getLogger("hitherto.statements")
 
@@ -59,5 +60,5 @@ def _finish(statement: Statement, seconds: float, observer: ExecutionObserver) -
 def _views(relation: Relation | None) -> tuple[str, ...]:
     """The views that are answered in a statement; fused ones have one label."""
     relations = () if relation is None else topological(relation)
-    matches = (each for each in relations if isinstance(each, AsofJoin | WindowAggregate))
+    matches = (each for each in relations if isinstance(each, Carried))
     return tuple(dict.fromkeys(name for each in matches for name in each.label.split("+") if name))

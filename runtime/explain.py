@@ -17,12 +17,13 @@ from ..planner.errors import DefinitionError, shown, unknown_name
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
-from ..planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
-from ..planner.ir.physical import RangeMax, UnionLastValue
+from ..planner.ir.logical import Relation, topological
+from ..planner.ir.operators import Carried
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.nodes import AggregationNode, DedupNode
-from ..planner.rules import RULES, Step
-from ..planner.rules.point_in_time import FEW_ROWS_PER_KEY
+from ..planner.physical.choose import FEW_ROWS_PER_KEY
+from ..planner.planning import RULES
+from ..planner.rules import Step
 from .metrics import StatementMetrics
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
@@ -110,7 +111,7 @@ class Explanation:
             "optimized": ("optimized", lambda: plan_document((region.optimized for region in regions), numbers)),
             "physical": ("physical", lambda: plan_document((region.physical for region in regions), numbers)),
             "choices": ("physical", lambda: [
-                {"view": label, "form": type(form).__name__, "reason": self._reason(form)}
+                {"view": label, "form": form, "reason": self._reason(form)}
                 for label, form in self._forms().items()
             ]),
             "statements": ("sql", lambda: [
@@ -135,7 +136,10 @@ class Explanation:
             lines += ["rules", *_indented(self._rule_lines())]
             lines += ["optimized", *_indented(self._trees(lambda region: region.optimized))]
         if self._shows("physical"):
-            lines += ["physical", *_indented([*self._trees(lambda region: region.physical), *self._choices()])]
+            lines += [
+                "physical",
+                *_indented([*self._trees(lambda region: region.physical, verbose=self.verbose), *self._choices()]),
+            ]
         if self._shows("sql"):
             lines += ["sql", script(self._compiled.plan, self._compiler)]
         if self.analysis is not None:
@@ -206,11 +210,11 @@ class Explanation:
         described = ((used.name, labels(used.view.description, used.view.tags)) for used in self._views())
         return [f"{name}: {text.removeprefix(', ')}" for name, text in described if text]
 
-    def _trees(self, part: Callable[[Any], Relation]) -> list[str]:
-        return [line for region in self._compiled.regions for line in tree(part(region))]
+    def _trees(self, part: Callable[[Any], Relation], *, verbose: bool = False) -> list[str]:
+        return [line for region in self._compiled.regions for line in tree(part(region), verbose=verbose)]
 
     def _rules(self) -> list[Step]:
-        return [step for step in self._compiled.trace if step.phase != "physical"]
+        return [step for step in self._compiled.trace if step.phase not in ("results", "physical")]
 
     def _rule_lines(self) -> list[str]:
         lines: list[str] = []
@@ -230,21 +234,21 @@ class Explanation:
             lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
         return lines
 
-    def _forms(self) -> dict[str, AsofJoin | WindowAggregate]:
+    def _forms(self) -> dict[str, str]:
         """The physical forms by the views that they answer, several of them where those are fused."""
         return {
-            relation.label.replace("+", ", "): relation
+            relation.label.replace("+", ", "): relation.form
             for region in self._compiled.regions
             for relation in topological(region.physical)
-            if isinstance(relation, AsofJoin | WindowAggregate)
+            if isinstance(relation, Carried)
         }
 
-    def _reason(self, form: AsofJoin | WindowAggregate) -> str:
-        name, most = type(form).__name__, self._compiled.statistics.rows_per_key
-        if isinstance(form, WindowAggregate) or not {RangeMax, UnionLastValue} <= self._compiler.forms:
-            return f"{name}, the only form so far"
+    def _reason(self, form: str) -> str:
+        most = self._compiled.statistics.rows_per_key
+        if form not in ("RangeMax", "UnionLast"):
+            return f"{form}, the only form so far"
         share = "an unknown number of rows" if most is None else f"at most {most:,} row{'s' * (most != 1)}"
-        return f"{name}, {share} for a key   (RangeMax: up to {FEW_ROWS_PER_KEY}, UnionLastValue: more)"
+        return f"{form}, {share} for a key   (RangeMax: up to {FEW_ROWS_PER_KEY}, UnionLast: more)"
 
 
 def summary(step: Step) -> str:

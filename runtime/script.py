@@ -29,7 +29,8 @@ def script_by_hand(plan: ExecutionPlan, compiler: SqlCompiler, spine: Table, typ
             parts.append(f"-- runs in Python: {node.name}")
         elif node.is_result:
             query = compiler.compile(node.relation, node.order_by)
-            parts.append(compiler.to_text(compiler.with_zones(query, types)))
+            is_answer = node.fingerprint == plan.outputs[-1].fingerprint
+            parts.append(compiler.to_text(compiler.with_zones(query, types) if is_answer else query))
         else:
             made = compiler.replace_table(node.name, compiler.compile(node.relation))
             parts += [compiler.to_text(statement) for statement in made]

@@ -13,8 +13,8 @@ from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObse
 from ..planner.errors import EngineError
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
-from ..planner.ir.logical import NumberRows, Relation, Scan, Table, WindowAggregate, meant_names, topological
-from ..planner.ir.physical import Materialize
+from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
+from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema, folded, unused_name
@@ -136,7 +136,7 @@ class SqlSession:
 
     def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
         """Run a logical relation with physical forms and no other rule, into a table with a name of its own."""
-        physical = lower_alone(relation, self._options, self._compiler.forms)
+        physical = lower_alone(relation, self._options, self._engine.forms)
         if isinstance(physical, Materialize):
             physical = physical.input
         return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant), context)
@@ -266,12 +266,14 @@ def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
         yield
     except EngineError as error:
         relations = topological(relation) if relation is not None else []
-        labelled = next((each for each in reversed(relations) if getattr(each, "label", "")), None)
+        by_form = (each for each in reversed(relations) if isinstance(each, Carried) and each.label)
+        labels = (each for each in reversed(relations) if getattr(each, "label", ""))
+        labelled: Relation | None = next(by_form, None) or next(labels, None)
         is_spine = isinstance(labelled, NumberRows)
         label: str = "" if is_spine else getattr(labelled, "label", "")
         where = f"feature view {label.replace('+', ', ')!r}" if label else f"statement {name!r}"
         where = "entity rows" if is_spine else where
-        node = type(labelled or relation).__name__ if relation is not None else "Scan"
+        node = node_name(labelled or relation) if relation is not None else "Scan"
         raise EngineError(
             f"{where}, {node}: {error}{_overflow_hint(relations, str(error))}",
             view=label or None,
@@ -293,14 +295,14 @@ def _overflow_hint(relations: list[Relation], message: str) -> str:
     if not any(mark in message.lower() for mark in _OVERFLOWS):
         return ""
     names = [
-        aggregate.name
+        measure.name
         for each in relations
-        if isinstance(each, WindowAggregate)
-        for aggregate in each.aggregates
-        if aggregate.operand is not None
+        if isinstance(each, Aggregate)
+        for measure in each.measures
+        if measure.operand is not None
         and (
-            (aggregate.function == "sum" and aggregate.type.kind in ("int64", "decimal"))
-            or each.events.schema[aggregate.operand].kind == "uint64"
+            (measure.function == "sum" and measure.type.kind in ("int64", "decimal"))
+            or measure.operand.type.kind == "uint64"
         )
     ]
     what = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits"

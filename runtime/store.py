@@ -23,7 +23,6 @@ from ..planner.features.definitions import Feature, FeatureService, FeatureView,
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.selection import FeatureResolver, FeatureUse, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
-from ..planner.ir.physical import RangeMax
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
@@ -179,7 +178,7 @@ class FeatureStore:
         if self._options.statistics == "off" or not isinstance(rows, Spine):
             return Statistics()
         times = rows.statistics()
-        chooses = isinstance(self._engine, SqlComputeEngine) and RangeMax in self._engine.compiler.forms
+        chooses = isinstance(self._engine, SqlComputeEngine) and "RangeMax" in self._engine.forms
         return replace(times, rows_per_key=rows.rows_per_key(views)) if chooses else times
 
     @checked_call

@@ -19,9 +19,6 @@ import hitherto as ht
 import pytest
 from hitherto.dialects import duckdb_aggregates, spark_aggregates
 from hitherto.dialects.base import Dialect
-from hitherto.dialects.compiler import SqlCompiler
-from hitherto.planner.ir.logical import AsofJoin, Relation
-from hitherto.planner.ir.physical import RangeMax, RunningMaximum, UnionLastValue
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.spark import SparkComputeEngine
 
@@ -36,7 +33,7 @@ class EngineUnderTest:
     title: str
     make: Callable[..., SqlComputeEngine]
     aggregates: Mapping[str, object]
-    choices: tuple[type[AsofJoin], ...] = ()
+    choices: tuple[str, ...] = ()
     session: str | None = None
 
     @property
@@ -47,24 +44,16 @@ class EngineUnderTest:
 ENGINES: Mapping[str, EngineUnderTest] = {
     "duckdb": EngineUnderTest("DuckDB", lambda: ht.LocalComputeEngine(threads=2), duckdb_aggregates.AGGREGATE_FORMS),
     "spark": EngineUnderTest(
-        "Spark", SparkComputeEngine, spark_aggregates.AGGREGATE_FORMS, (RangeMax, UnionLastValue), session="spark"
+        "Spark", SparkComputeEngine, spark_aggregates.AGGREGATE_FORMS, ("RangeMax", "UnionLast"), session="spark"
     ),
 }
 DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}
 
 
-def with_form(engine: SqlComputeEngine, form: type[AsofJoin]) -> SqlComputeEngine:
+def with_form(engine: SqlComputeEngine, form: str) -> SqlComputeEngine:
     """The engine, whose latest values are computed by one form, but for what that form can't tell."""
-    kept = (form, RunningMaximum) if form is UnionLastValue else (form,)
-    dialect: type[Dialect] = type(engine.compiler.dialect)
-
-    class Only(dialect):  # type: ignore[valid-type,misc]
-        @property
-        def forms(self) -> Mapping[type[Relation], object]:
-            forms = super().forms
-            return {each: forms[each] for each in forms if each in kept or not issubclass(each, AsofJoin)}
-
-    engine.compiler = SqlCompiler(Only())  # type: ignore[misc]
+    known = ("RunningMaximumStream",) if form == "UnionLast" else ()
+    engine.forms = frozenset({form, *known, "BucketedWindows"})  # type: ignore[misc]
     return engine
 
 

@@ -33,6 +33,8 @@ LAYERS = """
     planner.ir
     planner.statistics
     planner.rules
+    planner.physical
+    planner.planning
     planner.options
     planner.features
     planner.dag

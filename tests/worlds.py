@@ -311,6 +311,12 @@ def worlds(draw: st.DrawFn) -> World:
     return _WorldBuilder(_Drawn(draw)).build()
 
 
+@st.composite
+def plain_worlds(draw: st.DrawFn) -> World:
+    """Worlds in memory whose definitions hold next to no SQL, for what reads none."""
+    return _PlainWorldBuilder(_Drawn(draw)).build()
+
+
 def seeded_world(seed: str) -> World:
     """The same, by a seed."""
     return _WorldBuilder(Seeded(seed)).build()
@@ -681,6 +687,25 @@ class _WorldBuilder:
             data_frame = spine.to_pandas(integer_object_nulls=not is_exact)
             return data_frame, pa.Table.from_pandas(data_frame, preserve_index=False)
         return spine, spine
+
+
+class _PlainWorldBuilder(_WorldBuilder):
+    """Draws worlds whose only expressions are null tests and what is computed from aggregates."""
+
+    def _condition(self, columns: Sequence[Column]) -> str:
+        return self._meaning(*conditions(self._pick(columns))[0])
+
+    def _computed(self, columns: Sequence[Column]) -> list[tuple[Column, str]]:
+        return []
+
+    def _source(self, table: SourceTable) -> Source:
+        source = super()._source(table)
+        if isinstance(source, ht.ArrowSource):
+            return source
+        del self._tables[source]
+        in_memory = ht.ArrowSource(table.data, **roles(source))
+        self._tables[in_memory] = table
+        return in_memory
 
 
 def write_files(data: pa.Table, count: int, differ: Random | None = None) -> list[Path]:

@@ -158,3 +158,11 @@ AggregateName = Literal[
 """The names in the table, written out for type checkers."""
 
 AGGREGATES: Mapping[str, Aggregate] = {aggregate.name: aggregate for aggregate in _ENTRIES}
+
+PLANNER_AGGREGATES = frozenset({"any", "max_by", "newest", "last_present"})
+"""Aggregates of physical plans alone.
+
+``any`` is the operand of any row; ``max_by`` that of the greatest in the measure's order (null lowest, NaN highest);
+``newest`` the greatest struct, by its fields in turn in that order; ``last_present`` the last operand that is not
+null.
+"""

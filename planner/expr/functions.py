@@ -354,6 +354,10 @@ _ENTRIES = (
     Function("micros_up", rules.instant_to_micros, (), "planner"),
     Function("micros_down", rules.instant_to_micros, (), "planner"),
     Function("floor_to", rules.integers, (), "planner"),
+    Function("struct_of", rules.planned, (), "planner"),
+    Function("field_of", rules.planned, (), "planner"),
+    Function("sort_key", rules.planned, (), "planner"),
+    Function("bucket_of", rules.planned, (), "planner"),
 )  # fmt: skip
 
 FUNCTIONS: Mapping[str, Function] = {function.name: function for function in _ENTRIES}

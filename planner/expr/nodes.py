@@ -12,7 +12,7 @@ from dataclasses import field
 from ..node import Node, node
 from ..types import BOOL, DataType
 
-LiteralValue = bool | int | float | str | bytes | None
+LiteralValue = bool | int | float | str | bytes | tuple[()] | None
 
 
 class Expr(Node):
@@ -32,7 +32,7 @@ class Column(Expr):
 
 @node
 class Literal(Expr):
-    """A constant; ``None`` is null."""
+    """A constant; ``None`` is null, and ``()`` the empty list."""
 
     value: LiteralValue
     type: DataType

@@ -295,3 +295,8 @@ def instant_to_micros(types: Types) -> Signature:
     if not types[0].is_instant:
         raise TypeRuleError(f"takes a timestamp or a date, not {types[0]}")
     return Signature((types[0],), INT64)
+
+
+def planned(types: Types) -> Signature:
+    """For functions that only a physical plan has, whose types the planner gives with the call."""
+    raise TypeRuleError(f"is no function of {len(types)} arguments")

@@ -16,6 +16,10 @@ from .printer import describe, format_expr, format_interval
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
+_PRINTED = ("line", "leaves")
+"""Fields of a form's mark that say how it is printed, which the document says by its text and its nodes."""
+
+
 class Numbers:
     """One number for each node of a document, by fingerprint, in the order in which they are met."""
 
@@ -41,7 +45,9 @@ def _relation_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
     own = {
         name: _plain(value)
         for name, value in fields.items()
-        if id(value) not in below and not (isinstance(value, tuple) and value and isinstance(value[0], Relation))
+        if name not in _PRINTED
+        and id(value) not in below
+        and not (isinstance(value, tuple) and value and isinstance(value[0], Relation))
     }
     return {**reference_document(relation, numbers), "columns": columns_document(relation.schema), "fields": own}
 

@@ -1,8 +1,7 @@
 """The logical relations: what is asked for, without how.
 
-A plan is a DAG of relations and is never copied. Column names are unique within a relation, ignoring case, and
-the inputs of a join are disjoint except for its keys; there are no qualifiers. Times are integer
-microseconds since 1970 UTC.
+A plan is a DAG of relations and is never copied. Column names are unique within a relation, ignoring case, and the
+inputs of a join are disjoint except for its keys; there are no qualifiers. Times are microseconds since 1970 UTC.
 """
 
 from __future__ import annotations
@@ -176,12 +175,23 @@ class Filter(Relation):
 
 @node
 class Measure(Node):
-    """An aggregate of a group: ``function`` of ``operand``, or of whole rows where there is none."""
+    """An aggregate of the rows for which ``where`` is true: ``function`` of ``operand``, or of whole rows without one.
+
+    ``order`` is that of the rows, for functions that have one; ``parameter`` is their p, n or k.
+    """
 
     name: str
     function: str
     operand: Expr | None
     type: DataType
+    where: Expr | None = dataclasses.field(default=None, kw_only=True)
+    order: tuple[Expr, ...] = dataclasses.field(default=(), kw_only=True)
+    parameter: int | float | None = dataclasses.field(default=None, kw_only=True)
+
+    @property
+    def expressions(self) -> tuple[Expr, ...]:
+        """Everything that it reads."""
+        return (*filter(None, (self.operand, self.where)), *self.order)
 
 
 @node
@@ -271,16 +281,12 @@ class AsofJoin(Relation):
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
-        return Schema([*self.spine.schema, *pick_fields(self.picks, self.events.schema)])
-
-
-def pick_fields(picks: tuple[Pick, ...], events: Schema) -> list[Field]:
-    """The feature columns of the picks; a timestamp comes out in microseconds, whatever the source's unit."""
-    return [Field(name, feature_type(events[column])) for pick in picks for name, column in pick.features]
+        events, pairs = self.events.schema, [pair for pick in self.picks for pair in pick.features]
+        return Schema([*self.spine.schema, *(Field(name, feature_type(events[column])) for name, column in pairs)])
 
 
 def feature_type(type_: DataType) -> DataType:
-    """The type of a source's column as a feature."""
+    """The type of a source's column as a feature: a timestamp comes out in microseconds, whatever the unit."""
     return DataType("timestamp", unit="us", zone=type_.zone) if type_.kind == "timestamp" else type_
 
 

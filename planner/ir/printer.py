@@ -25,13 +25,14 @@ from .logical import (
     WindowedAggregate,
     topological,
 )
-from .physical import BucketedRangeJoinAggregate, Materialize
+from .operators import AsofMatch, Carried, Explode, KeyedJoin, Keys, Materialize, Named, Window
 
 T = TypeVar("T")
 
 _INFIX = {
     "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "int_divide": "//", "modulo": "%",
     "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "and", "or": "or", "like": "like",
+    "bucket_of": "//",
 }  # fmt: skip
 
 
@@ -55,6 +56,11 @@ def format_expr(expr: Expr) -> str:
             return f"{format_expr(instant)} {_INFIX[function]} '{format_instant(bound)}'"
         case Call() if expr.function in _INFIX:
             return f" {_INFIX[expr.function]} ".join(_operand(arg) for arg in expr.args)
+        case Call("struct_of", args):
+            named = zip(expr.type.fields, args, strict=True)
+            return "{" + ", ".join(f"{field.name}: {format_expr(arg)}" for field, arg in named) + "}"
+        case Call("field_of", (struct, Literal(str() as name))):
+            return f"{format_expr(struct)}.{name}"
         case Call("not", (Call("is_null", (arg,)),)):
             return f"{_operand(arg)} is not null"
         case Call("is_null"):
@@ -124,38 +130,83 @@ def describe(relation: Relation) -> str:
             return f"Join{how} by {', '.join(relation.on)}  {len(relation.relations)} inputs"
         case Union():
             return f"Union  {len(relation.relations)} inputs"
-        case AsofJoin():
-            bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
-            features = [feature for pick in relation.picks for feature in pick.features]
-            return f"{name} {_label(relation.label)}  {_match(relation)}, {bounds}, {_count(features, 'feature')}"
-        case WindowAggregate():
-            windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
-            given = [_with_parameter(each) for each in relation.aggregates if each.parameter is not None]
-            count = ", ".join([_count(relation.aggregates, "aggregate"), *dict.fromkeys(given)])
-            text = f"{name} {_label(relation.label)}  {_match(relation)}, {', '.join(windows)}, {count}"
-            if isinstance(relation, BucketedRangeJoinAggregate):
-                bucket = "no bucket" if relation.bucket is None else f"bucket {format_duration(relation.bucket)}"
-                text += f", {bucket}"
-            return text
+        case AsofJoin() | WindowAggregate():
+            return match_line(name, relation)
+        case Carried():
+            return relation.line
+        case Named():
+            return f"Named {_label(relation.label)} {relation.role}"
+        case KeyedJoin():
+            how = "" if relation.how == "inner" else f" {relation.how}"
+            where = "" if relation.condition is None else f" where {_conditions(relation.condition)}"
+            return f"KeyedJoin{how} on {_keys(relation.keys)}{where}"
+        case AsofMatch():
+            return f"AsofMatch on {_keys(relation.keys)}, {relation.ts} <= {format_expr(relation.at)}"
+        case Window():
+            by = ", ".join(relation.partition) or "nothing"
+            return f"Window by {by}, {relation.frame}, computes {_names([each.name for each in relation.measures])}"
+        case Explode():
+            return f"Explode {relation.column}  {_count(relation.values, 'value')}"
         case Materialize():
             return f"Materialize {_label(relation.name)}"
         case _:
             return name
 
 
-def tree(root: Relation) -> list[str]:
-    """The plan as an indented tree; each relation has a number, and a shared one is written out once."""
-    numbers = {relation.fingerprint: number for number, relation in enumerate(topological(root), 1)}
+def match_line(name: str, relation: AsofJoin | WindowAggregate) -> str:
+    """The line of a point-in-time join or aggregate, or of a form that carries one out."""
+    title = f"{name} {_label(relation.label)}  {_match(relation)}"
+    if isinstance(relation, AsofJoin):
+        bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
+        features = [feature for pick in relation.picks for feature in pick.features]
+        return f"{title}, {bounds}, {_count(features, 'feature')}"
+    windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))
+    given = [_with_parameter(each) for each in relation.aggregates if each.parameter is not None]
+    count = ", ".join([_count(relation.aggregates, "aggregate"), *dict.fromkeys(given)])
+    return f"{title}, {', '.join(windows)}, {count}"
+
+
+def tree(root: Relation, *, verbose: bool = False) -> list[str]:
+    """The plan as an indented tree; each relation has a number, and a shared one is written out once.
+
+    What a form expanded to is one line, and its steps are below it where it is ``verbose``.
+    """
+
+    def inputs(relation: Relation) -> tuple[Relation, ...]:
+        return relation.inputs if verbose or not isinstance(relation, Carried) else _leaves(relation)
+
+    numbers = _numbered(root, inputs)
     shown: set[str] = set()
 
     def line(relation: Relation) -> tuple[str, Sequence[Relation]]:
         number = numbers[relation.fingerprint]
-        if relation.fingerprint in shown and relation.inputs:
+        below = inputs(relation)
+        if relation.fingerprint in shown and below:
             return f"#{number} {describe(relation)}  (as above)", ()
         shown.add(relation.fingerprint)
-        return f"#{number} {describe(relation)}", relation.inputs
+        return f"#{number} {describe(relation)}", below
 
     return draw(root, line)
+
+
+def _leaves(carried: Carried) -> tuple[Relation, ...]:
+    """The relations that a form was given."""
+    found = {each.fingerprint: each for each in topological(carried)}
+    return tuple(found[leaf] for leaf in carried.leaves if leaf in found)
+
+
+def _numbered(root: Relation, inputs: Callable[[Relation], Sequence[Relation]]) -> dict[str, int]:
+    """Numbers of the relations that are shown, inputs before their readers."""
+    numbers: dict[str, int] = {}
+
+    def visit(relation: Relation) -> None:
+        if relation.fingerprint not in numbers:
+            for child in inputs(relation):
+                visit(child)
+            numbers[relation.fingerprint] = len(numbers) + 1
+
+    visit(root)
+    return numbers
 
 
 def draw(root: T, line: Callable[[T], tuple[str, Sequence[T]]]) -> list[str]:
@@ -188,7 +239,7 @@ def _match(relation: AsofJoin | WindowAggregate) -> str:
     return f"on {_keys(relation.keys)}{known}"
 
 
-def _keys(keys: tuple[tuple[str, str], ...]) -> str:
+def _keys(keys: Keys) -> str:
     return ", ".join(left if left == right else f"{left} = {right}" for left, right in keys) or "no key"
 
 

@@ -9,10 +9,12 @@ time range of all spine rows.
 from __future__ import annotations
 
 from collections.abc import Callable
+from collections.abc import Set as AbstractSet
 
 from ..expr.nodes import Call, Cast, Column, Expr, children, columns_of, conjuncts, replace_columns
 from ..types import FLOAT64, INT64
 from .logical import Aggregate, AsofJoin, Filter, Join, NumberRows, Project, Relation, Scan, Union, WindowAggregate
+from .operators import AsofMatch, Carried, KeyedJoin, Materialize, Named, Window
 
 
 def may_cross(node: Relation, index: int) -> frozenset[str]:
@@ -112,7 +114,7 @@ _TOTAL = frozenset({
     "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "in", "case", "coalesce", "nullif", "like",
     "is_distinct_from", "is_not_distinct_from", "greatest", "least", "lower", "upper", "text_length", "list_length",
     "concat", "concatenate", "trim", "ltrim", "rtrim", "starts_with", "ends_with", "contains", "micros_up",
-    "micros_down",
+    "micros_down", "struct_of", "field_of", "sort_key", "bucket_of",
 })  # fmt: skip
 
 
@@ -124,12 +126,31 @@ def identifies_rows(relation: Relation, column: str) -> bool:
         case Project():
             expr = dict(relation.columns).get(column)
             return isinstance(expr, Column) and identifies_rows(relation.input, expr.name)
-        case Filter():
+        case Filter() | Materialize() | Named() | Carried() | Window():
             return identifies_rows(relation.input, column)
         case AsofJoin() | WindowAggregate():
             return identifies_rows(relation.spine, column)
+        case AsofMatch():
+            return identifies_rows(relation.left, column)
+        case KeyedJoin():
+            keys = {right for _, right in relation.keys}
+            return identifies_rows(relation.left, column) and is_unique(relation.right, keys)
         case _:
             return False
+
+
+def is_unique(relation: Relation, columns: AbstractSet[str]) -> bool:
+    """Whether no two rows have the same values in all of these columns."""
+    match relation:
+        case Aggregate():
+            return columns >= set(relation.keys)
+        case Project():
+            below = {expr.name for name, expr in relation.columns if name in columns and isinstance(expr, Column)}
+            return is_unique(relation.input, below)
+        case Filter() | Materialize() | Named() | Carried():
+            return is_unique(relation.input, columns)
+        case _:
+            return any(identifies_rows(relation, column) for column in columns)
 
 
 def row_identity(relation: Relation) -> str | None:

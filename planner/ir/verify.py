@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator
 
-from ..expr.aggregates import AGGREGATES
+from ..expr.aggregates import AGGREGATES, PLANNER_AGGREGATES
 from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Column, Expr, children
 from ..types import INT64, Schema, names_that_differ_by_case
@@ -14,12 +14,14 @@ from .logical import (
     Filter,
     Interval,
     Join,
+    Measure,
     Project,
     Relation,
     Scan,
     Union,
     WindowAggregate,
 )
+from .operators import AsofMatch, Explode, KeyedJoin, Window
 
 
 class InvalidPlanError(Exception):
@@ -57,9 +59,7 @@ def _problems(relation: Relation) -> Iterator[str]:
             yield from _condition(relation.predicate)
         case Aggregate():
             yield from _present(relation.keys, relation.input.schema)
-            for measure in relation.measures:
-                if measure.operand is not None:
-                    yield from _expression(measure.operand, relation.input.schema)
+            yield from _measures(relation.measures, relation.input.schema)
         case Join():
             for child in relation.relations:
                 yield from _present(relation.on, child.schema)
@@ -91,8 +91,46 @@ def _problems(relation: Relation) -> Iterator[str]:
                 if aggregate.where is not None:
                     yield from _expression(aggregate.where, relation.events.schema)
                     yield from _condition(aggregate.where)
+        case KeyedJoin():
+            yield from _keyed(relation)
+            if relation.condition is not None:
+                yield from _expression(relation.condition, relation.schema)
+                yield from _condition(relation.condition)
+        case AsofMatch():
+            yield from _keyed(relation)
+            yield from _expression(relation.at, relation.left.schema)
+            yield from _present([relation.ts], relation.right.schema)
+            if {relation.at.type, relation.right.schema[relation.ts]} != {INT64}:
+                yield "a time that is not microseconds"
+        case Window():
+            yield from _present(relation.partition, relation.input.schema)
+            yield from _measures(relation.measures, relation.input.schema)
+        case Explode():
+            for value in relation.values:
+                yield from _expression(value, relation.input.schema)
+            if len({value.type for value in relation.values}) != 1:
+                yield "values of different types"
         case _:
             pass
+
+
+def _keyed(relation: KeyedJoin | AsofMatch) -> Iterator[str]:
+    left, right = relation.left.schema, relation.right.schema
+    yield from _present([name for name, _ in relation.keys], left)
+    yield from _present([name for _, name in relation.keys], right)
+    for one, other in relation.keys:
+        if one in left and other in right and left[one] != right[other]:
+            yield f"keys {one!r} ({left[one]}) and {other!r} ({right[other]}) are of different types"
+
+
+def _measures(measures: tuple[Measure, ...], schema: Schema) -> Iterator[str]:
+    for measure in measures:
+        for expr in measure.expressions:
+            yield from _expression(expr, schema)
+        if measure.where is not None:
+            yield from _condition(measure.where)
+        if measure.function not in AGGREGATES and measure.function not in PLANNER_AGGREGATES:
+            yield f"no aggregate {measure.function!r}"
 
 
 def _point_in_time(

@@ -1,15 +1,9 @@
-"""The optimizer: ``PHASES`` is the ordered list of everything it does."""
+"""The logical rules of the optimizer, in their phases; each can be switched off."""
 
 from __future__ import annotations
 
 from .driver import Phase, Rule, RuleContext, Step, Trace, rewrite
 from .normalize import drop_identity_project, drop_true_filter, flatten_inner_joins, merge_filters, merge_projects
-from .point_in_time import (
-    choose_asof_form,
-    materialize_numbered_rows,
-    materialize_view_groups,
-    split_wide_joins,
-)
 from .predicate_pushdown import (
     bound_asof_events_by_spine,
     bound_window_events_by_spine,
@@ -35,7 +29,6 @@ from .projection_pruning import (
 )
 from .subplan_sharing import materialize_shared_subplans
 from .view_fusion import fuse_latest_over_same_rows, fuse_windows_over_same_rows
-from .windows import choose_window_form
 
 _NORMALIZE = (merge_projects, drop_identity_project, merge_filters, drop_true_filter, flatten_inner_joins)
 _PUSHDOWN = (
@@ -51,7 +44,7 @@ _PUSHDOWN = (
     merge_filters,
 )
 
-PHASES = (
+LOGICAL_PHASES = (
     Phase("normalize", _NORMALIZE),
     Phase("pushdown", _PUSHDOWN),
     # Before pruning: fused views have the union of their columns, so the pruning after it is the only one needed.
@@ -74,23 +67,8 @@ PHASES = (
         ),
     ),
     Phase("share", (materialize_shared_subplans,)),
-    Phase(
-        "physical",
-        (
-            choose_asof_form,
-            choose_window_form,
-            materialize_numbered_rows,
-            materialize_view_groups,
-            split_wide_joins,
-        ),
-        is_physical=True,
-    ),
-)
-PHYSICAL = tuple(phase for phase in PHASES if phase.is_physical)
-
-RULES: dict[str, Rule] = {rule.name: rule for phase in PHASES for rule in phase.rules}
-RULE_NAMES: tuple[str, ...] = tuple(
-    dict.fromkeys(rule.name for phase in PHASES if not phase.is_physical for rule in phase.rules)
 )
 
-__all__ = ["PHASES", "PHYSICAL", "RULES", "RULE_NAMES", "Phase", "Rule", "RuleContext", "Step", "Trace", "rewrite"]
+RULE_NAMES: tuple[str, ...] = tuple(dict.fromkeys(rule.name for phase in LOGICAL_PHASES for rule in phase.rules))
+
+__all__ = ["LOGICAL_PHASES", "RULE_NAMES", "Phase", "Rule", "RuleContext", "Step", "Trace", "rewrite"]

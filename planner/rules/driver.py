@@ -29,18 +29,18 @@ class RuleError(HithertoError):
 class RuleContext:
     """What a rule may know besides the node. ``verify_each`` checks the plan after every firing.
 
-    ``forms`` are the physical forms that the engine can run, ``widest_join`` how many relations it joins in one query;
-    None for all, and for any number.
+    ``forms`` are the names of the physical forms that the engine runs, ``widest_join`` how many relations it joins in
+    one query; None for all, and for any number.
     """
 
     statistics: Statistics = field(default_factory=Statistics)
     disabled: frozenset[str] = frozenset()
     verify_each: bool = False
-    forms: frozenset[type[Relation]] | None = None
+    forms: frozenset[str] | None = None
     widest_join: int | None = None
 
-    def offers(self, form: type[Relation]) -> bool:
-        """Whether the engine can run a physical form."""
+    def offers(self, form: str) -> bool:
+        """Whether the engine runs a physical form."""
         return self.forms is None or form in self.forms
 
 

@@ -134,13 +134,13 @@ def narrow_window_events(node: WindowAggregate, context: RuleContext) -> Relatio
 
 @rule(on=Aggregate)
 def narrow_aggregate_input(node: Aggregate, context: RuleContext) -> Relation | None:
-    """Aggregate(x) -> Aggregate(Project(x)): the grouping keys and the measures' operands.
+    """Aggregate(x) -> Aggregate(Project(x)): the grouping keys and what the measures read.
 
     Not to nothing: a count of rows without keys still needs rows, so one column stays.
     """
     del context
-    operands = [measure.operand for measure in node.measures if measure.operand is not None]
-    narrowed = _narrow(node.input, [*node.keys, *(name for operand in operands for name in columns_of(operand))])
+    read = [name for measure in node.measures for expr in measure.expressions for name in columns_of(expr)]
+    narrowed = _narrow(node.input, [*node.keys, *read])
     return None if narrowed is None else node.with_inputs(narrowed)
 
 

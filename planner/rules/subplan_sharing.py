@@ -6,7 +6,7 @@ from collections import Counter
 from collections.abc import Mapping
 
 from ..ir.logical import Aggregate, AsofJoin, Join, Relation, WindowAggregate, topological
-from ..ir.physical import Materialize
+from ..ir.operators import Materialize
 from .driver import RuleContext, plan_rule
 
 _WORTH_KEEPING = (Aggregate, AsofJoin, WindowAggregate, Join)

@@ -67,6 +67,7 @@ class LocalComputeEngine(SqlComputeEngine):
     """
 
     compiler = SqlCompiler(_DIALECT)
+    forms = frozenset({"NarrowAsof", "RunningMaximum", "BucketedWindows"})
 
     @checked_call
     def __init__(

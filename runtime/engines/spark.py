@@ -39,6 +39,7 @@ class SparkComputeEngine(DistributedEngine):
     """
 
     compiler = SqlCompiler(SparkDialect())
+    forms = frozenset({"RangeMax", "UnionLast", "RunningMaximumStream", "BucketedWindows"})
     append: ClassVar[Append] = Append(groups=0, columns=0)
     widest_join = 10
     sorts_results = False

@@ -10,13 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hitherto.dialects import syntax
-from hitherto.dialects.windowed import Windowed
+from hitherto.dialects.measured import Measured
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import EXAMPLE, FUNCTIONS
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.expr.type_rules import TypeRuleError
-from hitherto.planner.ir.intervals import window_interval
-from hitherto.planner.ir.logical import WindowedAggregate
 from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Schema
 from sqlglot import exp
 
@@ -80,26 +78,23 @@ def taken(rule: Callable[[DataType], DataType]) -> str:
 def aggregates() -> str:
     rows: list[list[str]] = []
     for aggregate in AGGREGATES.values():
-        type_, values, result = aggregate.cases[0]
+        type_, values, expected = aggregate.cases[0]
         given = aggregate.parameter
         parameter = None if given is None else given.example
         with_parameter = "" if given is None else f"{given.name}={given.example} "
-        interval = window_interval("t", window=1, offset=0, slide=None, closed="left", data_delay=0)
-        planned = WindowedAggregate(
-            "a", aggregate.name, "x", None, interval, ("ts", "x"), aggregate.type_rule(type_), parameter
-        )  # fmt: skip
         forms = []
         for dialect in DIALECTS.values():
-            window = Windowed(
+            measured = Measured(
                 lambda: syntax.column("x"),
                 type_,
                 lambda: exp.Column(this=exp.Identifier(this="in_window", quoted=False)),
-                lambda dialect=dialect: dialect.sort_key([syntax.column("ts"), syntax.column("x")]),
                 lambda: [syntax.column("ts")],
                 parameter,
+                dialect,
             )
-            forms.append(dialect.windowed(planned, window).sql(dialect.name))
-        example = f"{with_parameter}of {', '.join(map(shown, values))}: {shown(result)}"
+            result = dialect.aggregate(aggregate.name, measured, aggregate.type_rule(type_))
+            forms.append(result.sql(dialect.name))
+        example = f"{with_parameter}of {', '.join(map(shown, values))}: {shown(expected)}"
         empty = shown(aggregate.empty)
         rows.append([code(aggregate.name), taken(aggregate.type_rule), example, empty, *map(code, forms)])
     return table(["aggregate", "types", "example", "empty window", *TITLES], rows)

@@ -9,7 +9,7 @@ import pytest
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from hitherto.planner.ir.data import ArrowData, EngineTable
 from hitherto.planner.ir.logical import Filter, Join, NumberRows, Project, Relation, Scan, Table
-from hitherto.planner.ir.physical import Materialize
+from hitherto.planner.ir.operators import Materialize
 from hitherto.planner.node import digest
 from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, DataType, Field, Schema
 

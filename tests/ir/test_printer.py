@@ -10,8 +10,9 @@ from hitherto.planner.expr.nodes import Call, Column, Literal
 from hitherto.planner.ir.data import ParquetFiles
 from hitherto.planner.ir.intervals import latest_interval, window_interval
 from hitherto.planner.ir.logical import Aggregate, Join, Relation, Scan, Table, Union, Values
-from hitherto.planner.ir.physical import BucketedRangeJoinAggregate, Materialize, NarrowAsofThenFetch
+from hitherto.planner.ir.operators import Materialize
 from hitherto.planner.ir.printer import describe, format_expr, format_interval, tree
+from hitherto.planner.physical import BY_NAME
 from hitherto.planner.types import BOOL, INT64, Field, Schema
 
 from tests.relations import expression, scan
@@ -110,13 +111,22 @@ def test_a_relation_is_one_line(relation: Relation, printed: str) -> None:
 
 def test_a_physical_form_is_printed_like_its_logical_one() -> None:
     joined = latest(spine(), EVENT_SCAN)
-    assert describe(NarrowAsofThenFetch.of(joined)) == "NarrowAsofThenFetch latest  on k, (-inf, t], 2 features"
+    assert describe(BY_NAME["NarrowAsof"].of(joined)) == "NarrowAsof latest  on k, (-inf, t], 2 features"
 
 
 def test_a_bucketed_form_says_its_bucket() -> None:
     relation = windows(spine(), EVENT_SCAN)
-    form = BucketedRangeJoinAggregate.of(relation)  # type: ignore[arg-type]
+    form = BY_NAME["BucketedWindows"].of(relation)
     assert describe(form).endswith("2 aggregates, bucket 10us")
+
+
+def test_the_steps_of_a_form_are_printed_where_they_are_asked_for() -> None:
+    form = BY_NAME["NarrowAsof"].of(latest(spine(), EVENT_SCAN))
+    assert [line.strip("├─└│ ") for line in tree(form)] == [
+        "#4 NarrowAsof latest  on k, (-inf, t], 2 features",
+        *[line.strip("├─└│ ") for line in tree(form.inputs[0]) if "row_id" in line or "Scan" in line][:3],
+    ]
+    assert any("AsofMatch on k, matched_ts <= t" in line for line in tree(form, verbose=True))
 
 
 def test_a_fused_label_names_all_views() -> None:

@@ -19,12 +19,12 @@ from hitherto.planner.ir.logical import (
     Union,
     WindowAggregate,
 )
-from hitherto.planner.ir.physical import BucketedRangeJoinAggregate, NarrowAsofThenFetch
+from hitherto.planner.ir.operators import AsofMatch, Explode, KeyedJoin, Window
 from hitherto.planner.ir.verify import InvalidPlanError, verify
 from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING
 
 from tests.relations import compiled, scan, table
-from tests.rules.plans import EVENTS, PLANS, STATISTICS, USERS, latest, pick, spine, window, windows
+from tests.rules.plans import EVENTS, PLANS, SPINE, STATISTICS, USERS, latest, pick, spine, window, windows
 
 EVENT_SCAN = scan(EVENTS)
 MISSING = Column("missing", INT64)
@@ -101,19 +101,55 @@ MALFORMED: dict[str, tuple[Relation, str]] = {
         asof(picks=(pick("v", prefix="a_"), pick("v", prefix="b_", exact=False))),
         "picks with different upper bounds",
     ),
-    "physical picks of two upper bounds": (
-        NarrowAsofThenFetch.of(asof(picks=(pick("v", prefix="a_"), pick("v", prefix="b_", exact=False)))),
-        "NarrowAsofThenFetch: picks with different upper bounds",
-    ),
     "windows of a missing row": (windowed(row="missing"), "WindowAggregate: no column 'missing'"),
     "windows over keys of two types": (windowed(events=TEXT_EVENTS), "keys 'k' .int64. and 'k' .string."),
     "windowed aggregate of a missing operand": (aggregate(operand="missing"), "WindowAggregate: no column 'missing'"),
     "windowed aggregate in a missing order": (aggregate(order=("missing",)), "WindowAggregate: no column 'missing'"),
     "windowed aggregate where a column is missing": (aggregate(where=OVER_MISSING), "no column 'missing'"),
     "windowed aggregate where no condition is": (aggregate(where=Column("v", INT64)), "a predicate of type int64"),
-    "physical windows of a missing row": (
-        BucketedRangeJoinAggregate.of(windowed(row="missing")),
-        "BucketedRangeJoinAggregate: no column 'missing'",
+    "keyed join on a missing key": (
+        KeyedJoin(scan(SPINE, "t"), EVENT_SCAN, (("missing", "k"),)),
+        "no column 'missing'",
+    ),
+    "keyed join on keys of two types": (
+        KeyedJoin(scan(SPINE, "k"), TEXT_EVENTS, (("k", "k"),)),
+        "KeyedJoin: keys 'k' .int64. and 'k' .string.",
+    ),
+    "keyed join where a column is missing": (
+        KeyedJoin(scan(SPINE, "k"), EVENT_SCAN, (("k", "k"),), OVER_MISSING),
+        "KeyedJoin: no column 'missing'",
+    ),
+    "keyed join whose columns collide": (
+        KeyedJoin(EVENT_SCAN, EVENT_SCAN, (("k", "k"),)),
+        "KeyedJoin: has no schema: repeated column names",
+    ),
+    "as-of match at a column of the right": (
+        AsofMatch(scan(SPINE, "k"), EVENT_SCAN, (("k", "k"),), Column("ts", INT64), "ts"),
+        "AsofMatch: no column 'ts'",
+    ),
+    "as-of match by a time that is text": (
+        AsofMatch(scan(SPINE, "k", "t"), TEXT_TIMES, (("k", "k"),), Column("t", INT64), "ts"),
+        "AsofMatch: a time that is not microseconds",
+    ),
+    "window of a missing partition": (
+        Window(EVENT_SCAN, ("missing",), (Measure("n", "max", Column("v", INT64), INT64),)),
+        "Window: no column 'missing'",
+    ),
+    "window in a missing order": (
+        Window(EVENT_SCAN, ("k",), (Measure("n", "max", Column("v", INT64), INT64, order=(MISSING,)),)),
+        "Window: no column 'missing'",
+    ),
+    "measure of no aggregate": (
+        Aggregate(EVENT_SCAN, ("k",), (Measure("n", "nothing", Column("v", INT64), INT64),)),
+        "Aggregate: no aggregate 'nothing'",
+    ),
+    "measure where a column is missing": (
+        Aggregate(EVENT_SCAN, ("k",), (Measure("n", "max", Column("v", INT64), INT64, where=OVER_MISSING),)),
+        "Aggregate: no column 'missing'",
+    ),
+    "exploded values of two types": (
+        Explode(EVENT_SCAN, "x", (Column("v", INT64), Column("w", FLOAT64))),
+        "Explode: values of different types",
     ),
 }
 

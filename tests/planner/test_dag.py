@@ -279,11 +279,11 @@ def test_a_python_node_inside_a_sql_plan_gives_the_right_answer(unfused: bool) -
 def test_a_python_node_bounds_the_queries_around_it() -> None:
     store = ht.FeatureStore([view(filter="v > 0")], engine=doubling_engine())
     job = store.get_historical_features(SPINE, "last")
-    names = [statement["name"] for statement in job.explain("sql").to_dict()["sql"]]
+    names = [statement["name"] for statement in job.explain("sql").to_dict()["statements"]]
     python = names.index("doubled")
     assert 0 < python < len(names) - 1
     assert "-- runs in Python: doubled" in job.to_sql()
-    below = job.explain("sql").to_dict()["sql"][python - 1]["sql"]
+    below = job.explain("sql").to_dict()["statements"][python - 1]["sql"]
     assert '"v" > ' in below
 
 

@@ -32,7 +32,7 @@ from hitherto.planner.ir.logical import (
     WindowedAggregate,
     identity_columns,
 )
-from hitherto.planner.ir.physical import Materialize
+from hitherto.planner.ir.operators import Materialize
 from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import INT64, Field
 

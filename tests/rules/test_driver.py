@@ -9,7 +9,8 @@ from hitherto.planner.errors import DefinitionError
 from hitherto.planner.expr.nodes import Column, Literal
 from hitherto.planner.ir.logical import Filter, Join, Project, Relation, Scan, Union
 from hitherto.planner.options import PlannerOptions
-from hitherto.planner.rules import PHASES, PHYSICAL, RuleContext, Trace, rewrite
+from hitherto.planner.planning import PHASES, PHYSICAL
+from hitherto.planner.rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from hitherto.planner.rules.driver import Phase, Rule, RuleError, plan_rule, rule
 from hitherto.planner.types import BOOL, INT64
 
@@ -142,8 +143,10 @@ def test_a_plan_that_no_rule_changes_is_the_same_object() -> None:
 def test_a_second_rewrite_changes_nothing() -> None:
     context = RuleContext(STATISTICS, verify_each=True)
     for build in PLANS.values():
-        once = rewrite(build(), PHASES, context)
-        assert rewrite(once, PHASES, context) == once
+        once = rewrite(build(), LOGICAL_PHASES, context)
+        assert rewrite(once, LOGICAL_PHASES, context) == once
+        physical = rewrite(once, PHYSICAL, context)
+        assert rewrite(physical, PHYSICAL, context) == physical
 
 
 def test_a_shared_subplan_is_rewritten_once() -> None:

@@ -13,7 +13,8 @@ import pyarrow as pa
 import pytest
 from hitherto.planner.ir.intervals import latest_interval
 from hitherto.planner.ir.logical import Filter, Pick, Relation
-from hitherto.planner.rules import PHASES, RULE_NAMES, RULES
+from hitherto.planner.planning import PHASES, RULES
+from hitherto.planner.rules import RULE_NAMES
 from hitherto.planner.statistics import Statistics
 
 from tests.relations import compiled, execute, multiset, run, scan, table

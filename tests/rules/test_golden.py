@@ -15,7 +15,8 @@ from pathlib import Path
 import pytest
 from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.ir.printer import tree
-from hitherto.planner.rules import PHASES, RULE_NAMES, RULES
+from hitherto.planner.planning import PHASES, RULES
+from hitherto.planner.rules import RULE_NAMES
 from hitherto.planner.statistics import Statistics
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.explain import statements

@@ -310,7 +310,7 @@ def test_a_view_that_fails_leaves_the_others_done_and_itself_as_it_was(path: Pat
     with pytest.raises(ht.EngineError, match="not a BIGINT") as raised:
         store.materialize(END)
     assert raised.value.__notes__ == [
-        "materialize: view 'broken' failed, EngineError: feature view 'broken', NarrowAsofThenFetch: "
+        "materialize: view 'broken' failed, EngineError: feature view 'broken', NarrowAsof: "
         "Invalid Input Error: cast: not a BIGINT: 'x'",
         "materialize: view 'last' done, 2 keys",
     ]

@@ -641,7 +641,7 @@ def test_a_sum_that_does_not_fit_is_an_error_that_names_view_and_aggregate() -> 
         overflowing().to_arrow()
     error = raised.value
     assert (error.view, error.transient) == ("ledger", False)
-    assert error.node == "BucketedRangeJoinAggregate"
+    assert error.node == "BucketedWindows"
     assert error.condition in ("ConversionException", "OutOfRangeException")
     assert 'SUM("e"."cents")' in (error.sql or "")
 

@@ -6,22 +6,20 @@ from typing import Any
 
 import hitherto as ht
 import pytest
-from hitherto.planner.ir.logical import AsofJoin
-from hitherto.planner.ir.physical import RangeMax, RunningMaximum, UnionLastValue
 
 from tests.engines import with_form
 from tests.options import latest_grid, windows_grid
 
 LEGAL = [
-    pytest.param(RangeMax, False, marks=pytest.mark.deep),
-    pytest.param(RangeMax, True, marks=pytest.mark.deep),
-    (UnionLastValue, False),
-    (RunningMaximum, True),
+    pytest.param("RangeMax", False, marks=pytest.mark.deep),
+    pytest.param("RangeMax", True, marks=pytest.mark.deep),
+    ("UnionLast", False),
+    ("RunningMaximumStream", True),
 ]
 
 
 @pytest.mark.parametrize(("form", "known"), LEGAL)
-def test_latest_values(spark: Any, form: type[AsofJoin], known: bool) -> None:
+def test_latest_values(spark: Any, form: str, known: bool) -> None:
     engine = with_form(ht.SparkComputeEngine(spark), form)
     assert latest_grid(keys=(0, 2), uniques=(False,)).differences(engine, known=known) == []
 

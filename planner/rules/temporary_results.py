@@ -1,30 +1,11 @@
-"""The physical form of the latest value, and what is run into temporary results."""
+"""What is run into temporary results, and how wide a join is."""
 
 from __future__ import annotations
 
-from ..ir.logical import AsofJoin, Join, NumberRows, Relation, Scan, nearest_label, topological
-from ..ir.physical import Materialize, NarrowAsofThenFetch, RangeMax, RunningMaximum, UnionLastValue
-from .driver import RuleContext, plan_rule, rule
+from ..ir.logical import Join, NumberRows, Relation, Scan, nearest_label, topological
+from ..ir.operators import Materialize
+from .driver import RuleContext, plan_rule
 from .subplan_sharing import replace
-
-ASOF_FORMS = (NarrowAsofThenFetch, RangeMax, UnionLastValue, RunningMaximum)
-FEW_ROWS_PER_KEY = 2
-"""An event is in the range of at most so many spine rows: then a range join makes no more pairs than two per event."""
-
-
-@rule(on=AsofJoin)
-def choose_asof_form(node: AsofJoin, context: RuleContext) -> Relation | None:
-    """AsofJoin -> the cheapest physical form that gives its answer.
-
-    Not a form that only orders by time: with a created filter the latest event may not be visible yet. Not a range join
-    where a key has many spine rows, or where that is not known: with 1,000 rows for each of 1,000 events of a key it
-    makes a million pairs.
-    """
-    rows_per_key = context.statistics.rows_per_key
-    is_sparse = rows_per_key is not None and rows_per_key <= FEW_ROWS_PER_KEY
-    offered = [form for form in ASOF_FORMS if context.offers(form) and form.applies_to(node)]
-    cheap = [form for form in offered if is_sparse or form is not RangeMax]
-    return next((form.of(node) for form in cheap or offered), None)
 
 
 @plan_rule

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
@@ -12,20 +13,31 @@ from . import syntax as sql
 from .expressions import Operand
 from .syntax import Sql
 
+if TYPE_CHECKING:
+    from .base import Dialect
+
 
 @dataclass(frozen=True)
-class Windowed:
-    """The operand and its type (None for whole rows), the condition of the window, and the function's parameter.
+class Measured:
+    """The operand and its type (None for whole rows), the condition on rows, and the function's parameter.
 
-    ``order`` are the columns by which events are ordered before the operand decides; ``key`` is one value of all.
+    ``order`` are the values by which rows are ordered before the operand decides.
     """
 
     operand: Operand
     type: DataType | None
-    within: Operand
-    key: Operand
+    within: Callable[[], Sql | None]
     order: Callable[[], list[Sql]]
-    parameter: int | float | None = None
+    parameter: int | float | None
+    dialect: Dialect
+
+    def key(self) -> Sql:
+        """One value that orders as ``order`` and then the operand do."""
+        return self.dialect.sort_key([*self.order(), self.operand()])
+
+    def place_key(self) -> Sql:
+        """One value that orders as ``order`` does."""
+        return self.dialect.sort_key(self.order())
 
     def number(self) -> Sql:
         """The operand to compute with: an unsigned value beyond 64 signed bits is an error."""
@@ -50,9 +62,10 @@ class Windowed:
         return sql.number(self.parameter)
 
     def valued(self) -> Sql:
-        """Within the window, and not null."""
+        """Within the condition, and not null."""
         present = exp.Is(this=self.operand(), expression=exp.Not(this=exp.Null()))
-        return exp.And(this=self.within(), expression=present)
+        within = self.within()
+        return present if within is None else exp.And(this=within, expression=present)
 
 
 def interpolated(value: Callable[[str], Sql], place: Operand) -> Sql:

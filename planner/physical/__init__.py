@@ -1,0 +1,24 @@
+"""The forms of point-in-time joins and windows: each a rewrite of a logical node to operators."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from typing import Any
+
+from .bucketed_windows import BucketedWindows
+from .form import Form
+from .narrow_asof import NarrowAsof
+from .range_max import RangeMax
+from .running_maximum import RunningMaximum, RunningMaximumStream
+from .union_last import UnionLast
+
+FORMS: tuple[Form[Any], ...] = (
+    NarrowAsof(),
+    RangeMax(),
+    UnionLast(),
+    RunningMaximum(),
+    RunningMaximumStream(),
+    BucketedWindows(),
+)
+FORM_NAMES = tuple(form.name for form in FORMS)
+BY_NAME: Mapping[str, Form[Any]] = {form.name: form for form in FORMS}

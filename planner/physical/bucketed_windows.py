@@ -1,0 +1,101 @@
+"""Windows by a join on buckets of time, grouped by row."""
+
+from __future__ import annotations
+
+from ..durations import format_duration
+from ..expr.aggregates import AGGREGATES
+from ..expr.functions import call
+from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction
+from ..expr.structs import bucket_of
+from ..ir.intervals import plus
+from ..ir.logical import Aggregate, Measure, Project, Relation, WindowAggregate, WindowedAggregate, identity_columns
+from ..ir.operators import Explode, KeyedJoin
+from ..types import INT64
+from .form import Beside, Expansion, Form, with_columns
+
+
+class BucketedWindows(Form[WindowAggregate]):
+    """A join on keys and bucket of time, grouped by row, each aggregate with its interval as a filter.
+
+    A bucket is as long as the span that holds every window of a row, so a row's events lie in at most two of them and
+    all windows are answered in one pass. Where a window has no lower bound there is no bucket, and the join is on keys
+    alone.
+    """
+
+    name = "BucketedWindows"
+    on = WindowAggregate
+    needs = frozenset({KeyedJoin, Explode})
+
+    def applies_to(self, node: WindowAggregate) -> bool:
+        return bool(node.aggregates)
+
+    def expand(self, node: WindowAggregate) -> Relation:
+        made = Expansion(node)
+        events, probe, keys = made.events, node.spine, node.keys
+        bucket = _bucket(node)
+        t, latest = Column(node.time, INT64), _latest(node)
+        read = [column for each in node.aggregates for column in _read_by(each)]
+        read += [node.event_time, *([] if node.created is None else [node.created])]
+        bounds: list[Expr] = []
+        if bucket is not None:
+            number, event_number = made.fresh("bucket"), made.fresh("event_bucket")
+            newest = bucket_of(plus(t, latest - 1), bucket)
+            both = (newest, call("subtract", newest, Literal(1, INT64)))
+            probe = made.step(Explode(node.spine, number, both), "probe")
+            right, beside = made.beside_spine(events, read, probe.schema)
+            time = beside.column(node.event_time)
+            right = with_columns(right, [(event_number, bucket_of(Column(time.name, INT64), bucket))])
+            keys = (*keys, (number, event_number))
+            bounds.append(call("ge", time, plus(t, latest - bucket)))
+        else:
+            right, beside = made.beside_spine(events, read, probe.schema)
+            time = beside.column(node.event_time)
+        bounds.append(call("lt", time, plus(t, latest)))
+        if node.created is not None:
+            bounds.append(call("le", beside.column(node.created), t))
+        pairs = KeyedJoin(probe, right, keys, conjunction(tuple(bounds)))
+        measures = tuple(_measure(each, time, beside) for each in node.aggregates)
+        found = made.step(Aggregate(pairs, (node.row,), measures), "windows")
+        every_row = KeyedJoin(node.spine, found, ((node.row, node.row),), how="left")
+        answers = tuple((each.name, _or_empty(each)) for each in node.aggregates)
+        return Project(every_row, (*identity_columns(node.spine.schema), *answers))
+
+    def detail(self, node: WindowAggregate) -> str:
+        bucket = _bucket(node)
+        return ", no bucket" if bucket is None else f", bucket {format_duration(bucket)}"
+
+
+def _latest(node: WindowAggregate) -> int:
+    return max(each.interval.latest for each in node.aggregates)
+
+
+def _bucket(node: WindowAggregate) -> int | None:
+    """The span that holds every window of a row; a row of nothing but windows without an instant has one of 1 µs."""
+    earliest = [each.interval.earliest for each in node.aggregates]
+    bounded = [start for start in earliest if start is not None]
+    return max(1, _latest(node) - min(bounded)) if len(bounded) == len(earliest) else None
+
+
+def _read_by(each: WindowedAggregate) -> tuple[str, ...]:
+    operand = () if each.operand is None else (each.operand,)
+    return (*operand, *each.order, *(() if each.where is None else columns_of(each.where)))
+
+
+def _measure(each: WindowedAggregate, time: Column, beside: Beside) -> Measure:
+    lower = () if each.interval.lower is None else (call("ge", time, each.interval.lower),)
+    where = () if each.where is None else (beside.over(each.where),)
+    return Measure(
+        each.name,
+        each.function,
+        None if each.operand is None else beside.column(each.operand),
+        each.type,
+        where=conjunction((*lower, call("lt", time, each.interval.upper), *where)),
+        order=tuple(beside.column(name) for name in each.order),
+        parameter=each.parameter,
+    )
+
+
+def _or_empty(each: WindowedAggregate) -> Expr:
+    """A row without events has no aggregates, and gets the empty values."""
+    value, empty = Column(each.name, each.type), AGGREGATES[each.function].empty
+    return value if empty is None else call("coalesce", value, Literal(empty, each.type))

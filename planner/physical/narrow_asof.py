@@ -1,0 +1,37 @@
+"""The latest value by an as-of join of keys and time alone."""
+
+from __future__ import annotations
+
+from ..expr.nodes import Column
+from ..ir.logical import AsofJoin, Project, Relation
+from ..ir.operators import AsofMatch, KeyedJoin
+from ..types import INT64
+from .form import Expansion, Form
+from .latest import at_the_latest, resolved_late
+
+
+class NarrowAsof(Form[AsofJoin]):
+    """An as-of join on keys and time alone; then ties, order and features among the matched (keys, time) only."""
+
+    name = "NarrowAsof"
+    on = AsofJoin
+    needs = frozenset({AsofMatch, KeyedJoin})
+
+    def applies_to(self, node: AsofJoin) -> bool:
+        """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""
+        return node.created is None and len({pick.interval.upper for pick in node.picks}) == 1
+
+    def expand(self, node: AsofJoin) -> Relation:
+        made = Expansion(node)
+        events = made.events
+        matched = made.fresh(f"matched_{node.event_time}")
+        keys = dict.fromkeys(right for _, right in node.keys)
+        narrow = Project(
+            events,
+            (
+                *((key, Column(key, events.schema[key])) for key in keys),
+                (matched, Column(node.event_time, INT64)),
+            ),
+        )
+        match = made.step(AsofMatch(node.spine, narrow, node.keys, at_the_latest(node), matched), "match")
+        return resolved_late(made, node, events, match, {node.event_time: matched})
