@@ -56,7 +56,13 @@ class TextType:
         self._is_seen = True
         head = told.slice(0, _HEAD)  # Most forms fall with the first values, and a pattern is slow over many.
         self._forms = [form for form in self._forms if _has_form(head, form)]
-        self._forms = [form for form in self._forms if _has_form(told, form) and _is_readable(told, form)]
+        fitting: list[_Form] = []
+        for form in self._forms:
+            # Integers of up to 15 digits are floats too.
+            is_implied = form == "float64" and "int64" in fitting and pc.max(pc.binary_length(told)).as_py() <= 15
+            if is_implied or (_has_form(told, form) and _is_readable(told, form)):
+                fitting.append(form)
+        self._forms = fitting
         if "timestamp" in self._forms:
             self._is_zoned |= _any(pc.match_substring_regex(told, _OFFSET))
             self._is_fine |= _any(pc.match_substring_regex(told, _FINE))

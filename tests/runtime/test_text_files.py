@@ -47,6 +47,8 @@ def column(values: list[str], tmp_path: Path, **options: Any) -> tuple[str, list
         (["0", "1"], "int64", [0, 1]),
         (["1", "1.5"], "float64", [1.0, 1.5]),
         (["1e3", "inf", "-Infinity", "-0.5", ".5"], "float64", [1000.0, float("inf"), -float("inf"), -0.5, 0.5]),
+        (["123456789012345", "1.5"], "float64", [123456789012345.0, 1.5]),
+        (["-123456789012345", "1.5"], "float64", [-123456789012345.0, 1.5]),
         (["1234567890123456", "1.5"], "string", ["1234567890123456", "1.5"]),
         (["00.5"], "string", ["00.5"]),
         (["1_000"], "string", ["1_000"]),
@@ -428,6 +430,13 @@ def test_entity_rows_in_a_csv_without_rows_have_the_types_that_are_needed(tmp_pa
     found = ht.FeatureStore([view]).get_historical_features(tmp_path / "spine.csv", view).to_arrow()
     assert (found.num_rows, found.column_names) == (0, ["k", "event_timestamp", "note", "x"])
     assert answered(source).to_arrow()["x"].to_pylist() == [None]
+
+
+def test_an_integer_that_no_float_holds_makes_a_string_beside_a_float(tmp_path: Path) -> None:
+    for integer, type_ in (("123456789012345", "float64"), ("1234567890123456", "string")):
+        (tmp_path / "1.csv").write_text(f"x\n{integer}\n")
+        (tmp_path / "2.csv").write_text("x\n1.5\n")
+        assert types(tmp_path / "*.csv") == {"x": type_}
 
 
 def test_a_json_file_may_have_integers_where_another_has_fractions(tmp_path: Path) -> None:
