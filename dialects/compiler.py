@@ -7,6 +7,7 @@ from collections.abc import Iterable, Mapping
 from sqlglot import exp
 
 from ..planner.ir.logical import Relation, Scan, topological
+from ..planner.room import with_room
 from ..planner.types import DataType
 from . import syntax as sql
 from .base import Dialect
@@ -26,12 +27,14 @@ class SqlCompiler:
         """Statements that a script has to begin with, for its answer to be the canonical one."""
         return "\n".join(f"{self.dialect.setting(name, value)};" for name, value in self.dialect.session.items())
 
+    @with_room
     def definitions(self, relations: Iterable[Relation]) -> list[str]:
         """Statements that a script needs before it reads these relations' tables by name."""
         scans = (each for relation in relations for each in topological(relation) if isinstance(each, Scan))
         made = {scan.table.name: self.dialect.define_table(scan.table) for scan in scans}
         return [self.to_text(statement) for statement in made.values() if statement is not None]
 
+    @with_room
     def compile(self, relation: Relation, order_by: str | None = None) -> exp.Select:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
         return Statement(self.dialect, relation).select(order_by)
@@ -69,6 +72,7 @@ class SqlCompiler:
         """A statement that drops a temporary table."""
         return self.dialect.drop_table(name)
 
+    @with_room
     def count_query(self, relation: Relation) -> exp.Select:
         """One row with the number of rows of every CTE of the relation's statement."""
         statement = self.compile(relation)
@@ -86,6 +90,7 @@ class SqlCompiler:
             query.set("with_", ctes)
         return query
 
+    @with_room
     def to_text(self, statement: Sql) -> str:
         """Formatted SQL."""
         return statement.sql(dialect=self.dialect.name, pretty=True, copy=False, comments=False)

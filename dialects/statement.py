@@ -12,7 +12,7 @@ from dataclasses import replace
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Column, Expr, Literal, columns_of, conjuncts
+from ..planner.expr.nodes import MOST_LEVELS, Column, Expr, Literal, columns_of, conjuncts
 from ..planner.ir.logical import (
     Aggregate,
     Filter,
@@ -86,7 +86,7 @@ class Statement:
             case Project():
                 return self._project(relation)
             case Filter():
-                return self._open(relation.input).filter(relation.predicate)
+                return self._filter(relation)
             case Values():
                 return self._values(relation)
             case NumberRows():
@@ -155,14 +155,25 @@ class Statement:
         )
 
     def _project(self, project: Project) -> Block:
-        """In place, unless a computed column would be written more than once."""
+        """In place, unless a computed column would be written more than once, or too deep in another."""
         block = self.block(project.input)
         if block.listed and not block.can_choose(project.columns):
             block = self.wrapped(project.input, block)
         reads = Counter(name for _, expr in project.columns for name in columns_of(expr))
-        if any(reads[name] > 1 and not is_cheap(block.columns[name]) for name in reads):
+        is_repeated = any(reads[name] > 1 and not is_cheap(block.columns[name]) for name in reads)
+        projected = None if is_repeated else block.project(project.columns)
+        if projected is None or any(expr.levels > MOST_LEVELS for expr in projected.columns.values()):
             block = self.cte(self.label(project.input), self.write(block), block)
-        return block.project(project.columns)
+            projected = block.project(project.columns)
+        return projected
+
+    def _filter(self, node: Filter) -> Block:
+        """In place, unless the predicate would be nested deeper than engines can parse."""
+        block = self._open(node.input)
+        filtered = block.filter(node.predicate)
+        if any(part.levels > MOST_LEVELS for part in filtered.where[len(block.where) :]):
+            filtered = self.cte(self.label(node.input), self.write(block), block).filter(node.predicate)
+        return filtered
 
     def _values(self, values: Values) -> Block:
         expressions = self.dialect.expressions

@@ -17,6 +17,7 @@ from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topol
 from .ir.operators import Materialize
 from .options import PlannerOptions
 from .planning import PHYSICAL
+from .room import with_room
 from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .statistics import Statistics
 from .types import folded, short_label, unused_name
@@ -47,6 +48,7 @@ class CompiledPlan:
     statistics: Statistics
 
 
+@with_room
 def compile_plan(
     plan: ExecutionPlan,
     options: PlannerOptions,
@@ -70,6 +72,7 @@ def compile_plan(
     return CompiledPlan(joined, collected, tuple(regions.values()), trace, statistics)
 
 
+@with_room
 def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
     """Every relational node of a plan as it lowers, by fingerprint; a node that is not SQL is a scan of its value."""
     lowered: dict[str, Relation] = {}
@@ -81,6 +84,7 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
     return lowered
 
 
+@with_room
 def lower_alone(relation: Relation, options: PlannerOptions, forms: frozenset[str] | None = None) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
     return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))

@@ -16,6 +16,7 @@ from .errors import HithertoError
 from .ir.data import EngineTable
 from .ir.logical import Relation, Scan, Table
 from .node import digest
+from .room import with_room
 from .types import Schema
 
 if TYPE_CHECKING:
@@ -259,6 +260,7 @@ def ingested(node: DAGNode) -> Relation:
 class ExecutionPlan:
     """Nodes in topological order, each fingerprint once. ``outputs`` are the nodes whose values are wanted."""
 
+    @with_room
     def __init__(self, *outputs: DAGNode) -> None:
         self.nodes = _topological(outputs)
         by_fingerprint = {node.fingerprint: node for node in self.nodes}

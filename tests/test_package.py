@@ -28,7 +28,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 
 # A module imports only from its own line and the lines above it. The longest name that fits decides.
 LAYERS = """
-    planner.types planner.errors planner.calls planner.durations planner.node planner
+    planner.types planner.errors planner.calls planner.room planner.durations planner.node planner
     planner.expr
     planner.ir
     planner.statistics

@@ -14,14 +14,15 @@ from contextlib import contextmanager
 from datetime import date
 
 import sqlglot
-from sqlglot import exp
+from sqlglot import Token, TokenType, exp
 from sqlglot.errors import SqlglotError
 
 from ..durations import parse_instant
 from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
+from ..room import has_room, with_room
 from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, DataType, Schema, is_text, unusable_name
 from .functions import DIFFERENCE_UNITS, FUNCTIONS, MICROSECONDS, PARTS, TRUNCATION_UNITS, call
-from .nodes import Cast, Column, Expr, Literal
+from .nodes import MOST_LEVELS, MOST_NODES, Cast, Column, Expr, Literal
 from .syntax import HARMLESS, MISREAD, NAMED, OPERATORS, OPTIONAL, PART_NODES, TRIMS, TYPES
 from .type_rules import TypeRuleError
 
@@ -49,6 +50,7 @@ def parse_table_name(text: str, where: str) -> tuple[str, ...]:
     return tuple(part.name for part in parts)
 
 
+@with_room
 def parse_expression(text: str, schema: Schema, where: str) -> Expr:
     """The typed expression that ``text`` means over ``schema``; ``where`` says whose expression it is.
 
@@ -62,8 +64,12 @@ def parse_expression(text: str, schema: Schema, where: str) -> Expr:
         raise DefinitionError(f"{where}: {shown(text)} holds half of a surrogate pair, which is no text")
     try:
         with _unlogged():
+            tokens = sqlglot.tokenize(text, dialect="duckdb")
+            check_depth(_nesting(tokens), where)
             tree = sqlglot.parse_one(text, dialect="duckdb")
-            misread = [operator for operator in MISREAD if operator in text and operator in _tokens(text)]
+            check_depth(_levels(tree), where)
+            written = {text[token.start : token.end + 1] for token in tokens}
+            misread = [operator for operator in MISREAD if operator in written]
         binder = _Binder(schema, where)
         for operator in misread:
             instead = MISREAD[operator]
@@ -74,9 +80,67 @@ def parse_expression(text: str, schema: Schema, where: str) -> Expr:
         reason = re.sub(r"Required keyword: .* missing for <class [^>]*>", "Something is missing", reason)
         raise DefinitionError(f"{where}: {shown(text)} is not an SQL expression: {reason[:300]}") from None
     except RecursionError:
-        raise DefinitionError(f"{where}: the expression is nested too deeply") from None
+        if not has_room():
+            raise
+        raise DefinitionError(f"{where}: {_TOO_DEEP}") from None
     binder.problems.raise_if_any()
+    check_size(expr, where)
     return expr
+
+
+def check_depth(levels: int, where: str) -> None:
+    """Raise a DefinitionError where an expression is nested too deeply for the engines."""
+    if levels > MOST_LEVELS:
+        raise DefinitionError(f"{where}: {_TOO_DEEP}, and this is {levels:,} levels deep")
+
+
+def check_size(expr: Expr, where: str) -> None:
+    """Raise a DefinitionError where an expression, with all that is put in its columns' place, is too much for SQL."""
+    check_depth(expr.levels, where)
+    if expr.nodes > MOST_NODES:
+        most = f"an expression has at most {MOST_NODES:,} parts"
+        raise DefinitionError(
+            f"{where}: {most}, and this has {expr.nodes:,} with the columns that it reads written out; {_INSTEAD}"
+        )
+
+
+_OPENING = frozenset({TokenType.L_PAREN, TokenType.L_BRACKET, TokenType.L_BRACE, TokenType.CASE})
+_CLOSING = frozenset({TokenType.R_PAREN, TokenType.R_BRACKET, TokenType.R_BRACE, TokenType.END})
+_PREFIXES = frozenset({TokenType.NOT, TokenType.DASH, TokenType.PLUS, TokenType.TILDE})
+_INSTEAD = "compute it in steps, by views that are chained, or in the source"
+_TOO_DEEP = f"an expression is nested at most {MOST_LEVELS} levels deep"
+
+
+def _nesting(tokens: list[Token]) -> int:
+    """How deep parentheses and CASE are nested, and signs and NOT follow each other: there a parser calls itself."""
+    most = level = 0
+    outside: list[int] = []
+    before: TokenType | None = None
+    for kind in (token.token_type for token in tokens):
+        if kind in _OPENING:
+            outside.append(level)
+            level += 1
+        elif kind in _CLOSING and outside:
+            level = outside.pop()
+        elif kind in _PREFIXES and (before is None or before in _PREFIXES | _OPENING):
+            level += 1
+        elif kind not in _PREFIXES:
+            level = outside[-1] + 1 if outside else 0
+        most, before = max(most, level), kind
+    return most
+
+
+def _levels(tree: exp.Expr) -> int:
+    """How deep a tree is, found without recursion; AND and OR of many conditions are one level."""
+    most = 0
+    waiting = [(tree, 1)]
+    while waiting:
+        node, level = waiting.pop()
+        most = max(most, level)
+        for child in node.iter_expressions():
+            is_same = isinstance(node, exp.Paren) or (isinstance(node, exp.Connector) and type(child) is type(node))
+            waiting.append((child, level if is_same else level + 1))
+    return most
 
 
 def parse_condition(text: str, schema: Schema, where: str) -> Expr:
@@ -85,11 +149,6 @@ def parse_condition(text: str, schema: Schema, where: str) -> Expr:
     if expr.type.kind not in ("bool", "null"):
         raise PlanTypeError(f"{where}: {shown(text)} is {expr.type}, not a condition")
     return expr
-
-
-def _tokens(text: str) -> set[str]:
-    """The tokens as they are written, so that a quoted one is another than its content."""
-    return {text[token.start : token.end + 1] for token in sqlglot.tokenize(text, dialect="duckdb")}
 
 
 @contextmanager

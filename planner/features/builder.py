@@ -20,6 +20,7 @@ from ..nodes import (
     WriteNode,
     output_columns,
 )
+from ..room import with_room
 from ..spine_node import SpineNode
 from .resolver import ResolvedView
 from .tasks import HistoricalRetrievalTask, MaterializationTask
@@ -41,6 +42,7 @@ class FeatureBuilder:
         }
 
     @classmethod
+    @with_room
     def plan(cls, task: AnyTask) -> ExecutionPlan:
         """The DAG of a task. A retrieval joins its views by row; a materialization has one chain per view."""
         task = replace(task, names=task.names.copy())

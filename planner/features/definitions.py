@@ -6,7 +6,7 @@ it can be without its source's schema; the rest is checked by the resolver, befo
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..calls import checked_call
@@ -38,6 +38,10 @@ __all__ = [
     "FeatureViewProjection",
     "Source",
 ]
+
+
+MOST_CHAINED = 100
+"""How many views a chain has at most, the last one counted."""
 
 
 class FeatureView(Definition):
@@ -92,6 +96,10 @@ class FeatureView(Definition):
         check_text(f"{where}: description", description, problems)
         check_flag(f"{where}: allow_exact_matches", allow_exact_matches, problems)
         if isinstance(source, FeatureView):
+            if len(source.chain) >= MOST_CHAINED:
+                problems.add(
+                    f"{where}: is chained on {len(source.chain)} views; {MOST_CHAINED} in a chain are the most"
+                )
             if source.aggregations:
                 problems.add(
                     f"{where}: view {source.name!r} has aggregations, and a view chained on those is not supported; "
@@ -152,7 +160,38 @@ class FeatureView(Definition):
     @property
     def origin(self) -> Source:
         """The source that the rows come from, through however many chained views."""
-        return self.source.origin if isinstance(self.source, FeatureView) else self.source
+        last = self.chain[-1].source
+        assert not isinstance(last, FeatureView)
+        return last
+
+    @property
+    def chain(self) -> tuple[FeatureView, ...]:
+        """The view and those whose rows it reads, up to the one that reads the source."""
+        views = [self]
+        while isinstance(above := views[-1].source, FeatureView):
+            views.append(above)
+        return tuple(views)
+
+    def __eq__(self, other: object) -> bool:
+        if self is other or type(self) is not type(other):
+            return self is other
+        assert isinstance(other, FeatureView)
+        mine, others = self.chain, other.chain
+        return len(mine) == len(others) and all(
+            type(one) is type(two) and one._own_state() == two._own_state()
+            for one, two in zip(mine, others, strict=True)
+        )
+
+    __hash__ = Definition.__hash__
+
+    def __reduce__(self) -> tuple[Callable[..., FeatureView], tuple[object, ...]]:
+        """The views of the chain side by side: copy and pickle recurse on what holds the like of itself."""
+        return _restored, (self.origin, tuple((type(view), view._own_state()) for view in self.chain))
+
+    def _own_state(self) -> dict[str, object]:
+        """Everything but a view that this one is chained on."""
+        state = self.__getstate__()
+        return state | {"source": None} if isinstance(self.source, FeatureView) else state
 
     @property
     def schema(self) -> Schema:
@@ -192,6 +231,17 @@ class FeatureView(Definition):
         count = f", {len(self.aggregations)} aggregations" if self.aggregations else ""
         about = labels(self.description, self.tags)
         return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count}{about})"
+
+
+def _restored(source: Source, views: Sequence[tuple[type[FeatureView], dict[str, object]]]) -> FeatureView:
+    """The first view of a chain whose last one reads the source."""
+    below: Source | FeatureView = source
+    for kind, state in reversed(views):
+        made = object.__new__(kind)
+        made.__setstate__(state | {"source": below})
+        below = made
+    assert isinstance(below, FeatureView)
+    return below
 
 
 def _entities(given: Sequence[Entity | str], where: str, problems: Problems) -> tuple[Entity, ...]:

@@ -9,6 +9,7 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 
 from ..durations import format_duration
+from ..room import with_room
 from .aggregations import Aggregation
 from .definitions import FeatureView
 from .sources import Source
@@ -17,6 +18,7 @@ _MOST_LISTED = 10
 _LONGEST_TEXT = 120
 
 
+@with_room
 def declared(view: FeatureView) -> dict[str, str]:
     """The parts of a view's definition that its answers depend on, and what each says.
 

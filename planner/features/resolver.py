@@ -21,9 +21,10 @@ from ..errors import (
 )
 from ..expr.aggregates import AGGREGATES
 from ..expr.nodes import Expr, replace_columns
-from ..expr.parse import parse_condition, parse_expression
+from ..expr.parse import check_size, parse_condition, parse_expression
 from ..expr.type_rules import TypeRuleError
 from ..ir.logical import Table, feature_type
+from ..room import with_room
 from ..types import (
     BOOL,
     FLOAT64,
@@ -117,6 +118,7 @@ def key_family(type_: DataType) -> str | None:
 Types = Mapping[str, DataType]
 
 
+@with_room
 def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
     """Bind a view to its source's schema. Raises SourceError or DefinitionError with every problem."""
     untyped = [name for name in table.schema.names if table.is_untyped(name)]
@@ -126,21 +128,20 @@ def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedVie
 
 
 def _resolved(projection: FeatureViewProjection, table: Table, types: Types) -> ResolvedView:
-    view = projection.view
-    if not isinstance(view.source, FeatureView):
-        _check_source(view, table, types)
-        return _ViewResolver(projection, table, None, types).resolve()
-    upstream = _resolved(FeatureViewProjection(view.source), table, types)
-    return _ViewResolver(projection, table, upstream, types).resolve()
+    first, *others = reversed(projection.view.chain)
+    _check_source(first, table, types)
+    resolved: ResolvedView | None = None
+    for view in (first, *others):
+        use = projection if view is projection.view else FeatureViewProjection(view)
+        resolved = _ViewResolver(use, table, resolved, types).resolve()
+    assert resolved is not None
+    return resolved
 
 
 def _needed_types(projection: FeatureViewProjection, table: Table, untyped: Sequence[str]) -> Types:
     """Types that a view can work with, for columns that have none: nothing but the view says which they are."""
     source = projection.view.origin
-    views = [projection.view]
-    while isinstance(views[-1].source, FeatureView):
-        views.append(views[-1].source)
-    fixed = {key: NULL for view in views for key in view.join_keys}
+    fixed = {key: NULL for view in projection.view.chain for key in view.join_keys}
     fixed |= dict.fromkeys(source.sequence_columns, INT64)
     fixed |= {name: TIMESTAMP for name in (source.timestamp_field, source.created_timestamp_column) if name}
     types: dict[str, DataType] = {name: fixed.get(name, FLOAT64) for name in untyped}
@@ -256,7 +257,14 @@ class _ViewResolver:
             if expr.type.kind == "null":
                 self._problems.add(f"{self._where}, {where} {name!r}: always null; cast it to a type", PlanTypeError)
                 continue
-            made[name] = replace_columns(expr, lambda column: made.get(column.name, column))
+            whole = replace_columns(expr, lambda column: made.get(column.name, column))
+            try:
+                check_size(whole, f"{self._where}, {where} {shown(name)}")
+            except DefinitionError as error:
+                self._problems.take(error)
+                self._failed.add(name)
+                continue
+            made[name] = whole
             known = Schema([*known, Field(name, expr.type)])
         return tuple(made.items())
 

@@ -8,6 +8,7 @@ from typing import NamedTuple
 
 from ..errors import DefinitionError, Problems, UnknownColumnError, shown, unknown_name
 from ..ir.logical import Table
+from ..room import with_room
 from ..types import DataType, folded, names_that_differ_by_case
 from .checks import check_name
 from .definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
@@ -143,6 +144,7 @@ def _uses(projection: FeatureViewProjection) -> list[FeatureUse]:
     return [FeatureUse(projection, feature, alias) for feature, alias in projection.chosen]
 
 
+@with_room
 def resolve_features(
     chosen: Sequence[FeatureUse],
     tables: Callable[[Source], Table],

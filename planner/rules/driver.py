@@ -15,6 +15,7 @@ from typing import TypeVar, cast
 from ..errors import HithertoError
 from ..ir.logical import Relation
 from ..ir.verify import InvalidPlanError, verify
+from ..room import has_room, with_room
 from ..statistics import Statistics
 
 N = TypeVar("N", bound=Relation)
@@ -96,12 +97,20 @@ def plan_rule(function: Callable[[Relation, RuleContext], Relation | None]) -> R
 
 def rewrite(root: Relation, phases: tuple[Phase, ...], context: RuleContext, trace: Trace | None = None) -> Relation:
     """The plan after all phases. Firings are appended to the trace."""
-    steps = trace if trace is not None else []
+    root, steps = _rewritten(root, phases, context)
+    if trace is not None:
+        trace += steps
+    return root
+
+
+@with_room
+def _rewritten(root: Relation, phases: tuple[Phase, ...], context: RuleContext) -> tuple[Relation, Trace]:
+    steps: Trace = []
     for phase in phases:
         before = root
         root = _Run(phase, context, steps).run(root)
         _check(before, root, f"phase {phase.name}")
-    return root
+    return root, steps
 
 
 class _Run:
@@ -121,6 +130,8 @@ class _Run:
             try:
                 root = self._visit(root)
             except RecursionError:
+                if not has_room():
+                    raise
                 raise RuleError(
                     f"phase {self._phase.name} goes in circles; last rule: {self._trace[-1].rule}"
                 ) from None
@@ -130,18 +141,22 @@ class _Run:
                 return root
 
     def _visit(self, relation: Relation) -> Relation:
-        done = self._memo.get(relation.fingerprint)
-        if done is not None:
-            return done
-        current = relation.with_inputs(*map(self._visit, relation.inputs))
-        for each in self._local:
-            if type(current) is each.on:
-                replacement = self._fire(each, current)
-                if replacement is not None:
-                    current = self._visit(replacement)
-                    break
-        self._memo[relation.fingerprint] = self._memo[current.fingerprint] = current
+        passed: list[Relation] = []
+        while (current := self._memo.get(relation.fingerprint)) is None:
+            passed.append(relation)
+            current = relation.with_inputs(*map(self._visit, relation.inputs))
+            replacement = self._replacement(current)
+            if replacement is None:
+                break
+            relation = replacement
+        for each in (*passed, current):
+            self._memo[each.fingerprint] = current
         return current
+
+    def _replacement(self, relation: Relation) -> Relation | None:
+        """What the first rule that fires makes of the node alone."""
+        fired = (self._fire(each, relation) for each in self._local if type(relation) is each.on)
+        return next((made for made in fired if made is not None), None)
 
     def _fire(self, each: Rule, relation: Relation) -> Relation | None:
         replacement = each.apply(relation, self._context)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 
-from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts
+from ..expr.nodes import MOST_LEVELS, Column, Expr, Literal, columns_of, conjunction, conjuncts
 from ..ir.logical import Filter, Join, Project, Relation
 from ..ir.properties import is_narrowing, substitution
 from .driver import RuleContext, rule
@@ -15,7 +15,7 @@ def merge_projects(node: Project, context: RuleContext) -> Relation | None:
     """Project(Project(x)) -> Project(x), with the inner expressions in place of the outer columns.
 
     Not where a computed column is read more than once: with ``b = a * a`` inside and ``b + b`` outside, the product
-    would be computed twice, and in a longer chain exponentially often.
+    would be computed twice, and in a longer chain exponentially often. Not beyond the depth that engines can parse.
     """
     del context
     inner = node.input
@@ -25,7 +25,8 @@ def merge_projects(node: Project, context: RuleContext) -> Relation | None:
     if any(reads[name] > 1 and not _is_cheap(expr) for name, expr in inner.columns):
         return None
     below = substitution(inner)
-    return Project(inner.input, tuple((name, below(expr)) for name, expr in node.columns))
+    columns = tuple((name, below(expr)) for name, expr in node.columns)
+    return None if any(expr.levels > MOST_LEVELS for _, expr in columns) else Project(inner.input, columns)
 
 
 @rule(on=Project)

@@ -5,9 +5,9 @@ from __future__ import annotations
 from collections.abc import Sequence
 
 from ..expr.functions import call
-from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts, replace_columns
+from ..expr.nodes import MOST_LEVELS, Column, Expr, Literal, columns_of, conjunction, conjuncts, replace_columns
 from ..ir.logical import Aggregate, AsofJoin, Filter, Interval, Join, Project, Relation, Scan, Union, WindowAggregate
-from ..ir.properties import implies, is_over, is_total, may_cross, substitute
+from ..ir.properties import implies, is_over, is_total, may_cross, substitution
 from ..types import INT64
 from .driver import RuleContext, rule
 
@@ -17,22 +17,27 @@ def push_filter_through_project(node: Filter, context: RuleContext) -> Relation 
     """Filter(Project(x)) -> Project(Filter(x)), with the projected expressions in place of the columns.
 
     Not without the substitution: with ``a = b + 1`` projected, ``a > 1`` is ``b + 1 > 1`` below, and not ``a > 1`` of
-    an ``a`` that x may have too. Not a predicate that would write a computed column twice: ``a = a`` stays above.
+    an ``a`` that x may have too. Not a predicate that would write a computed column twice: ``a = a`` stays above; nor
+    one that would be nested deeper than engines can parse.
     """
     del context
     project = node.input
     if not isinstance(project, Project):
         return None
     computed = {name for name, expr in project.columns if not isinstance(expr, Column | Literal)}
+    below = substitution(project)
     pushed: list[Expr] = []
     kept: list[Expr] = []
     for part in conjuncts(node.predicate):
         reads = [name for name in columns_of(part) if name in computed]
-        (pushed if len(reads) == len(set(reads)) else kept).append(part)
+        moved_part = below(part) if len(reads) == len(set(reads)) else None
+        if moved_part is None or moved_part.levels > MOST_LEVELS:
+            kept.append(part)
+        else:
+            pushed.append(moved_part)
     if not pushed:
         return None
-    below = substitute(conjunction(tuple(pushed)), project)
-    moved = Project(Filter(project.input, below), project.columns)
+    moved = Project(Filter(project.input, conjunction(tuple(pushed))), project.columns)
     return Filter(moved, conjunction(tuple(kept))) if kept else moved
 
 
