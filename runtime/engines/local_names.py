@@ -81,12 +81,20 @@ def move(cursor: Connection, place: Place) -> None:
 
 
 def refuse_open_transaction(user: Connection) -> None:
-    """Raise an EngineError where the user is in a transaction, which a cursor sees nothing of.
+    """Raise an EngineError where the user is in a transaction, which a cursor sees nothing of, or can't be asked.
 
     The time of a transaction is that of its begin; without one, every statement has a later time of its own. Two in one
     microsecond would look like a transaction, hence the third.
     """
-    times = {_rows(user, "SELECT epoch_us(now()) AS began")[0]["began"] for _ in range(3)}
+    import duckdb
+
+    try:
+        times = {_rows(user, "SELECT epoch_us(now()) AS began")[0]["began"] for _ in range(3)}
+    except duckdb.ResourceInUseException:
+        raise EngineError(
+            "the connection has an unfinished result, so it can't say where it looks names up; fetch that to its end, "
+            "or call complete() on the connection"
+        ) from None
     if len(times) == 1:
         raise EngineError(
             "the connection has an open transaction, and hitherto's cursor of it sees neither its changes nor what it "

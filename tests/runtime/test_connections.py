@@ -163,12 +163,17 @@ def test_an_open_transaction_is_refused_when_a_job_is_made_and_when_it_runs(
     assert connection.sql("SELECT x FROM events").fetchall() == [("new",)]
     connection.execute("COMMIT")
     assert job.to_arrow()["x"].to_pylist() == ["new"]
+    connection.execute("BEGIN")
+    with pytest.raises(duckdb.Error):
+        connection.execute("SELECT error('x') FROM events").fetchall()
+    with pytest.raises(ht.EngineError, match="transaction is aborted"):
+        job.to_arrow()
 
 
 def test_a_connection_with_an_unfinished_result_says_so_and_keeps_it(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("SELECT * FROM range(3)")
     assert connection.fetchone() == (0,)
-    with pytest.raises(ht.SourceError, match="unfinished result"):
+    with pytest.raises(ht.SourceError, match=r"unfinished result, .* or call complete"):
         asked(connection, EVENTS)
     assert connection.fetchall() == [(1,), (2,)]
     assert value(connection, EVENTS) == "main"

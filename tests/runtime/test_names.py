@@ -94,6 +94,22 @@ def test_names_are_the_views_where_nothing_of_the_users_is_called_so(connection:
     assert 'FROM "spine_2"' in made(connection, [counted("v", COUNTED["a table called spine"])]).to_sql()
 
 
+def test_a_script_runs_twice_in_a_connection_whose_tables_are_called_like_views(
+    connection: duckdb.DuckDBPyConnection,
+) -> None:
+    views = [customers(), *(counted(f"v{number}", source) for number, source in enumerate(COUNTED.values()))]
+    job = made(connection, [*views, counted("orders", COUNTED["a query"])])
+    expected = job.to_arrow()
+    assert job.to_sql().startswith('-- The entity rows are expected as a table or view "spine_2".\n')
+    connection.register("spine_2", ROWS)
+    for _ in range(2):
+        *before, last = connection.extract_statements(job.to_sql())
+        for statement in before:
+            connection.execute(statement)
+        assert connection.sql(last.query).to_arrow_table().equals(expected)
+    assert connection.sql("SELECT count(*) FROM memory.main.customers").fetchall() == [(2,)]
+
+
 def test_rows_in_memory_are_not_read_as_a_table_that_is_called_so(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE TABLE arrow AS FROM orders LIMIT 4; CREATE TABLE query AS FROM orders LIMIT 3")
     rows = pa.table({"k": [1], "ts": pa.array([LATE.replace(day=1, month=1)], pa.timestamp("us"))})
