@@ -115,6 +115,9 @@ class FeatureResolver:
             if view in self._services:
                 problems.add(f"features: {shown(view)} is a feature service, which is asked for as a whole")
                 return []
+            if not colon and (meant := self._meant(text)):
+                problems.add(f"features: {shown(text)} is no view; a feature is asked for with its view: {meant}")
+                return []
             options = [*self._views, *(() if colon else self._services)]
             listed = "views and services" if self._services and not colon else "views"
             problems.add(unknown_name("features: no feature view", view, options, listed_as=listed), UnknownColumnError)
@@ -135,6 +138,25 @@ class FeatureResolver:
             problems.add(unknown_name(what, feature, known, listed_as="features"), UnknownColumnError)
             return []
         return [known[feature]._replace(alias=alias) if alias else known[feature]]
+
+    def _meant(self, text: str) -> str:
+        """The features that a text without a colon can mean: by their own name, or as an answer or SQL has them."""
+        found = [f"{name}:{text}" for name, each in self._views.items() if text in _declared(each)]
+        for separator in ("__", "."):
+            view, _, feature = text.partition(separator)
+            if view in self._views and feature:
+                found.append(f"{view}:{feature}")
+        return " or ".join(map(shown, found))
+
+
+def _declared(projection: FeatureViewProjection) -> Iterable[str]:
+    """The features that a use names, as far as they are known without the source's columns."""
+    view = projection.view
+    if projection.chosen is not None:
+        return [alias or feature for feature, alias in projection.chosen]
+    if view.aggregations:
+        return [*(item.name for item in view.aggregations), *view.post_aggregation]
+    return [*(view.features or ()), *view.columns]
 
 
 def _uses(projection: FeatureViewProjection) -> list[FeatureUse]:

@@ -260,3 +260,25 @@ def test_features_without_an_order_are_refused() -> None:
 def test_a_feature_of_a_service_is_asked_for_by_its_view() -> None:
     with pytest.raises(ht.DefinitionError, match="'fraud' is a feature service, which is asked for as a whole"):
         answer("fraud:v", latest(), services=[ht.FeatureService("fraud", ["last:v"])])
+
+
+@pytest.mark.parametrize(
+    ("text", "meant"),
+    [
+        ("sum_v_30us", "'sums:sum_v_30us'"),
+        ("share", "'sums:share'"),
+        ("v", "'last:v'"),
+        ("w", "'other:w'"),
+        ("sums__share", "'sums:share'"),
+        ("last.v", "'last:v'"),
+    ],
+)
+def test_a_feature_without_its_view_is_told_with_it(text: str, meant: str) -> None:
+    views = [latest(features=["v"]), sums(), latest("source")[[{"v": "w"}]].with_name("other")]
+    with pytest.raises(ht.DefinitionError, match=rf"'{text}' is no view; .* asked for with its view: {meant}$"):
+        answer(text, *views)
+
+
+def test_a_feature_of_several_views_is_told_with_each() -> None:
+    with pytest.raises(ht.DefinitionError, match=r"with its view: 'one:v' or 'two:v'$"):
+        answer("v", latest("one", features=["v"]), latest("two", features=["v"]))
