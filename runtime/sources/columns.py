@@ -90,15 +90,17 @@ def text_files(
 
     def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
         wanted = pa.schema([schema.field(column) for column in names])
-        for path, seen in files.items():
-            values = partition_values(path)
-            # A file's rows are counted by one of its own columns, also where only its folder's are wanted.
-            held = [column for column in names if column in seen.names] or list(seen.names[:1])
-            if not held:
-                continue
+        for path in paths:
+            values, seen = partition_values(path), files[path]
             if system.version(path) != seen.version:
                 now = SEEN.look(form, system, path, given)
-                _refuse_changes(path, held, given, inferred, now)
+                _refuse_changes(path, seen.names, inferred, now)
+                seen = now
+            # A file's rows are counted by one of its own columns, also where only its folder's are wanted.
+            own = [column for column in seen.names if column in types]
+            held = [column for column in names if column in own] or own[:1]
+            if not held:
+                continue
             with system.open(path) as file:
                 for batch in form.read(file, path, {column: columns[column] for column in held}):
                     rows = batch.num_rows
@@ -127,20 +129,23 @@ def _usable(inferred: ColumnType | None, type_: DataType) -> DataType:
 
 def _refuse_changes(
     path: str,
-    columns: Sequence[str],
-    given: Collection[str],
+    before: Collection[str],
     inferred: Mapping[str, ColumnType],
     now: SeenFile,
 ) -> None:
-    """Raise a SourceError where a file that was written anew has other columns or types than a job was made for."""
-    for column in columns:
-        changed = f"source: {path} was written anew after the job was made"
-        if column not in now.names:
-            raise SourceError(f"{changed}, and has no column {column!r} now; make the job again")
-        if column in given:
+    """Raise a SourceError where a file that was written anew lacks a column, or has one of another type.
+
+    A column that it has now, and no file had when the job was made, is not one of the job's.
+    """
+    changed = f"source: {path} was written anew after the job was made"
+    gone = next((column for column in before if column not in now.names), None)
+    if gone is not None:
+        raise SourceError(f"{changed}, and has no column {gone!r} now; make the job again")
+    for column, seen in now.types.items():
+        if column not in inferred:
             continue
-        both = inferred[column].joined(now.types[column])
-        found, was = (_usable(seen, data_type(seen.type)) for seen in (both, inferred[column]))
+        both = inferred[column].joined(seen)
+        found, was = (_usable(each, data_type(each.type)) for each in (both, inferred[column]))
         if found != was:
             raise SourceError(f"{changed}, and column {column!r} is {found} now, no longer {was}; make the job again")
 

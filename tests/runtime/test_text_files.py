@@ -422,6 +422,23 @@ def test_a_file_without_rows_adds_none(tmp_path: Path, empty: str) -> None:
     assert rows(tmp_path / "*.json") == [{"k": 1}]
 
 
+def test_an_empty_file_that_is_filled_between_two_runs_is_read(tmp_path: Path) -> None:
+    (tmp_path / "1.csv").write_text("k,ts,x\n1,2024-01-01,5\n")
+    (tmp_path / "2.csv").write_text("")
+    job = answered(ht.FileSource(tmp_path / "*.csv", timestamp_field="ts"))
+    assert job.to_arrow()["x"].to_pylist() == [5]
+    (tmp_path / "2.csv").write_text("k,ts,x\n1,2024-01-02,6\n")
+    assert job.to_arrow()["x"].to_pylist() == [6]
+    (tmp_path / "2.csv").write_text("ts,k,x\n2024-01-03,1,a\n")
+    with pytest.raises(ht.SourceError, match=r"2\.csv was written anew after the job was made, and column 'x' is"):
+        job.to_arrow()
+
+
+def test_a_file_that_is_named_twice_is_read_twice(tmp_path: Path) -> None:
+    (tmp_path / "e.csv").write_text("k,x\n1,5\n")
+    assert rows([tmp_path / "e.csv", tmp_path / "*.csv"]) == [{"k": 1, "x": 5}] * 2
+
+
 def test_entity_rows_in_a_csv_without_rows_have_the_types_that_are_needed(tmp_path: Path) -> None:
     (tmp_path / "spine.csv").write_text("k,event_timestamp,note\n")
     (tmp_path / "e.csv").write_text("k,ts,x\n")
