@@ -51,7 +51,10 @@ class DuckDBDialect(Dialect):
     def scan(self, scan: Scan) -> Sql:
         match scan.table.data:
             case ParquetFiles() as files:
-                return exp.Table(this=self._read_parquet(files))
+                parts = [
+                    self._as_nanoseconds(self._read_parquet(files, paths), dict(units)) for paths, units in files.groups
+                ]
+                return self._united(parts) if parts else exp.Table(this=self._read_parquet(files, files.paths))
             case CatalogTable(parts=parts):
                 return sql.qualified(parts)
             case ArrowData() | EngineData() | EngineQuery():
@@ -59,9 +62,28 @@ class DuckDBDialect(Dialect):
             case EngineTable(name):
                 return sql.table(name)
 
-    def _read_parquet(self, files: ParquetFiles) -> Sql:
+    def _united(self, parts: Sequence[exp.Query]) -> Sql:
+        """The rows of all parts; DuckDB finds the common types of the columns that are not timestamps."""
+        united = parts[0]
+        for part in parts[1:]:
+            united = exp.Union(this=united, expression=part, distinct=False, by_name=True)
+        return exp.Subquery(this=united)
+
+    def _as_nanoseconds(self, files: Sql, units: Mapping[str, str]) -> exp.Query:
+        """Files whose timestamps become nanoseconds of 128 bits, by the unit that each column has there."""
+        replaced = []
+        for name, unit in units.items():
+            # As a timestamp without a zone, which is in UTC.
+            stored = sql.cast(sql.column(name), "TIMESTAMP_NS" if unit == "ns" else "TIMESTAMP")
+            count = sql.cast(sql.function(f"epoch_{unit}", stored), "HUGEINT")
+            nanos = count if unit == "ns" else sql.binary(exp.Mul, count, sql.number(1000))
+            replaced.append(exp.Alias(this=nanos, alias=sql.name(name)))
+        star = exp.Star(**({"replace": replaced} if replaced else {}))
+        return exp.Select(expressions=[star]).from_(exp.Table(this=files))
+
+    def _read_parquet(self, files: ParquetFiles, chosen: Sequence[str]) -> Sql:
         """Columns are found by name and read as their common type; values of folders have types of their own."""
-        paths: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in files.paths])
+        paths: Sql = exp.Array(expressions=[sql.text(_as_glob(path)) for path in chosen])
         options = [_option("hive_partitioning", exp.Boolean(this=bool(files.partitions)))]
         if files.schema is not None:
             options.append(_option("union_by_name", exp.Boolean(this=True)))

@@ -79,8 +79,8 @@ def data_type(type_: pa.DataType) -> DataType:
 
 
 def _inner_type(type_: pa.DataType) -> DataType:
-    """The type of a value within a list or a struct: no engine takes extensions and run ends there."""
-    is_odd = isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_)
+    """The type of a value within a list or a struct: extensions, run ends and views of lists are none there."""
+    is_odd = isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_) or _is_list_view(type_)
     return DataType("other", label=str(type_)) if is_odd else data_type(type_)
 
 
@@ -111,7 +111,7 @@ def readable(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     if type_ in _KINDS or any(is_taken(type_) for is_taken in _TAKEN):
         return column
     is_encoded = pa.types.is_dictionary(type_) or pa.types.is_run_end_encoded(type_)
-    if is_encoded or isinstance(type_, pa.BaseExtensionType):
+    if is_encoded or _is_list_view(type_) or isinstance(type_, pa.BaseExtensionType):
         chunks: list[Any] = [_plain(chunk) for chunk in column.chunks]
         nothing: Any = arrow_type(data_type(type_))
         column = pa.chunked_array(chunks) if chunks else pa.chunked_array([], nothing)
@@ -123,6 +123,9 @@ def _plain(chunk: Any) -> pa.Array[Any]:
         values: Any = readable(pa.chunked_array([chunk.dictionary])).combine_chunks()
         taken: pa.Array[Any] = values.take(chunk.indices)
         return taken
+    if _is_list_view(chunk.type):
+        # Arrow's own cast gives wrong lists.
+        return _list_as_planned(chunk, _inner_type(chunk.type.value_type))
     if pa.types.is_run_end_encoded(chunk.type):
         decoded: pa.Array[Any] = pc.run_end_decode(chunk)  # type: ignore[attr-defined]  # its stubs have none
         return decoded
@@ -131,6 +134,10 @@ def _plain(chunk: Any) -> pa.Array[Any]:
         return pa.array([text and "-".join(text[a:b] for a, b in _UUID) for text in texts], pa.string())
     storage: pa.Array[Any] = chunk.storage
     return pc.cast(storage, arrow_type(data_type(chunk.type)))
+
+
+def _is_list_view(type_: pa.DataType) -> bool:
+    return pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_)
 
 
 _UUID = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))

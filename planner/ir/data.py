@@ -13,6 +13,7 @@ class ParquetFiles:
     """Data of a table: parquet files, with a ``schema`` where a file has other columns or types than the table.
 
     ``partitions`` are named by folders; ``uuids`` are texts in the table. ``are_shipped``: only DuckDB reads the files.
+    ``groups`` are the paths by the units that they have for timestamps beyond 64 bits: "ns", or "us" for any other.
     """
 
     paths: tuple[str, ...]
@@ -20,6 +21,7 @@ class ParquetFiles:
     partitions: tuple[str, ...] = ()
     uuids: tuple[str, ...] = ()
     are_shipped: bool = False
+    groups: tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...] = ()
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

@@ -112,7 +112,13 @@ class FileSource(Source):
         paths = tuple(file.path for file in parts.filled)
         schema = None if parts.are_alike else parts.schema
         data = LocalFiles(
-            paths, schema, parts.keys, uuids=parts.uuids, are_shipped=not parts.are_for_every_engine, parts=parts
+            paths,
+            schema,
+            parts.keys,
+            uuids=parts.uuids,
+            are_shipped=not parts.are_for_every_engine,
+            groups=parts.groups,
+            parts=parts,
         )
         return Table(token, parts.schema, data, name=self.name)
 

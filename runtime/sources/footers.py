@@ -71,6 +71,19 @@ class ParquetParts:
         ) and not any(file.fine or set(self.uuids) & _texts(file) for file in self.filled)
 
     @property
+    def groups(self) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]:
+        """The files by the units of their timestamps, where the table's have more than 64 bits."""
+        wide = [field.name for field in self.schema if field.type.kind == "timestamp" and field.type.precision]
+        groups: dict[tuple[tuple[str, str], ...], list[str]] = {}
+        for file in self.filled if wide else ():
+            times = {name: file.schema[name] for name in wide if name in file.schema}
+            units = ((name, type_.unit) for name, type_ in times.items() if type_.kind == "timestamp")
+            groups.setdefault(tuple((name, "ns" if unit == "ns" else "us") for name, unit in units), []).append(
+                file.path
+            )
+        return tuple((tuple(paths), units) for units, paths in groups.items())
+
+    @property
     def uuids(self) -> tuple[str, ...]:
         """The columns of uuids: an engine has them in another form than as texts."""
         found = (name for file in self.filled for name in file.arrow.names if _extension(file, name) == "arrow.uuid")
@@ -81,6 +94,7 @@ class ParquetParts:
         """Whether each engine reads the files itself: Spark does not read all types, nor paths with a colon."""
         return not any(
             ":" in file.path
+            or self.groups
             or any(column.type.kind == "null" and self.schema[column.name] != column.type for column in file.schema)
             or any(pa.types.is_float16(column.type) for column in file.arrow)
             for file in self.filled
@@ -179,8 +193,6 @@ def _zoned(type_: DataType, name: str, file: StoredFile, files: Sequence[StoredF
 
 def _is_widened(own: DataType, common: DataType) -> bool:
     """Whether a cast in SQL from the one to the other changes no value and rounds nothing."""
-    if own.kind == "timestamp":
-        return common.precision == 0
     return (
         own.kind == common.kind
         or own.kind == "null"

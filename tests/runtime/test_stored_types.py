@@ -388,7 +388,8 @@ def test_keys_are_of_any_form_of_their_type(name: str, swapped: bool, tmp_path: 
 FORMS: dict[str, tuple[pa.Array, pa.Array]] = {
     "s": (pa.array(["a", None], pa.string_view()), pa.array(["a", None])),
     "l": (pa.array([[1], None], pa.large_list(pa.int64())), pa.array([[1], None])),
-    "v": (pa.array([[1], None], pa.list_view(pa.int64())), pa.array([[1], None])),
+    "v": (pa.array([[0], [1], None], pa.list_view(pa.int64())).slice(1), pa.array([[1], None])),
+    "y": (pa.array([None, [2, 3]], pa.large_list_view(pa.int64())), pa.array([None, [2, 3]])),
     "n": (pa.array([["a"], None], pa.list_(pa.string_view())), pa.array([["a"], None])),
     "f": (pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), pa.array([[1, 2], None])),
     "r": (pa.RunEndEncodedArray.from_arrays([2], pa.array([1.5])), pa.array([1.5, 1.5])),
@@ -427,3 +428,38 @@ def test_features_are_of_any_form_of_their_type_and_nothing_else_is_read() -> No
 def test_a_column_of_no_usable_type_is_named_when_it_is_asked_for(name: str) -> None:
     with pytest.raises(ht.UnsupportedError, match=rf"feature view 'v': feature '{name}' is .*, which is not supported"):
         answer(of_forms(), features=[name])
+
+
+@pytest.mark.parametrize("name", ["a:b/c:d.parquet", "at=2024-01-01T00:00/e.parquet", "s3:x.csv"])
+def test_paths_with_a_colon_are_paths(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.chdir(tmp_path)
+    path = tmp_path / name
+    path.parent.mkdir(exist_ok=True)
+    if path.suffix == ".csv":
+        path.write_text("k,ts,x\n1,1970-01-01,5\n")
+    else:
+        write(path, k=[1], ts=us(0), x=[5])
+    for given in (path, name, f"{tmp_path}/**/{path.name[0]}*{path.suffix}"):
+        assert answer(ht.FileSource(given, timestamp_field="ts"), features=["x"])["x"].to_pylist() == [
+            5,
+            None,
+            None,
+            None,
+        ]
+
+
+def test_a_name_in_another_case_is_told_with_the_right_one() -> None:
+    data = pa.table({"k": [1], "ts": us(0), "x": [5]})
+    for made in (
+        lambda: answer(ht.ArrowSource(data, timestamp_field="TS")),
+        lambda: answer(ht.ArrowSource(data, timestamp_field="ts", created_timestamp_column="Ts")),
+        lambda: answer(ht.ArrowSource(data, timestamp_field="ts", sequence_columns=["Ts"])),
+        lambda: answer(ht.ArrowSource(data, timestamp_field="ts", field_mapping={"TS": "y"})),
+    ):
+        with pytest.raises(ht.SourceError, match=r"no column '(TS|Ts)'\n  columns: k, ts, x\n  did you mean 'ts'"):
+            made()
+    source = ht.ArrowSource(data, timestamp_field="ts")
+    with pytest.raises(ht.UnknownColumnError, match="did you mean 'x'"):
+        answer(source, features=["X"])
+    with pytest.raises(ht.SpineError, match=r"no key column 'k'\n  columns: K, event_timestamp\n  did you mean 'K'"):
+        answer(source, ROWS.rename_columns(["K", "event_timestamp"]))

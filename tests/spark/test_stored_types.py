@@ -11,6 +11,7 @@ import pandas as pd
 import pyarrow as pa
 import pytest
 
+from tests.runtime.test_empty_sources import FRAMES, expected, sources
 from tests.runtime.test_stored_types import (
     CASES,
     CHANGES,
@@ -35,8 +36,8 @@ def test_what_files_store_is_read_in_one_form(spark: Any, tmp_path: Path) -> Non
         uses.append(view(source, features=WITH_FEATURES.get(name)).with_name(f"v{number}"))
     store = ht.FeatureStore(uses, engine=ht.SparkComputeEngine(spark))
     found = store.get_historical_features(ROWS, uses, full_feature_names=True).to_arrow()
-    for number, (name, (_, expected)) in enumerate(CASES.items()):
-        for column, values in expected.items():
+    for number, (name, (_, features)) in enumerate(CASES.items()):
+        for column, values in features.items():
             feature = f"v{number}__{column}"
             assert found.schema.field(feature).type == values.type, (name, column)
             assert found[feature].to_pylist() == values.to_pylist(), (name, column)
@@ -85,6 +86,16 @@ def test_keys_and_features_are_of_any_form_of_their_type(spark: Any) -> None:
     for name, (_, values) in FORMS.items():
         assert found.schema.field(f"forms__{name}").type == values.type
         assert found[f"forms__{name}"].to_pylist() == values.to_pylist(), name
+
+
+def test_a_source_without_rows_has_the_types_that_are_needed(spark: Any, tmp_path: Path) -> None:
+    rows = pa.table({"k": ["a", "b"], "event_timestamp": us(10, 10)})
+    for source in sources(FRAMES["polars"], tmp_path):
+        expected(source, rows, ht.SparkComputeEngine(spark), ["k"])
+    made = view(of_forms(), features=["s"])
+    nothing = pd.DataFrame(columns=["k", "at"])
+    found = ht.FeatureStore([made], engine=ht.SparkComputeEngine(spark)).get_historical_features(nothing, made)
+    assert found.to_arrow().schema == found.schema
 
 
 def test_paths_with_a_colon_are_read(spark: Any, tmp_path: Path) -> None:
