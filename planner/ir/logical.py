@@ -98,8 +98,8 @@ class Table(Node):
     is_empty: bool = dataclasses.field(default=False, kw_only=True)
 
     def is_untyped(self, column: str) -> bool:
-        """Whether nothing says which type a column has: pandas, Polars and Arrow make it null or float."""
-        return self.is_empty and (self.schema[column].kind == "null" or self.schema[column].is_float)
+        """Whether nothing says which type a column has: pandas, Polars and Arrow make it null or float64."""
+        return self.is_empty and self.schema[column].kind in ("null", "float64")
 
 
 def meant_names(tables: Iterable[Table]) -> frozenset[str]:
