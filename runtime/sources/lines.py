@@ -72,15 +72,18 @@ def seen_columns(lines: Lines, known: Mapping[str, str]) -> dict[str, tuple[pa.A
 
     ``known`` are the kinds of columns that were seen before.
     """
-    plain = _plain(lines)
+    plain = None if {"list", "object"} & set(known.values()) else _plain(lines)
     if plain is None or not _is_shallow(*plain):
         return None
     types = {name: _KIND_TYPES[kind] for name, kind in known.items() if kind in _KIND_TYPES}
-    table = _parsed(*plain, types, "infer") or _parsed(*plain, {}, "infer")
+    table = _parsed(*plain, types, "infer")
+    if table is None:  # A kind may have changed, as of integers before the first fraction.
+        types = {}
+        table = _parsed(*plain, types, "infer")
+    if table is not None and len(set(table.column_names) - set(known)) > 1:
+        table = _parsed(*plain, types, "infer", chunk=len(plain[0]))  # Threads put new columns in any order.
     if table is None:
         return None
-    if len(set(table.column_names) - set(known)) > 1:  # Threads put new columns in any order.
-        table = _parsed(*plain, types, "infer", chunk=len(plain[0])) or table
     dates = {field.name: pa.string() for field in table.schema if pa.types.is_timestamp(field.type)}
     if dates:
         order = table.column_names

@@ -147,6 +147,14 @@ def test_what_arrow_takes_and_python_does_not_is_left_to_python(value: str) -> N
     assert value != "Inf" or line_columns(lines, {"a": pa.float64()}) is None
 
 
+def test_new_columns_are_in_the_order_in_which_they_first_appear() -> None:
+    names = [f"c{number}" for number in range(50, 0, -1)]
+    lines = [json.dumps({"a": 0.5, name: 1, "text": "x" * 100_000}) for name in names]
+    found = seen_columns(block("\n".join(lines).encode()), {"a": "integer"})
+    assert found is not None
+    assert list(found) == ["a", names[0], "text", *names[1:]]
+
+
 def test_deep_nesting_ends_no_process() -> None:
     script = (
         "from hitherto.runtime.sources.lines import Lines, seen_columns, line_columns\n"
