@@ -96,6 +96,19 @@ def format_duration(micros: int) -> str:
     return f"{micros // _MICROSECONDS[unit]}{unit}"
 
 
+def format_span(micros: int) -> str:
+    """The duration in as many units as it takes, the largest first: how a bound is said.
+
+    >>> format_span(5_400_000_000), format_span(30 * 86_400_000_000 + 600_000_000), format_span(0)
+    ('1h30m', '30d10m', '0s')
+    """
+    parts: list[str] = []
+    for unit in _PRINTED_UNITS:
+        count, micros = divmod(micros, _MICROSECONDS[unit])
+        parts += [f"{count}{unit}"] if count else []
+    return "".join(parts) or "0s"
+
+
 def parse_instant(value: datetime | date | str) -> int:
     """Microseconds since 1970-01-01 UTC; without a zone the value is UTC, a date is its midnight.
 

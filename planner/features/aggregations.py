@@ -10,6 +10,7 @@ from ..calls import checked_call
 from ..durations import Duration, format_duration
 from ..errors import DefinitionError, Problems, shown, unknown_name
 from ..expr.aggregates import AGGREGATES, AggregateName
+from ..ir.intervals import window_bound
 from .checks import Definition, check_column, check_duration, check_list, check_name, check_text
 
 Closed = Literal["left", "right", "both", "neither"]
@@ -161,16 +162,14 @@ class Aggregation(Definition):
     @property
     def bound(self) -> str:
         """The window as an interval around the query time ``t``."""
-        end = f"t-{format_duration(self.offset)}" if self.offset else "t"
-        start = f"t-{format_duration(self.offset + (self.time_window or 0))}"
-        if self.slide_interval is not None:
-            end = f"floor({end}, {format_duration(self.slide_interval)})"
-            start = f"{end}-{format_duration(self.time_window or 0)}"
-        right = "]" if self.closed in ("right", "both") else ")"
-        if self.time_window is None:
-            return f"(-inf, {end}{right}"
-        left = "[" if self.closed in ("left", "both") else "("
-        return f"{left}{start}, {end}{right}"
+        return self.bound_with(0)
+
+    def bound_with(self, data_delay: int) -> str:
+        """``bound`` over a source whose rows are visible so many microseconds after their time."""
+        return window_bound(
+            window=self.time_window, offset=self.offset, slide=self.slide_interval, closed=self.closed,
+            data_delay=data_delay,
+        )  # fmt: skip
 
     def __repr__(self) -> str:
         where = f", where={self.where!r}" if self.where else ""

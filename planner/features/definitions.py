@@ -10,8 +10,9 @@ from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
 
 from ..calls import checked_call
-from ..durations import Duration, format_duration
+from ..durations import Duration
 from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
+from ..ir.intervals import latest_bound
 from ..types import Field, Schema
 from .aggregations import Aggregation
 from .checks import (
@@ -221,10 +222,10 @@ class FeatureView(Definition):
     @property
     def bound(self) -> str:
         """Which rows a query at ``t`` sees."""
+        delay = self.origin.data_delay
         if self.aggregations:
-            return ", ".join(dict.fromkeys(item.bound for item in self.aggregations))
-        comparison = "<=" if self.allow_exact_matches else "<"
-        return f"ts {comparison} t" + (f", ttl {format_duration(self.ttl)}" if self.ttl else "")
+            return ", ".join(dict.fromkeys(item.bound_with(delay) for item in self.aggregations))
+        return latest_bound(ttl=self.ttl, allow_exact_matches=self.allow_exact_matches, data_delay=delay)
 
     def __repr__(self) -> str:
         keys = ", ".join(self.join_keys) or "no key"

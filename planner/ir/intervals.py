@@ -8,10 +8,44 @@ from __future__ import annotations
 
 from typing import Literal as OneOf
 
+from ..durations import format_span
 from ..expr.functions import call
 from ..expr.nodes import Column, Expr, Literal
 from ..types import INT64
 from .logical import Interval
+
+Closed = OneOf["left", "right", "both", "neither"]
+
+
+def latest_bound(*, ttl: int | None, allow_exact_matches: bool, data_delay: int = 0) -> str:
+    """Which rows count for the latest value, as people say it.
+
+    >>> latest_bound(ttl=5_400_000_000, allow_exact_matches=True, data_delay=60_000_000)
+    'ts <= t-1m, ttl 1h30m'
+    """
+    age = "" if ttl is None else f", ttl {format_span(ttl)}"
+    return f"ts {'<=' if allow_exact_matches else '<'} {_before('t', data_delay)}{age}"
+
+
+def window_bound(*, window: int | None, offset: int, slide: int | None, closed: Closed, data_delay: int = 0) -> str:
+    """A window around the query time ``t``, as people say it.
+
+    >>> window_bound(window=3_600_000_000, offset=0, slide=None, closed="left", data_delay=60_000_000)
+    '[t-1h1m, t-1m)'
+    """
+    shift = data_delay + offset
+    end = _before("t", shift)
+    start = _before("t", shift + (window or 0))
+    if slide is not None:
+        end = f"floor({end}, {format_span(slide)})"
+        start = _before(end, window or 0)
+    left = "[" if closed in ("left", "both") else "("
+    right = "]" if closed in ("right", "both") else ")"
+    return f"(-inf, {end}{right}" if window is None else f"{left}{start}, {end}{right}"
+
+
+def _before(time: str, micros: int) -> str:
+    return f"{time}-{format_span(micros)}" if micros else time
 
 
 def latest_interval(time: str, *, ttl: int | None, allow_exact_matches: bool, data_delay: int) -> Interval:
@@ -23,6 +57,7 @@ def latest_interval(time: str, *, ttl: int | None, allow_exact_matches: bool, da
         upper=plus(t, closing - data_delay),
         earliest=None if ttl is None else -data_delay - ttl,
         latest=closing - data_delay,
+        bound=latest_bound(ttl=ttl, allow_exact_matches=allow_exact_matches, data_delay=data_delay),
     )
 
 
@@ -32,7 +67,7 @@ def window_interval(
     window: int | None,
     offset: int,
     slide: int | None,
-    closed: OneOf["left", "right", "both", "neither"],
+    closed: Closed,
     data_delay: int,
 ) -> Interval:
     """Events of a window that ends at ``end = t - data_delay - offset``, floored to the slide where there is one.
@@ -52,6 +87,7 @@ def window_interval(
         upper=plus(end, closing),
         earliest=None if window is None else shift - slack + opening - window,
         latest=shift + closing,
+        bound=window_bound(window=window, offset=offset, slide=slide, closed=closed, data_delay=data_delay),
     )
 
 

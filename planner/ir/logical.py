@@ -238,13 +238,14 @@ class Interval(Node):
     """The events that a spine row may use: ``lower <= ts < upper``, both over the spine's columns.
 
     No ``lower`` means no bound. ``earliest`` and ``latest`` hold for every row: the interval lies inside
-    ``[t + earliest, t + latest)``.
+    ``[t + earliest, t + latest)``. ``bound`` is how people say it.
     """
 
     lower: Expr | None
     upper: Expr
     earliest: int | None
     latest: int
+    bound: str = label_field(default="", kw_only=True)
 
 
 @node

@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Callable, Sequence
 from typing import TypeVar
 
-from ..durations import format_duration, format_instant
+from ..durations import format_instant, format_span
 from ..expr.aggregates import AGGREGATES
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
 from .data import ParquetFiles
@@ -77,31 +77,14 @@ def _operand(expr: Expr) -> str:
 
 
 def format_interval(interval: Interval) -> str:
-    """The interval around t, with the bracket that needs no extra microsecond: ``ts < t+1us`` is ``ts <= t``."""
+    """The interval around t, as the definition that it comes from says it."""
     lower, upper = interval.earliest, interval.latest
-    end = f", {_offset(upper)})" if _is_round(upper) else f", {_offset(upper - 1)}]"
-    t = "t"
-    if "floor_to" in _functions(interval.upper):
-        t, end = "floor(t)", f", floor(t){end[-1]}"
-    if lower is None:
-        return f"(-inf{end}"
-    if t != "t" and isinstance(interval.lower, Call) and isinstance(width := interval.lower.args[1], Literal):
-        return f"[{t}-{format_duration(int(width.value or 0))}{end}"
-    return (f"[{_offset(lower)}" if _is_round(lower) else f"({_offset(lower - 1)}") + end
+    start = "(-inf" if lower is None else f"[{_moved(lower)}"
+    return interval.bound or f"{start}, {_moved(upper)})"
 
 
-def _functions(expr: Expr) -> set[str]:
-    if isinstance(expr, Call):
-        return {expr.function}.union(*(_functions(arg) for arg in expr.args))
-    return set()
-
-
-def _is_round(micros: int) -> bool:
-    return len(format_duration(abs(micros))) <= len(format_duration(abs(micros - 1)))
-
-
-def _offset(micros: int) -> str:
-    return "t" if micros == 0 else f"t{'+' if micros > 0 else '-'}{format_duration(abs(micros))}"
+def _moved(micros: int) -> str:
+    return "t" if micros == 0 else f"t{'+' if micros > 0 else '-'}{format_span(abs(micros))}"
 
 
 def describe(relation: Relation) -> str:
@@ -157,7 +140,7 @@ def match_line(name: str, relation: AsofJoin | WindowAggregate) -> str:
     """The line of a point-in-time join or aggregate, or of a form that carries one out."""
     title = f"{name} {_label(relation.label)}  {_match(relation)}"
     if isinstance(relation, AsofJoin):
-        bounds = ", ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
+        bounds = "; ".join(dict.fromkeys(format_interval(pick.interval) for pick in relation.picks))
         features = [feature for pick in relation.picks for feature in pick.features]
         return f"{title}, {bounds}, {_count(features, 'feature')}"
     windows = list(dict.fromkeys(format_interval(each.interval) for each in relation.aggregates))

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import pickle
 from collections.abc import Callable
-from datetime import timedelta
+from datetime import datetime, timedelta
 from pathlib import Path
 from typing import Any
 
@@ -752,3 +752,41 @@ def test_another_tools_word_for_an_aggregate_is_told_ours(theirs: str, ours: str
 def test_every_word_of_another_tool_is_told_an_aggregate_that_there_is() -> None:
     assert set(_OF_OTHER_TOOLS.values()) <= set(AGGREGATES)
     assert not set(_OF_OTHER_TOOLS) & set(AGGREGATES)
+
+
+@pytest.mark.parametrize(
+    ("options", "delay", "bound"),
+    [
+        ({"time_window": "30d", "offset": "10m"}, "0s", "[t-30d10m, t-10m)"),
+        ({"time_window": "30d"}, "10m", "[t-30d10m, t-10m)"),
+        ({"time_window": "1us", "closed": "neither"}, "0s", "(t-1us, t)"),
+        ({"time_window": "1us"}, "0s", "[t-1us, t)"),
+        ({"time_window": "90m", "closed": "right"}, "0s", "(t-1h30m, t]"),
+        (
+            {"time_window": "7d", "slide_interval": "1h", "offset": "10m"},
+            "5m",
+            "[floor(t-15m, 1h)-7d, floor(t-15m, 1h))",
+        ),
+        ({"closed": "both"}, "1h", "(-inf, t-1h]"),
+    ],
+)
+def test_a_view_and_explain_say_a_window_in_the_same_words(options: dict[str, str], delay: str, bound: str) -> None:
+    data = pa.table({"k": [1], "ts": [datetime(2024, 1, 1)], "v": [1.0]})
+    source = ht.ArrowSource(data, timestamp_field="ts", data_delay=delay)
+    aggregation = ht.Aggregation(**{"column": "v", "function": "sum", "name": "total"} | options)
+    view = ht.FeatureView("spend", entities=["k"], source=source, aggregations=[aggregation])
+    rows = pa.table({"k": [1], "event_timestamp": [datetime(2024, 1, 2)]})
+    explanation = str(ht.FeatureStore([view]).get_historical_features(rows, [view]).explain())
+    assert f", {bound}, 1 aggregations)" in repr(view)
+    assert f"WindowAggregate spend  on k, {bound}, 1 aggregate" in explanation
+    assert f"AggregationNode spend, 1 aggregates, {bound}" in explanation
+
+
+def test_a_view_and_explain_say_the_latest_value_in_the_same_words() -> None:
+    data = pa.table({"k": [1], "ts": [datetime(2024, 1, 1)], "v": [1.0]})
+    source = ht.ArrowSource(data, timestamp_field="ts", data_delay="10m")
+    view = ht.FeatureView("spend", entities=["k"], source=source, ttl="36h", allow_exact_matches=False)
+    rows = pa.table({"k": [1], "event_timestamp": [datetime(2024, 1, 2)]})
+    explanation = str(ht.FeatureStore([view]).get_historical_features(rows, [view]).explain())
+    assert "ts < t-10m, ttl 1d12h" in repr(view)
+    assert "AsofJoin spend  on k, ts < t-10m, ttl 1d12h, 1 feature" in explanation

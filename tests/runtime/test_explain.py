@@ -107,7 +107,7 @@ def test_json_is_data_and_no_drawing() -> None:
     assert [kinds[child] for child in join["inputs"]] == ["NumberRows", "Project"]
     assert {"name": "v", "type": "float64"} in join["columns"]
     assert join["fields"]["keys"] == [["k", "k"]]
-    assert join["fields"]["picks"][0]["interval"]["text"] == "[t-20us, t]"
+    assert join["fields"]["picks"][0]["interval"]["text"] == "ts <= t, ttl 20us"
     windowed = next(node for node in nodes if node["kind"] == "WindowAggregate")
     called = [(each["function"], each["operand"]) for each in windowed["fields"]["aggregates"]]
     assert called == [("sum", "v"), ("max", "v")]
