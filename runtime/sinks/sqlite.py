@@ -37,17 +37,14 @@ _PATIENCE = 30.0
 _READ_ONLY = "this process may not write to the file, or to its folder"
 _LEFT_OVER = "a process died while it wrote, and this one may not write there to undo what it left"
 _REASONS = {
-    "SQLITE_BUSY": f"another process has held it for {_PATIENCE:.0f} seconds",
+    "SQLITE_BUSY": "another process has held it for too long",
     "SQLITE_READONLY_ROLLBACK": _LEFT_OVER,
     "SQLITE_IOERR_DELETE": _LEFT_OVER,
     "SQLITE_READONLY": _READ_ONLY,
     "SQLITE_READONLY_DIRECTORY": _READ_ONLY,
-    "SQLITE_READONLY_DBMOVED": "the file was moved or deleted while it was written",
     "SQLITE_CANTOPEN": "the file cannot be opened; does its folder exist, and may this process use it?",
     "SQLITE_NOTADB": "the file is not a SQLite database",
-    "SQLITE_FULL": "the disk is full",
     "SQLITE_CONSTRAINT_PRIMARYKEY": "a key has two rows",
-    "SQLITE_TOOBIG": "a row is longer than SQLite keeps, 1 GB",
 }
 
 

@@ -195,11 +195,12 @@ def test_what_a_dead_writer_left_where_nothing_may_be_written_is_told(
         path.parent.chmod(0o777)
 
 
-def test_a_store_that_may_not_be_written_is_read(open_folder: Path) -> None:
+@pytest.mark.parametrize("of_file", [0o444, 0o666], ids=["file and folder", "the folder alone"])
+def test_a_store_that_may_not_be_written_is_read(open_folder: Path, of_file: int) -> None:
     folder = open_folder / "read only"
     folder.mkdir()
     write(folder / "online.db", "a", 1)
-    (folder / "online.db").chmod(0o444)
+    (folder / "online.db").chmod(of_file)
     folder.chmod(0o555)
     try:
         assert without_rights(folder / "online.db", folder / "online.db") == [
@@ -209,6 +210,19 @@ def test_a_store_that_may_not_be_written_is_read(open_folder: Path) -> None:
         ]
     finally:
         folder.chmod(0o777)
+
+
+def test_a_store_that_another_process_holds_is_told(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    path = tmp_path / "online.db"
+    write(path, "a", 1)
+    monkeypatch.setattr("hitherto.runtime.sinks.sqlite._PATIENCE", 0.01)
+    with closing(sqlite3.connect(path, isolation_level=None)) as connection:
+        connection.execute("BEGIN EXCLUSIVE")
+        with pytest.raises(ht.StoreError, match="cannot be read: another process has held it for too long"):
+            read(path, "a")
+        with pytest.raises(ht.StoreError, match="cannot be written: another process has held it for too long"):
+            write(path, "a", 2)
+    assert read(path, "a") == (1, {1})
 
 
 def test_a_file_that_a_writer_had_only_created_is_one_without_views(tmp_path: Path) -> None:
