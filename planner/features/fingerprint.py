@@ -23,9 +23,29 @@ def declared(view: FeatureView) -> dict[str, str]:
     """The parts of a view's definition that its answers depend on, and what each says.
 
     Two views with equal parts give the same answers over the same rows. A chained view has the parts of its upstream
-    as well, with "upstream" before their names.
+    as well, with "upstream" before their names, those of the view above that with "upstream 2", and so on.
     """
-    parts: dict[str, str | None] = {
+    parts = _own(view)
+    prefix, level = "", 0
+    while isinstance(view.source, FeatureView):
+        view, level = view.source, level + 1
+        prefix = "upstream " if level == 1 else f"upstream {level} "
+        parts |= {f"{prefix}{part}": text for part, text in _own(view).items()}
+    parts |= {f"{prefix}{part}": text for part, text in _source(view.origin).items()}
+    return {part: text for part, text in parts.items() if text}
+
+
+def changes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
+    """One line for each part that differs, with what was stored and what is declared now; a long list is cut."""
+    parts = [part for part in dict.fromkeys((*stored, *now)) if stored.get(part) != now.get(part)]
+    lines = [f"{part}: {_shown(stored.get(part), now.get(part))}" for part in parts[:_MOST_LISTED]]
+    more = len(parts) - len(lines)
+    return [*lines, f"and {more:,} more"] if more else lines
+
+
+def _own(view: FeatureView) -> dict[str, str | None]:
+    """The parts of a view without those of what it reads."""
+    return {
         "entities": ", ".join(f"{_name(item.name)} ({_names(item.join_keys)})" for item in view.entities),
         "filter": view.filter,
         # Their order is that in which ties are broken.
@@ -37,18 +57,6 @@ def declared(view: FeatureView) -> dict[str, str]:
         **{f"aggregation {_name(item.name)}": _aggregation(item) for item in view.aggregations},
         **{f"post_aggregation {_name(name)}": text for name, text in view.post_aggregation.items()},
     }
-    above = declared(view.source) if isinstance(view.source, FeatureView) else _source(view.source)
-    prefix = "upstream " if isinstance(view.source, FeatureView) else ""
-    parts |= {f"{prefix}{part}": text for part, text in above.items()}
-    return {part: text for part, text in parts.items() if text}
-
-
-def changes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
-    """One line for each part that differs, with what was stored and what is declared now; a long list is cut."""
-    parts = [part for part in dict.fromkeys((*stored, *now)) if stored.get(part) != now.get(part)]
-    lines = [f"{part}: {_shown(stored.get(part), now.get(part))}" for part in parts[:_MOST_LISTED]]
-    more = len(parts) - len(lines)
-    return [*lines, f"and {more:,} more"] if more else lines
 
 
 def _source(source: Source) -> dict[str, str | None]:

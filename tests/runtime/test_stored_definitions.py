@@ -139,7 +139,7 @@ CHANGES: dict[str, tuple[Callable[[], Any], Callable[[], Any], str]] = {
     "a source upstream of the upstream": (
         lambda: chained(chained()),
         lambda: chained(chained(rows(source=source(data_delay="1d")))),
-        "upstream upstream data_delay: none -> 1d",
+        "upstream 2 data_delay: none -> 1d",
     ),
     "a view of rows instead of a chained one": (
         chained,
