@@ -37,7 +37,7 @@ _TAKEN = (
     pa.types.is_large_string,
     pa.types.is_large_binary,
 )
-_LISTS = (
+LISTS = (
     pa.types.is_list,
     pa.types.is_large_list,
     pa.types.is_fixed_size_list,
@@ -70,7 +70,7 @@ def data_type(type_: pa.DataType) -> DataType:
         return DataType("timestamp", unit=type_.unit, zone=type_.tz)
     if pa.types.is_decimal(type_) and not pa.types.is_decimal256(type_):
         return DataType("decimal", precision=type_.precision, scale=type_.scale)
-    if any(is_list(type_) for is_list in _LISTS):
+    if any(is_list(type_) for is_list in LISTS):
         listed: Any = type_
         return DataType("list", element=_inner_type(listed.value_type))
     if pa.types.is_struct(type_):

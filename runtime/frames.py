@@ -1,4 +1,4 @@
-"""pandas at the edge: answers as DataFrames that keep every value, and entity rows that come back as they were."""
+"""pandas and Polars at the edge: answers as their frames that keep every value, and rows of pandas as they were."""
 
 from __future__ import annotations
 
@@ -6,8 +6,12 @@ from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
 
+from ..planner.errors import UnsupportedError
+from .arrow import LISTS, data_type, readable
+
 if TYPE_CHECKING:
     import pandas as pd
+    import polars as pl
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
@@ -82,6 +86,42 @@ def _misses_integers(values: pa.Array[Any]) -> bool:
         return values.null_count > 0
     if isinstance(values, pa.StructArray):
         return any(_misses_integers(values.field(index)) for index in range(values.type.num_fields))
-    if isinstance(values, pa.ListArray | pa.LargeListArray | pa.FixedSizeListArray):
-        return _misses_integers(values.flatten())
+    if isinstance(values, pa.MapArray):
+        return _misses_integers(values.items)
+    if any(is_list(values.type) for is_list in LISTS):
+        listed: Any = values
+        return _misses_integers(listed.flatten())
     return False
+
+
+def to_polars(table: pa.Table) -> pl.DataFrame:
+    """A table as a DataFrame of Polars. Raises an UnsupportedError that names the columns of types that it has not."""
+    import polars as pl
+
+    # Polars takes no run ends and no views of lists.
+    decoded: list[Any] = [_decoded(column) for column in table.columns]
+    plain = pa.table(decoded, names=table.column_names)
+    frame = _polars(plain)
+    if isinstance(frame, pl.DataFrame):
+        return frame
+    odd = [field for field in table.schema if _polars(plain.select([field.name])) is None]
+    listed = ", ".join(f"{field.name!r} is {field.type}" for field in odd)
+    raise UnsupportedError(f"to_polars: column {listed}, which Polars does not have; leave it out of the entity rows")
+
+
+def _decoded(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    type_ = column.type
+    is_odd = pa.types.is_run_end_encoded(type_) or pa.types.is_list_view(type_) or pa.types.is_large_list_view(type_)
+    return readable(column) if is_odd and data_type(type_).can_be_feature else column
+
+
+def _polars(table: pa.Table) -> object:
+    """The frame, or None where Polars fails: some of its failures are no ``Exception``."""
+    import polars as pl
+
+    try:
+        return pl.from_arrow(table)
+    except (KeyboardInterrupt, SystemExit):
+        raise
+    except BaseException:
+        return None

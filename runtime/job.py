@@ -29,7 +29,7 @@ from .arrow import arrow_type, planned_column
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, Format, Level, Query
-from .frames import to_frame, with_features
+from .frames import to_frame, to_polars, with_features
 from .progress import Progress
 from .rows import EntityRows
 from .script import script_by_hand
@@ -95,11 +95,7 @@ class RetrievalJob:
     def to_polars(self) -> pl.DataFrame:
         """The answer as a Polars DataFrame. Needs Polars."""
         require("polars")
-        import polars as pl
-
-        frame = pl.from_arrow(self.to_arrow())
-        assert isinstance(frame, pl.DataFrame)
-        return frame
+        return to_polars(self.to_arrow())
 
     @checked_call
     def to_parquet(self, path: str | Path) -> Path:

@@ -180,3 +180,31 @@ def test_entity_rows_without_rows_have_the_types_that_are_needed(spine: Any, key
     assert made.to_sql()
     with pytest.raises(ht.SpineError, match="no timestamp column; name one"):
         job(spine[["k"]] if isinstance(spine, pd.DataFrame) else spine.select(["k"]), DATA)
+
+
+ODD: dict[str, tuple[pa.Array, bool]] = {
+    "map": (pa.array([[("a", BIG), ("b", None)], None], pa.map_(pa.string(), pa.int64())), True),
+    "views of lists": (pa.array([[BIG, None], None], pa.list_view(pa.int64())), True),
+    "run ends": (pa.RunEndEncodedArray.from_arrays([2], pa.array(["a"])), True),
+    "wide decimals": (pa.array(["1" * 50, None]).cast(pa.decimal256(60, 0)), False),
+    "interval": (pa.array([(1, 2, 3), None], pa.month_day_nano_interval()), False),
+    "union": (
+        pa.UnionArray.from_dense(pa.array([0, 0], pa.int8()), pa.array([0, 1], pa.int32()), [pa.array([1, 2])]), False,
+    ),
+}  # fmt: skip
+
+
+@pytest.mark.parametrize("name", ODD)
+def test_a_column_of_an_odd_type_comes_to_every_kind_of_frame_or_is_named(name: str) -> None:
+    values, has_polars = ODD[name]
+    made = job(pa.table({"k": [1, 2], "event_timestamp": us(1, 1), "odd": values}), DATA)
+    assert made.to_arrow()["odd"].to_pylist() == values.to_pylist()
+    frame = made.to_df()
+    assert frame["x"].to_list() == [1, 2]
+    if name in ("map", "views of lists"):
+        assert pa.array(frame["odd"], values.type).to_pylist() == values.to_pylist()
+    if has_polars:
+        assert made.to_polars()["x"].to_list() == [1, 2]
+        return
+    with pytest.raises(ht.UnsupportedError, match=r"to_polars: column 'odd' is .*, which Polars does not have"):
+        made.to_polars()
