@@ -8,6 +8,7 @@ import uuid
 from collections.abc import Callable, Generator, Iterable, Mapping
 from concurrent.futures import ThreadPoolExecutor, wait
 from contextlib import contextmanager, suppress
+from dataclasses import replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -199,16 +200,22 @@ def _shipped(data: Any, *, numbered: bool, as_values: bool) -> pa.Table:
             column = floor_to_micros(readable(column)) if as_values else readable(column).cast(pa.int64())
         elif type_.kind == "timestamp":
             column = readable(column).cast(arrow_type(feature_type(type_)))
-        elif type_.kind in _SIGNED or type_.kind in ("string", "binary", "date", "decimal"):
-            column = readable(column).cast(arrow_type(_SIGNED.get(type_.kind, type_)))
         else:
-            column = readable(column)
+            column = readable(column).cast(arrow_type(_signed(type_)))
         columns[field.name] = column
     if numbered:
         check_numbered(columns)
         columns[POSITION] = pa.array(range(data.num_rows), pa.int64())
     # In one piece: Spark takes an empty chunk for the end, and drops the rows behind it.
     return pa.table(columns).combine_chunks()
+
+
+def _signed(type_: DataType) -> DataType:
+    """The type with signed integers for unsigned ones, also within lists and structs."""
+    if type_.element is not None:
+        return replace(type_, element=_signed(type_.element))
+    fields = tuple(replace(field, type=_signed(field.type)) for field in type_.fields)
+    return _SIGNED.get(type_.kind, replace(type_, fields=fields))
 
 
 def _has_spark(type_: pa.DataType) -> bool:
