@@ -146,7 +146,7 @@ _UUID = ((0, 8), (8, 12), (12, 16), (16, 20), (20, 32))
 def readable_table(table: pa.Table) -> pa.Table:
     """A table whose columns are readable, except for those of types that no plan reads; itself where they all are."""
     for index, field in enumerate(table.schema):
-        if _is_odd(field.type) or pa.types.is_run_end_encoded(field.type):
+        if _is_odd(field.type):
             column = readable(table.column(index))
             table = table.set_column(index, field.with_type(column.type), column)
     return table
@@ -158,9 +158,9 @@ def _is_odd(type_: pa.DataType) -> bool:
         return False
     if pa.types.is_dictionary(type_):
         return not (pa.types.is_string(type_.value_type) or pa.types.is_large_string(type_.value_type))
-    if pa.types.is_nested(type_):
-        return data_type(type_).can_be_feature and "halffloat" in str(type_)
-    return isinstance(type_, pa.BaseExtensionType) or pa.types.is_float16(type_)
+    if isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_) or pa.types.is_float16(type_):
+        return True
+    return pa.types.is_nested(type_) and data_type(type_).can_be_feature and "halffloat" in str(type_)
 
 
 def floor_to_micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:

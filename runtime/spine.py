@@ -182,7 +182,7 @@ def _typed(rows: pa.Table, schema: Schema, timestamp: str, keys: Collection[str]
     """Keys and time as engines take them; of no rows with the types that are needed, since those say nothing."""
     for index, field in enumerate(rows.schema):
         type_ = schema[field.name]
-        if field.name not in (timestamp, *keys) or type_.kind == "other":
+        if field.name not in (timestamp, *keys) or type_.is_nested:
             continue
         if not rows.num_rows and (type_.kind == "null" or type_.is_float):
             needed = pa.timestamp("us") if field.name == timestamp else pa.null()

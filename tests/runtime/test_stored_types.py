@@ -430,6 +430,24 @@ def test_a_column_of_no_usable_type_is_named_when_it_is_asked_for(name: str) -> 
         answer(of_forms(), features=[name])
 
 
+@pytest.mark.parametrize("name", ["times", "map", "a union", "an interval", "time", "an empty struct"])
+def test_entity_rows_with_keys_of_no_usable_type_are_told(name: str) -> None:
+    source = ht.ArrowSource(pa.table({"k": [1], "ts": us(0), "x": [5]}), timestamp_field="ts")
+    for keys in (UNREAD[name], UNREAD[name].slice(0, 0)):
+        rows = pa.table({"k": keys, "event_timestamp": us(10, 10)[: len(keys)]})
+        with pytest.raises(ht.SpineError, match=r"for feature view 'v': key 'k' is .*, but int64 in 'arrow'"):
+            answer(source, rows)
+
+
+def test_run_ends_of_no_usable_type_are_no_obstacle() -> None:
+    odd = pa.RunEndEncodedArray.from_arrays([2], pa.array([1], pa.duration("us")))
+    table = pa.table({"odd": odd, "k": [1, 2], "ts": us(0, 0), "x": [5, 6]})
+    source = ht.ArrowSource(table, timestamp_field="ts")
+    assert answer(source, features=["x"])["x"].to_pylist() == [5, 6, None, None]
+    rows = ROWS.slice(0, 2).append_column("odd", odd)
+    assert answer(ht.ArrowSource(table, timestamp_field="ts"), rows, features=["x"])["odd"].equals(table["odd"])
+
+
 @pytest.mark.parametrize("name", ["a:b/c:d.parquet", "at=2024-01-01T00:00/e.parquet", "s3:x.csv"])
 def test_paths_with_a_colon_are_paths(name: str, tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.chdir(tmp_path)
