@@ -164,6 +164,7 @@ class Aggregation(Definition):
         """The window as an interval around the query time ``t``."""
         return self.bound_with(0)
 
+    @checked_call
     def bound_with(self, data_delay: int) -> str:
         """``bound`` over a source whose rows are visible so many microseconds after their time."""
         return window_bound(
