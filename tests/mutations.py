@@ -670,7 +670,7 @@ def requests() -> Iterator[Mutation]:
     yield put("windows", "aggregations", [Part("sum"), Part("sum")], "twice", "'total' is there twice")
     yield put("windows", "aggregations", Part("sum"), "a single one", "aggregations is a single Aggregation")
     yield put("windows", "aggregations", [Part("sum"), "total"], "with a text", "aggregations holds 'total'")
-    yield put("store", "views", Part("latest"), "a single one", "views is a single FeatureView")
+    yield put("store", "views", Part("latest"), "a single one", "views is a FeatureView")
     yield put("store", "views", [Part("latest"), "spend"], "with a text", "views holds 'spend'")
     yield put("store", "views", [Part("latest"), Part("service")], "with a service", "views holds a FeatureService")
     yield put("store", "views", [], "none", "no feature view 'paid'")

@@ -52,8 +52,10 @@ LEGAL: dict[str, tuple[str, ...]] = {
     "another duration": tuple(
         f"{argument}: {text}"
         for argument in ("source.data_delay", "latest.ttl", "sum.offset", "online.max_age")
-        for text in ("'0s'", "'1 d'", "'1d1h'", "'a zero timedelta'")
-    ) + tuple(f"sum.{key}: {text}" for key in ("time_window", "slide_interval") for text in ("'1 d'", "'1d1h'")),
+        for text in ("'0s'", "'1 d'", "'1D'", "'1d1h'", "'a zero timedelta'")
+    ) + tuple(
+        f"sum.{key}: {text}" for key in ("time_window", "slide_interval") for text in ("'1 d'", "'1D'", "'1d1h'")
+    ),
     "another timestamp of the source": (
         "source.created_timestamp_column: 'ts'", "source.created_timestamp_column: 'made'",
         "source.timestamp_field: 'ts'", "source.timestamp_field: 'made'",
