@@ -13,6 +13,8 @@ import hashlib
 from collections.abc import Callable
 from typing import Literal, TypeVar, cast, dataclass_transform
 
+from .types import DataType
+
 _T = TypeVar("_T", bound=type)
 
 _NOT_CONTENT = {"fingerprint": False}
@@ -84,6 +86,15 @@ def _add_content(parts: list[bytes], value: object) -> None:
         parts.append(b"t%d:" % len(value))
         for item in value:
             _add_content(parts, item)
+    elif isinstance(value, DataType):
+        parts.append(_type_content(value))
     else:
         text = f"{type(value).__name__}={value!r}".encode()
         parts.append(b"v%d:" % len(text) + text)
+
+
+@functools.lru_cache(maxsize=1024)
+def _type_content(value: DataType) -> bytes:
+    """The bytes of a type, of which a plan has few and its expressions have many."""
+    text = f"DataType={value!r}".encode()
+    return b"v%d:" % len(text) + text

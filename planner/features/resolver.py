@@ -322,7 +322,9 @@ class _ViewResolver:
 
 def _check_source(view: FeatureView, table: Table, types: Types) -> None:
     source = view.origin
-    schema = Schema(Field(field.name, types.get(field.name, field.type)) for field in table.schema)
+    schema = table.schema
+    if types:
+        schema = Schema(Field(field.name, types.get(field.name, field.type)) for field in table.schema)
     problems: list[str] = []
     where = f"source {table.name!r}"
     for first, second in names_that_differ_by_case(schema.names):

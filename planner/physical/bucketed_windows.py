@@ -5,10 +5,19 @@ from __future__ import annotations
 from ..durations import format_duration
 from ..expr.aggregates import AGGREGATES
 from ..expr.functions import call
-from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction
+from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts
 from ..expr.structs import bucket_of
 from ..ir.intervals import plus
-from ..ir.logical import Aggregate, Measure, Project, Relation, WindowAggregate, WindowedAggregate, identity_columns
+from ..ir.logical import (
+    Aggregate,
+    Interval,
+    Measure,
+    Project,
+    Relation,
+    WindowAggregate,
+    WindowedAggregate,
+    identity_columns,
+)
 from ..ir.operators import Explode, KeyedJoin
 from ..types import INT64
 from .form import Beside, Expansion, Form, with_columns
@@ -54,7 +63,8 @@ class BucketedWindows(Form[WindowAggregate]):
         if node.created is not None:
             bounds.append(call("le", beside.column(node.created), t))
         pairs = KeyedJoin(probe, right, keys, conjunction(tuple(bounds)))
-        measures = tuple(_measure(each, time, beside) for each in node.aggregates)
+        within = {interval: _within(interval, time) for interval in dict.fromkeys(e.interval for e in node.aggregates)}
+        measures = tuple(_measure(each, within[each.interval], beside) for each in node.aggregates)
         found = made.step(Aggregate(pairs, (node.row,), measures), "windows")
         every_row = KeyedJoin(node.spine, found, ((node.row, node.row),), how="left")
         answers = tuple((each.name, _or_empty(each)) for each in node.aggregates)
@@ -81,15 +91,19 @@ def _read_by(each: WindowedAggregate) -> tuple[str, ...]:
     return (*operand, *each.order, *(() if each.where is None else columns_of(each.where)))
 
 
-def _measure(each: WindowedAggregate, time: Column, beside: Beside) -> Measure:
-    lower = () if each.interval.lower is None else (call("ge", time, each.interval.lower),)
-    where = () if each.where is None else (beside.over(each.where),)
+def _within(interval: Interval, time: Column) -> Expr:
+    """That an event is in an interval; one expression for all aggregates over it."""
+    lower = () if interval.lower is None else (call("ge", time, interval.lower),)
+    return conjunction((*lower, call("lt", time, interval.upper)))
+
+
+def _measure(each: WindowedAggregate, within: Expr, beside: Beside) -> Measure:
     return Measure(
         each.name,
         each.function,
         None if each.operand is None else beside.column(each.operand),
         each.type,
-        where=conjunction((*lower, call("lt", time, each.interval.upper), *where)),
+        where=within if each.where is None else conjunction((*conjuncts(within), beside.over(each.where))),
         order=tuple(beside.column(name) for name in each.order),
         parameter=each.parameter,
     )
