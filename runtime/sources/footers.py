@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from functools import cached_property
 
 import pyarrow as pa
@@ -63,12 +63,13 @@ class ParquetParts:
     @property
     def are_castable(self) -> bool:
         """Whether DuckDB brings the types of the files to the common ones as they have to be."""
+        uuids = set(self.uuids)
         return all(
             _is_widened(column.type, self.schema[column.name]) and _extension(file, column.name) in ("", "arrow.uuid")
             for file in self.filled
             for column in file.schema
             if self.schema[column.name].kind != "other"
-        ) and not any(file.fine or set(self.uuids) & _texts(file) for file in self.filled)
+        ) and not any(file.fine or uuids & _texts(file) for file in self.filled)
 
     @property
     def groups(self) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]:
@@ -92,9 +93,8 @@ class ParquetParts:
     @property
     def are_for_every_engine(self) -> bool:
         """Whether each engine reads the files itself: Spark does not read all types, nor paths with a colon."""
-        return not any(
+        return not self.groups and not any(
             ":" in file.path
-            or self.groups
             or any(column.type.kind == "null" and self.schema[column.name] != column.type for column in file.schema)
             or any(pa.types.is_float16(column.type) for column in file.arrow)
             for file in self.filled
@@ -164,15 +164,23 @@ def _common_schema(name: str, files: Sequence[StoredFile]) -> Schema:
     no such type.
     """
     found: dict[str, tuple[DataType, str] | None] = {column: None for file in files for column in file.schema.names}
+    zoned = {
+        column.name
+        for file in files
+        for column in file.schema
+        if file.rows and column.type.zone is not None and column.name not in file.legacy
+    }
     for file in sorted(files, key=lambda file: not file.rows):
         for column in file.schema:
             known = found[column.name]
             own = _WIDE if column.name in file.fine else column.type
+            if column.name in file.legacy and column.name in zoned and own.kind == "timestamp":
+                own = replace(own, zone="UTC")  # as the others have it
             if known is None:
-                found[column.name] = (_zoned(own, column.name, file, files), file.path)
+                found[column.name] = (own, file.path)
             elif file.rows:
                 type_, first = known
-                both = common_type(type_, _zoned(own, column.name, file, files))
+                both = common_type(type_, own)
                 if both is None:
                     raise SourceError(
                         f"source {name!r}: column {column.name!r} is {type_} in {first}, and {column.type} in "
@@ -180,15 +188,6 @@ def _common_schema(name: str, files: Sequence[StoredFile]) -> Schema:
                     )
                 found[column.name] = (both, first)
     return Schema(Field(column, known[0]) for column, known in found.items() if known is not None)
-
-
-def _zoned(type_: DataType, name: str, file: StoredFile, files: Sequence[StoredFile]) -> DataType:
-    """An INT96 timestamp in UTC where other files give their instants a zone."""
-    if name not in file.legacy or type_.kind != "timestamp":
-        return type_
-    others = (each.schema[name] for each in files if each.rows and name in each.schema and name not in each.legacy)
-    zone = "UTC" if any(other.zone is not None for other in others) else None
-    return DataType("timestamp", unit=type_.unit, zone=zone, precision=type_.precision)
 
 
 def _is_widened(own: DataType, common: DataType) -> bool:
