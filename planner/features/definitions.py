@@ -28,6 +28,7 @@ from .checks import (
     check_texts,
     labels,
 )
+from .parts import check_aggregations, check_entities
 from .sources import Catalog, Entity, Source
 
 __all__ = [
@@ -114,13 +115,13 @@ class FeatureView(Definition):
         if isinstance(entities, (str, Entity)):
             problems.add(f"{where}: entities is a single {type(entities).__name__}; give a list")
             entities = ()
-        declared = _entities(entities, where, problems)
+        declared = check_entities(entities, where, problems)
         offered = None if features is None else check_names(features, f"{where}: features", problems)
         age = check_duration(where, "ttl", ttl, problems)
         made = check_texts(columns, f"{where}: columns", problems, "names and SQL expressions")
         after = check_texts(post_aggregation, f"{where}: post_aggregation", problems, "names and SQL expressions")
         labels = check_texts(tags, f"{where}: tags", problems, "names and texts")
-        aggregates = _aggregations(aggregations, where, problems)
+        aggregates = check_aggregations(aggregations, where, problems)
         check_distinct(f"{where}: join keys", tuple(key for entity in declared for key in entity.join_keys), problems)
         check_distinct(f"{where}: features", offered or (), problems)
         check_distinct(f"{where}: features", (*(item.name for item in aggregates), *after), problems)
@@ -243,34 +244,6 @@ def _restored(source: Source, views: Sequence[tuple[type[FeatureView], dict[str,
         below = made
     assert isinstance(below, FeatureView)
     return below
-
-
-def _entities(given: Sequence[Entity | str], where: str, problems: Problems) -> tuple[Entity, ...]:
-    declared: list[Entity] = []
-    for item in check_list(given, f"{where}: entities", problems):
-        if isinstance(item, Entity):
-            declared.append(item)
-        elif isinstance(item, str):
-            try:
-                declared.append(Entity(item))
-            except DefinitionError as error:
-                problems.take(error, where)
-        else:
-            problems.add(f"{where}: entities holds {shown(item)}, which is not a name; give an Entity or a key's name")
-    return tuple(declared)
-
-
-def _aggregations(given: Sequence[Aggregation], where: str, problems: Problems) -> tuple[Aggregation, ...]:
-    if isinstance(given, str | Aggregation):
-        problems.add(f"{where}: aggregations is a single {type(given).__name__}; give a list of Aggregation")
-        return ()
-    made: list[Aggregation] = []
-    for item in check_list(given, f"{where}: aggregations", problems, " of Aggregation"):
-        if isinstance(item, Aggregation):
-            made.append(item)
-        else:
-            problems.add(f"{where}: aggregations holds {shown(item)}, which is no Aggregation")
-    return tuple(made)
 
 
 class FeatureViewProjection(Definition):

@@ -78,7 +78,7 @@ def refusal(text: str, error: type[DefinitionError] = DefinitionError) -> str:
         ("trim(status, 'x')", "expression is not supported"),
         ("trim(both 'x' from status)", "expression is not supported"),
         ("round(amount, 1, 2)", "truncate is not supported"),
-        ("dayofweek(seen_at)", "no function 'day_of_week'"),
+        ("dayofweek(seen_at)", "no function 'dayofweek'"),
         ("floor(amount, 2)", "decimals is not supported"),
     ],
 )  # fmt: skip
@@ -133,6 +133,8 @@ def test_many_conditions_side_by_side_are_not_deep() -> None:
 def test_an_unknown_column_offers_the_nearest_and_lists_all() -> None:
     assert refusal("amuont > 1", UnknownColumnError) == (
         "feature view 'spend', filter: no column 'amuont'\n"
+        "  amuont > 1\n"
+        "  ^^^^^^\n"
         "  columns: amount, count, status, seen_at, born, flag, tags, price, raw\n"
         "  did you mean 'amount'?"
     )
@@ -341,3 +343,65 @@ def test_a_bool_column_is_a_condition() -> None:
 
 def test_a_comment_is_no_part_of_an_expression() -> None:
     assert parse_expression("count /* of rows */ -- here", SCHEMA, "filter") == Column("count", INT64)
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "lines"),
+    [
+        ("amount > 2 and status > 1", PlanTypeError, [
+            "status > 1: string and int64 have no common type; cast one of them",
+            "  amount > 2 and status > 1",
+            "                 ^^^^^^^^^^",
+            "  status is string",
+        ]),
+        ("count + 1 = amuont", UnknownColumnError, [
+            "no column 'amuont'", "  count + 1 = amuont", "              ^^^^^^",
+        ]),
+        ("flag\n and lower(count) = 'a'", PlanTypeError, [
+            "lower(count): takes strings, not int64",
+            "   and lower(count) = 'a'",
+            "       ^^^^^^^^^^^^",
+            "  count is int64",
+        ]),
+    ],
+)  # fmt: skip
+def test_an_error_quotes_the_text_with_a_caret_under_the_place(
+    text: str, error: type[DefinitionError], lines: list[str]
+) -> None:
+    first, *others = refusal(text, error).splitlines()
+    assert [first.removeprefix("feature view 'spend', filter: "), *others][: len(lines)] == lines
+
+
+@pytest.mark.parametrize(
+    ("text", "error", "answer"),
+    [
+        ("avg(amount) > 1", UnsupportedError, "'avg': it is an aggregate"),
+        ("avg(amount) > 1", UnsupportedError, "ht.Aggregation(column, 'mean', time_window)"),
+        ("std(amount) > 1", UnsupportedError, "'stddev_samp'"),
+        ("nunique(status) > 1", UnsupportedError, "'count_distinct'"),
+        ("max(amount) > 1", UnsupportedError, "greatest(x, y)"),
+        ("if(flag, 1, 2) = 1", UnsupportedError, "case when … then … else … end"),
+        ("is_null(amount)", UnsupportedError, "x is null, x is not null"),
+        ("rand() < 0.5", UnsupportedError, "no function 'rand': it would give another value at each run"),
+        ("random() < 0.5", UnsupportedError, "no function 'random': it would give another value at each run"),
+        ('status = "settled"', UnknownColumnError, "a text is written in single quotes"),
+        ("status = None", UnknownColumnError, "asked for with x is null"),
+        ("flag && flag", UnsupportedError, "&& is not allowed in an expression; write and"),
+        ("flag || flag", PlanTypeError, "conditions are joined by and, or"),
+    ],
+)
+def test_habits_of_other_tools_get_their_answer(text: str, error: type[DefinitionError], answer: str) -> None:
+    assert answer in refusal(text, error)
+
+
+def test_only_functions_that_can_be_called_are_listed() -> None:
+    listed = refusal("lowr(status)", UnsupportedError).split("functions: ")[1].split("\n")[0].split(", ")
+    assert {"lower", "cast", "list_extract", "date_part"} <= set(listed)
+    assert not {"add", "eq", "and", "case", "in", "like", "is_null", "concatenate", "shift"} & set(listed)
+
+
+def test_the_caret_of_a_long_line_is_still_under_its_place() -> None:
+    text = " and ".join(["amount > 1"] * 30) + " and amuont > 1"
+    _, line, carets, *_ = refusal(text, UnknownColumnError).splitlines()
+    assert len(line) < 120
+    assert line[carets.index("^") : carets.rindex("^") + 1] == "amuont"

@@ -76,7 +76,7 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     "filter": (
         view(filter="amuont > 1"),
         ht.UnknownColumnError,
-        f"feature view 'spend', filter: no column 'amuont'{COLUMNS}\n  did you mean 'amount'?",
+        f"feature view 'spend', filter: no column 'amuont'\n  amuont > 1\n  ^^^^^^{COLUMNS}\n  did you mean 'amount'?",
     ),
     "columns over a column": (
         view(columns={"Amount": "1"}),
@@ -91,7 +91,8 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     "columns of an unknown column": (
         view(columns={"usd": "amuont * 2"}),
         ht.UnknownColumnError,
-        f"feature view 'spend', columns 'usd': no column 'amuont'{COLUMNS}\n  did you mean 'amount'?",
+        f"feature view 'spend', columns 'usd': no column 'amuont'\n  amuont * 2\n  ^^^^^^{COLUMNS}"
+        "\n  did you mean 'amount'?",
     ),
     "aggregation of an unknown column": (
         windows(ht.Aggregation("amuont", "sum", "7d")),
@@ -118,12 +119,14 @@ WRONG_VIEWS: dict[str, tuple[Any, type[ht.HithertoError], str]] = {
     "where of an aggregation": (
         windows(ht.Aggregation("amount", "sum", "7d", where="nte = 'a'")),
         ht.UnknownColumnError,
-        f"feature view 'spend', aggregation sum('amount', 7d), where: no column 'nte'{COLUMNS}\n  did you mean 'note'?",
+        "feature view 'spend', aggregation sum('amount', 7d), where: no column 'nte'\n"
+        f"  nte = 'a'\n  ^^^{COLUMNS}\n  did you mean 'note'?",
     ),
     "post_aggregation of a row's column": (
         windows(ht.Aggregation("amount", "sum"), post_aggregation={"twice": "amount * 2"}),
         ht.UnknownColumnError,
-        "feature view 'spend', post_aggregation 'twice': no column 'amount'\n  columns: sum_amount\n"
+        "feature view 'spend', post_aggregation 'twice': no column 'amount'\n"
+        "  amount * 2\n  ^^^^^^\n  columns: sum_amount\n"
         "  did you mean 'sum_amount'?",
     ),
     "mapping to a name that differs by case": (
