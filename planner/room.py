@@ -5,6 +5,7 @@ Planning is pure, so work that finds no room is done again from its start, on th
 
 from __future__ import annotations
 
+import inspect
 import sys
 import threading
 from collections.abc import Callable, Generator
@@ -61,7 +62,7 @@ def with_room(function: Callable[P, T]) -> Callable[P, T]:
 def _can_start() -> bool:
     """Whether there are frames enough to start a thread; else a caller further up does."""
     depth = 0
-    frame: FrameType | None = sys._getframe()
+    frame: FrameType | None = inspect.currentframe()
     while frame is not None:
         depth, frame = depth + 1, frame.f_back
     return sys.getrecursionlimit() - depth > _STARTING

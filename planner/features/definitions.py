@@ -169,7 +169,7 @@ class FeatureView(Definition):
     @property
     def chain(self) -> tuple[FeatureView, ...]:
         """The view and those whose rows it reads, up to the one that reads the source."""
-        views = [self]
+        views: list[FeatureView] = [self]
         while isinstance(above := views[-1].source, FeatureView):
             views.append(above)
         return tuple(views)
