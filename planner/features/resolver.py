@@ -142,7 +142,7 @@ def _needed_types(projection: FeatureViewProjection, table: Table, untyped: Sequ
     """Types that a view can work with, for columns that have none: nothing but the view says which they are."""
     source = projection.view.origin
     fixed = {key: NULL for view in projection.view.chain for key in view.join_keys}
-    fixed |= dict.fromkeys(source.sequence_columns, INT64)
+    fixed |= {name: INT64 for name in source.sequence_columns if table.schema[name].kind == "null"}
     fixed |= {name: TIMESTAMP for name in (source.timestamp_field, source.created_timestamp_column) if name}
     types: dict[str, DataType] = {name: fixed.get(name, FLOAT64) for name in untyped}
 

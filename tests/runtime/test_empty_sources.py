@@ -97,3 +97,14 @@ def test_what_no_type_makes_right_is_told() -> None:
     rows = pa.table({"k": [1], "event_timestamp": pa.array([0], pa.timestamp("us"))})
     with pytest.raises(ht.SpineError, match="key 'k' is int64, but string in 'arrow'"):
         ht.FeatureStore([made]).get_historical_features(rows, made)
+
+
+def test_floats_are_floats_also_in_a_source_without_rows() -> None:
+    floats = pa.schema({"seq": pa.float64(), "single": pa.float32(), "double": pa.float64()})
+    table = pa.schema([("k", pa.int64()), ("ts", pa.timestamp("us")), *floats]).empty_table()
+    source = ht.ArrowSource(table, timestamp_field="ts", sequence_columns=["seq"])
+    greatest = [ht.Aggregation(name, "max", name=name) for name in floats.names]
+    view = ht.FeatureView("view", entities=["k"], source=source, aggregations=greatest)
+    rows = pa.table({"k": [1], "event_timestamp": pa.array([0], pa.timestamp("us"))})
+    answer = ht.FeatureStore([view]).get_historical_features(rows, view).to_arrow()
+    assert [answer.schema.field(name) for name in floats.names] == list(floats)
