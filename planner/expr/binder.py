@@ -20,12 +20,13 @@ from .type_rules import TypeRuleError
 class Binder:
     """Binds one tree. A problem is noted and stands in as a null, so that the rest is still checked."""
 
-    def __init__(self, text: str, schema: Schema, where: str) -> None:
+    def __init__(self, text: str, schema: Schema | None, where: str) -> None:
         self._text = text
         self._tree: exp.Expr | None = None
         self._told: set[tuple[str, type[DefinitionError]]] = set()
-        self._schema = schema
-        self._folded = {name.lower(): name for name in schema.names}
+        self._is_typed = schema is not None
+        self._schema = schema if schema is not None else Schema([])
+        self._folded = {name.lower(): name for name in self._schema.names}
         self._where = where
         self.problems = Problems()
 
@@ -102,12 +103,16 @@ class Binder:
         return self._call("not", result) if negated else result
 
     def _call(self, function: str, *args: Expr) -> Expr:
+        if not self._is_typed:
+            return Literal(None, NULL)
         try:
             return call(function, *args)
         except TypeRuleError as error:
             return self._mistyped(function, error)
 
     def _column(self, name: str) -> Expr:
+        if not self._is_typed:
+            return Literal(None, NULL)
         found = self._folded.get(name.lower())
         if found is None:
             return self._unknown_column(name)

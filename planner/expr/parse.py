@@ -48,8 +48,10 @@ def parse_table_name(text: str, where: str) -> tuple[str, ...]:
 
 
 @with_room
-def parse_expression(text: str, schema: Schema, where: str) -> Expr:
+def parse_expression(text: str, schema: Schema | None, where: str) -> Expr:
     """The typed expression that ``text`` means over ``schema``; ``where`` says whose expression it is.
+
+    Without a schema, columns and types are not looked at.
 
     Raises a DefinitionError (UnknownColumnError, PlanTypeError, UnsupportedError) with every problem of the text.
 
@@ -138,6 +140,11 @@ def _levels(tree: exp.Expr) -> int:
             is_same = isinstance(node, exp.Paren) or (isinstance(node, exp.Connector) and type(child) is type(node))
             waiting.append((child, level if is_same else level + 1))
     return most
+
+
+def check_syntax(text: str, where: str) -> None:
+    """Raise a DefinitionError for what no column's type can make right: syntax, and what the allow-list refuses."""
+    parse_expression(text, None, where)
 
 
 def parse_condition(text: str, schema: Schema, where: str) -> Expr:

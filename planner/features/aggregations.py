@@ -11,7 +11,7 @@ from ..durations import Duration, format_duration
 from ..errors import DefinitionError, Problems, shown, unknown_name
 from ..expr.aggregates import AGGREGATES, AggregateName
 from ..ir.intervals import window_bound
-from .checks import Definition, check_column, check_duration, check_list, check_name, check_text
+from .checks import Definition, check_column, check_duration, check_expression, check_list, check_name, check_text
 
 Closed = Literal["left", "right", "both", "neither"]
 
@@ -76,6 +76,7 @@ class Aggregation(Definition):
             raise DefinitionError(f"{where_it_is}: the function is a {type(function).__name__}, not the name of one")
         check_column(where_it_is, column, problems)
         check_text(f"{where_it_is}: where", where, problems)
+        check_expression(f"{where_it_is}, where", where, problems)
         window = check_duration(where_it_is, "time_window", time_window, problems)
         shift = check_duration(where_it_is, "offset", offset, problems)
         slide = check_duration(where_it_is, "slide_interval", slide_interval, problems)

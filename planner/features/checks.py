@@ -144,6 +144,23 @@ def check_texts(values: Mapping[str, object] | None, where: str, problems: Probl
     return {name: value for name, value in values.items() if isinstance(name, str) and isinstance(value, str)}
 
 
+def check_expression(where: str, text: object, problems: Problems) -> None:
+    """Note what no schema can make an SQL expression: its syntax is wrong, or it has what is not allowed."""
+    from ..expr.parse import check_syntax
+
+    if isinstance(text, str) and is_text(text):
+        try:
+            check_syntax(text, where)
+        except DefinitionError as error:
+            problems.take(error)
+
+
+def check_expressions(where: str, texts: Mapping[str, str], problems: Problems) -> None:
+    """``check_expression`` of every text, by name."""
+    for name, text in texts.items():
+        check_expression(f"{where} {shown(name)}", text, problems)
+
+
 def check_flag(where: str, value: bool, problems: Problems) -> None:
     """Note what is neither True nor False."""
     if not isinstance(value, bool):

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from types import MappingProxyType
+from typing import cast
 
 from ..calls import checked_call
 from ..durations import Duration
@@ -20,6 +21,8 @@ from .checks import (
     check_column,
     check_distinct,
     check_duration,
+    check_expression,
+    check_expressions,
     check_flag,
     check_list,
     check_name,
@@ -28,7 +31,7 @@ from .checks import (
     check_texts,
     labels,
 )
-from .parts import check_aggregations, check_entities
+from .parts import MOST_CHAINED, check_aggregations, check_entities
 from .sources import Catalog, Entity, Source
 
 __all__ = [
@@ -40,10 +43,6 @@ __all__ = [
     "FeatureViewProjection",
     "Source",
 ]
-
-
-MOST_CHAINED = 100
-"""How many views a chain has at most, the last one counted."""
 
 
 class FeatureView(Definition):
@@ -120,6 +119,9 @@ class FeatureView(Definition):
         age = check_duration(where, "ttl", ttl, problems)
         made = check_texts(columns, f"{where}: columns", problems, "names and SQL expressions")
         after = check_texts(post_aggregation, f"{where}: post_aggregation", problems, "names and SQL expressions")
+        check_expression(f"{where}, filter", filter, problems)
+        check_expressions(f"{where}, columns", made, problems)
+        check_expressions(f"{where}, post_aggregation", after, problems)
         labels = check_texts(tags, f"{where}: tags", problems, "names and texts")
         aggregates = check_aggregations(aggregations, where, problems)
         check_distinct(f"{where}: join keys", tuple(key for entity in declared for key in entity.join_keys), problems)
@@ -162,9 +164,7 @@ class FeatureView(Definition):
     @property
     def origin(self) -> Source:
         """The source that the rows come from, through however many chained views."""
-        last = self.chain[-1].source
-        assert not isinstance(last, FeatureView)
-        return last
+        return cast("Source", self.chain[-1].source)
 
     @property
     def chain(self) -> tuple[FeatureView, ...]:

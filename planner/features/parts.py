@@ -9,6 +9,9 @@ from .aggregations import Aggregation
 from .checks import check_list
 from .sources import Entity
 
+MOST_CHAINED = 100
+"""How many views a chain has at most, the last one counted."""
+
 
 def check_entities(given: Sequence[Entity | str], where: str, problems: Problems) -> tuple[Entity, ...]:
     """The entities, of which a bare name is one with that key; anything else is noted as a problem."""

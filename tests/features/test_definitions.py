@@ -790,3 +790,26 @@ def test_a_view_and_explain_say_the_latest_value_in_the_same_words() -> None:
     explanation = str(ht.FeatureStore([view]).get_historical_features(rows, [view]).explain())
     assert "ts < t-10m, ttl 1d12h" in repr(view)
     assert "AsofJoin spend  on k, ts < t-10m, ttl 1d12h, 1 feature" in explanation
+
+
+def test_the_syntax_of_every_expression_is_checked_when_a_view_is_made() -> None:
+    """All problems at once, and before the source is looked at: there is no such file."""
+    source = ht.FileSource("missing.parquet", timestamp_field="ts")
+    with pytest.raises(ht.DefinitionError) as caught:
+        ht.FeatureView(
+            "spend", entities=["k"], source=source, filter="amount >",
+            columns={"x": "avg(amount)", "fine": "nowhere + 1"},
+            aggregations=[ht.Aggregation("x", "sum", "7d", name="total", where="status = 'a'")],
+            post_aggregation={"share": "total && total"},
+        )  # fmt: skip
+    first, second, third = caught.value.problems
+    assert first.startswith("feature view 'spend', filter: 'amount >' is not an SQL expression")
+    assert second.startswith("feature view 'spend', columns 'x': no function 'avg'")
+    assert third.startswith("feature view 'spend', post_aggregation 'share': && is not allowed")
+
+
+def test_the_syntax_of_where_is_checked_when_an_aggregation_is_made() -> None:
+    with pytest.raises(
+        ht.DefinitionError, match=r"^aggregation sum\('x'\), where: 'amount = ' is not an SQL expression"
+    ):
+        ht.Aggregation("x", "sum", "7d", where="amount = ")

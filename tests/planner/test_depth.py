@@ -14,7 +14,7 @@ import pyarrow as pa
 import pytest
 from hitherto.planner.expr.nodes import MOST_LEVELS, MOST_NODES
 from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.features.definitions import MOST_CHAINED
+from hitherto.planner.features.parts import MOST_CHAINED
 from hitherto.planner.room import with_room
 from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, Field, Schema
 
