@@ -67,7 +67,8 @@ class ResolvedAggregation:
 class ResolvedView:
     """A view in use: ``mapping`` gives row columns and the source columns that they are, ``rows`` their schema.
 
-    A chained view has an ``upstream``, whose rows it reads.
+    A chained view has an ``upstream``, whose rows it reads. ``withheld`` are columns of a view that names no features,
+    of types that no feature has: they are no part of its order, and are told where they are asked for.
     """
 
     name: str
@@ -82,6 +83,7 @@ class ResolvedView:
     aggregations: tuple[ResolvedAggregation, ...]
     post_aggregation: tuple[tuple[str, Expr], ...]
     features: tuple[Field, ...]
+    withheld: tuple[Field, ...] = ()
 
     @property
     def source(self) -> Source:
@@ -174,6 +176,7 @@ class _ViewResolver:
         self._from = f"source {table.name!r}" if upstream is None else f"upstream view {upstream.name!r}"
         self._where = f"feature view {shown(self._view.name)}"
         self._problems = Problems()
+        self._withheld: list[Field] = []
         self._failed: set[str] = set()
 
     def resolve(self) -> ResolvedView:
@@ -211,7 +214,7 @@ class _ViewResolver:
         self._problems.raise_if_any()
         return ResolvedView(
             self._projection.name, view, self._table, self._upstream, keys, mapping, rows, condition, columns,
-            aggregations, after, features,
+            aggregations, after, features, tuple(self._withheld),
         )  # fmt: skip
 
     def _keys(self, rows: Schema) -> tuple[JoinKey, ...]:
@@ -304,13 +307,17 @@ class _ViewResolver:
             elif unusable_name(name):
                 message = f"{self._where}: feature {shown(name)}: no engine has a name that {unusable_name(name)}"
                 self._problems.add(f"{message}; name the others with features=, or rename the column")
+            elif not rows[name].can_be_feature and self._view.features is None:
+                self._withheld.append(Field(name, rows[name]))
             elif not rows[name].can_be_feature:
-                message = f"{self._where}: feature {name!r} is {rows[name]}, which is not supported yet"
-                self._problems.add(f"{message}; name the others with features=", UnsupportedError)
+                self._problems.add(f"{self._where}: {no_feature(name, rows[name])}", UnsupportedError)
             else:
                 fields.append(Field(name, feature_type(rows[name])))
-        if not names:
-            self._problems.add(f"{self._where}: {self._from} has no column left to be a feature")
+        if not names or len(self._withheld) == len(names):
+            others = "; ".join(no_feature(field.name, field.type) for field in self._withheld)
+            told = f": {others}" if others else ""
+            kind = UnsupportedError if self._withheld else DefinitionError
+            self._problems.add(f"{self._where}: {self._from} has no column left to be a feature{told}", kind)
         nested = [field for field in fields if field.type.is_nested]
         if nested and not (source.unique or source.sequence_columns):
             self._problems.add(
@@ -318,6 +325,13 @@ class _ViewResolver:
                 "give the source sequence_columns, or unique=True where no two rows share keys and timestamp"
             )
         return tuple(fields)
+
+
+def no_feature(name: str, type_: DataType) -> str:
+    """Why a column of that type is no feature."""
+    if type_.kind == "null":
+        return f"feature {name!r} holds nothing but nulls, which have no type; give it one where the data is made"
+    return f"feature {name!r} is {type_}" + ("" if ";" in type_.label else ", which is not supported yet")
 
 
 def _check_source(view: FeatureView, table: Table, types: Types) -> None:

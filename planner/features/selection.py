@@ -6,13 +6,13 @@ import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from typing import NamedTuple
 
-from ..errors import DefinitionError, Problems, UnknownColumnError, shown, unknown_name
+from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
 from ..ir.logical import Table
 from ..room import with_room
 from ..types import DataType, folded, names_that_differ_by_case
 from .checks import check_name
 from .definitions import Feature, FeatureService, FeatureView, FeatureViewProjection, Source
-from .resolver import OutputFeature, ResolvedView, resolve_view
+from .resolver import OutputFeature, ResolvedView, no_feature, resolve_view
 
 _RENAMED = re.compile(r"(?P<name>.*?\S)\s+as\s+(?P<alias>\S.*)", re.IGNORECASE | re.DOTALL)
 
@@ -189,8 +189,13 @@ def resolve_features(
                 continue
             offered[used] = {field.name: field.type for field in views[used].features}
             named += projection.features or ()
-        for name in named:
-            if name not in offered[used]:
+        withheld = {field.name: field.type for field in views[used].withheld}
+        for name in named or withheld:
+            if name in withheld:
+                advice = "" if named else "; name the others with features="
+                message = f"feature view {shown(used)}: {no_feature(name, withheld[name])}{advice}"
+                problems.add(message, UnsupportedError)
+            elif name not in offered[used]:
                 what = f"feature view {shown(used)} has no feature"
                 problems.add(unknown_name(what, name, offered[used], listed_as="features"), UnknownColumnError)
         for name in offered[used] if feature is None else (feature,):
