@@ -51,13 +51,12 @@ class Interpreted(ht.ComputeEngine):
 
 
 def _array(values: Sequence[Any], type_: DataType) -> pa.Array[Any]:
-    plain = [value.value if isinstance(value, Approximate) else value for value in values]
     arrow = arrow_type(type_)
     if pa.types.is_timestamp(arrow):
-        return pa.array(plain, pa.int64()).cast(arrow)
+        return pa.array(values, pa.int64()).cast(arrow)
     if pa.types.is_list(arrow) and pa.types.is_timestamp(arrow.value_type):
-        return pa.array(plain, pa.list_(pa.int64())).cast(arrow)
-    return pa.array(plain, arrow)
+        return pa.array(values, pa.list_(pa.int64())).cast(arrow)
+    return pa.array(values, arrow)
 
 
 class Interpreter:
@@ -206,7 +205,8 @@ def measured(measure: ir.Measure, rows: Sequence[Row]) -> Any:
     events = [{"place": number, "value": each} for number, (_, each) in enumerate(ordered)]
     params = dict.fromkeys(("p", "n", "k"), measure.parameter) if measure.parameter is not None else {}
     item: Any = SimpleNamespace(column="value", function=measure.function, params=params)
-    return _REFERENCE.aggregate(item, _AGE, events)  # type: ignore[arg-type]
+    found = _REFERENCE.aggregate(item, _AGE, events)  # type: ignore[arg-type]
+    return found.value if isinstance(found, Approximate) else found
 
 
 def value(expr: Expr, row: Row) -> Any:

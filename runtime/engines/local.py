@@ -41,6 +41,7 @@ if TYPE_CHECKING:
 T = TypeVar("T")
 
 _LONGEST_TEXT = 4_000
+_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _MEMORY = ":memory:"
 # A database of another kind, such as "md:…", which only DuckDB knows where to find; a drive has one letter.
 _SCHEME = re.compile(r"[A-Za-z_]\w+:")
@@ -310,7 +311,13 @@ class LocalConnection(SqlConnection):
     def describe(self, data: TableData) -> pa.Schema:
         if not isinstance(data, CatalogTable | EngineQuery):
             raise EngineError(f"DuckDB reads no {type(data).__name__}")
-        return self.read(f"SELECT * FROM (\n{self._query(data)}\n) LIMIT 0").schema
+        query = f"SELECT * FROM (\n{self._query(data)}\n) LIMIT 0"
+        return _without_bits(self.read(query).schema, self._types(query))
+
+    def _types(self, query: str) -> list[str]:
+        """DuckDB's own names of the types of a query's columns."""
+        with _translated(query, self._failures):
+            return [str(type_) for type_ in self._interruptible(lambda: self._cursor.sql(query).types)]
 
     def close(self) -> None:
         self._worker.shutdown()
@@ -327,6 +334,17 @@ class LocalConnection(SqlConnection):
             self._cursor.interrupt()
             wait([future])
             raise
+
+
+def _without_bits(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:
+    """The columns, of which a BIT is none of Arrow's types: it comes as bytes that are not those of its cast."""
+    import pyarrow as pa
+
+    for index, type_ in enumerate(types):
+        if "BIT" in re.findall(r"\w+", _QUOTED.sub("", type_)):
+            field = schema.field(index).with_type(pa.opaque(pa.binary(), "bit", "duckdb"))
+            schema = schema.set(index, field)
+    return schema
 
 
 @contextmanager

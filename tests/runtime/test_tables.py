@@ -125,3 +125,24 @@ def test_a_table_that_a_cursor_does_not_see_is_told(made: str, message: str) -> 
         view = ht.FeatureView("v", entities=["k"], source=rows, columns={"one": "1"}, features=["one"])
         with pytest.raises(ht.SpineError, match=message):
             ht.FeatureStore([view], engine=engine).get_historical_features("SELECT k, ts FROM hidden", view)
+
+
+def test_bits_are_neither_keys_nor_features_and_stop_nobody_else() -> None:
+    with duckdb.connect() as connection:
+        connection.execute("CREATE TYPE word AS ENUM ('BIT')")
+        connection.execute(
+            "CREATE TABLE flags AS SELECT 1 AS k, TIMESTAMP '2024-01-01' AS ts, '101'::BIT AS b, {'x': '1'::BIT} AS s, "
+            "'BIT'::word AS w"
+        )
+        engine = ht.LocalComputeEngine(connection=connection)
+        source = ht.TableSource("flags", timestamp_field="ts", unique=True)
+        view = ht.FeatureView("v", entities=["k"], source=source)
+        store = ht.FeatureStore([view], engine=engine)
+        rows = pa.table({"k": [1], "event_timestamp": pa.array([2**51], pa.timestamp("us"))})
+        assert store.get_historical_features(rows, "v:w").to_arrow()["w"].to_pylist() == ["BIT"]
+        for feature in ("b", "s"):
+            with pytest.raises(ht.UnsupportedError, match=rf"feature '{feature}' is .*type_name=bit"):
+                store.get_historical_features(rows, f"v:{feature}")
+        keyed = ht.FeatureView("keyed", entities=["b"], source=source, features=["k"])
+        with pytest.raises(ht.PlanTypeError, match=r"key 'b' is .*type_name=bit.*, which cannot be a key"):
+            ht.FeatureStore([keyed], engine=engine).features()
