@@ -261,6 +261,7 @@ def test_every_scalar_type_is_aggregated() -> None:
     assert kinds == set(get_args(Kind)) - {"null", "list", "struct", "other"}
 
 
+@pytest.mark.deep("spark")
 def test_every_aggregate_has_its_values_and_its_planned_type_on_every_engine(
     engine: SqlComputeEngine, tmp_path: Path
 ) -> None:
@@ -310,6 +311,7 @@ def test_a_sum_that_does_not_fit_is_an_error_on_every_engine(
     assert caught.value.view == "view"
 
 
+@pytest.mark.deep("spark")
 @pytest.mark.parametrize("function", ["sum", "mean", "var_samp", "median", "max", "mode", "first", "last_n", "top_k"])
 def test_an_unsigned_value_beyond_64_signed_bits_is_an_error_on_every_engine(
     engine: SqlComputeEngine, tmp_path: Path, function: str

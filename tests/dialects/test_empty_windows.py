@@ -75,6 +75,7 @@ def check_empty(answer: pa.Table) -> None:
             assert found == values[name.split("__")[-1]], name
 
 
+@pytest.mark.deep("spark")
 @pytest.mark.parametrize("known", [False, True])
 def test_a_window_without_an_instant_is_empty(engine: SqlComputeEngine, known: bool) -> None:
     answer = retrieved(engine, views(), ROWS, full_feature_names=True, filter_by_created_timestamp=known)

@@ -54,6 +54,7 @@ def test_columns_and_features_may_have_any_name(engine: SqlComputeEngine) -> Non
         assert answer[f"{name} post"] == [-10 * number - 1, None, None]
 
 
+@pytest.mark.deep("spark")
 def test_views_keys_and_times_may_have_any_name(engine: SqlComputeEngine) -> None:
     views, keys = [], {}
     for number, name in enumerate(VIEWS):

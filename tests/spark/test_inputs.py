@@ -39,6 +39,7 @@ def test_a_query_is_a_source_in_the_users_own_session(spark: Any) -> None:
     assert left_behind(spark) == []
 
 
+@pytest.mark.deep
 def test_names_of_a_job_stand_for_none_of_the_users(spark: Any) -> None:
     spark.createDataFrame(EVENTS).createOrReplaceTempView("events")
     spark.createDataFrame(EVENTS.slice(0, 1)).createOrReplaceTempView("spine")
@@ -162,6 +163,7 @@ def test_a_script_with_a_query_runs_by_hand(spark: Any) -> None:
     assert as_set(by_hand) == as_set(answer(None, ROWS))
 
 
+@pytest.mark.deep
 def test_csv_and_json_mean_the_same_on_spark(spark: Any, tmp_path: Any) -> None:
     texts = ["k,ts,v,name,seen,zip", '1,1970-01-01T00:00:00Z,1.0,"a ""b"",\nc",1970-01-01,007', "1,1970-01-02,nan,,,",
              '2,1970-01-01T23:59:59.999999Z,,"",1970-01-01 02:00+02:00,01', ",,6.0,f,,"]  # fmt: skip
@@ -207,6 +209,7 @@ def test_what_is_wrong_with_a_file_is_told_on_spark(spark: Any, tmp_path: Any) -
         store.get_historical_features(spine, "v")
 
 
+@pytest.mark.deep
 def test_folders_and_wider_columns_mean_the_same_on_spark(spark: Any, tmp_path: Any) -> None:
     for number, (year, month) in enumerate([("2023", "12"), ("2024", "01"), ("__HIVE_DEFAULT_PARTITION__", "01")], 1):
         for part in (0, 1):
