@@ -11,7 +11,7 @@ from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Project, Relation, WindowAggregate, identity_columns
 from ..ir.operators import Carried, Named
 from ..ir.printer import match_line
-from ..types import Schema, folded, free_name
+from ..types import Schema, folded, unused_name
 
 PointInTime = AsofJoin | WindowAggregate
 N = TypeVar("N", AsofJoin, WindowAggregate)
@@ -61,7 +61,7 @@ class Expansion:
 
     def fresh(self, wish: str) -> str:
         """A column name that neither the node nor its events have."""
-        name = free_name(wish, self._taken)
+        name = unused_name(wish, self._taken)
         self._taken.add(folded(name))
         return name
 
@@ -82,13 +82,13 @@ class Expansion:
         keys = {right: left_key for left_key, right in self.node.keys}
         kept = {right: right for right in keys}
         names: dict[str, str] = {}
-        taken = {folded(name) for name in left.names}
+        taken = {folded(name) for name in (*left.names, *keys)}
         for column in dict.fromkeys(columns):
             if column in keys:
                 names[column] = keys[column]
                 continue
-            name = free_name(column, taken | {folded(each) for each in kept})
-            names[column] = kept[column] = name
+            names[column] = kept[column] = name = unused_name(column, taken)
+            taken.add(folded(name))
         schema = events.schema
         renamed = Project(events, tuple((name, Column(column, schema[column])) for column, name in kept.items()))
         return renamed, Beside(schema, names)

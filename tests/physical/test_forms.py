@@ -3,12 +3,17 @@
 from __future__ import annotations
 
 import hitherto as ht
+import pyarrow as pa
 import pytest
-from hitherto.planner.physical import FORMS
+from hitherto.planner.ir.intervals import latest_interval, window_interval
+from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowedAggregate
+from hitherto.planner.physical import BY_NAME, FORMS
+from hitherto.planner.types import INT64
 from hypothesis import given, seed, settings
 
-from tests.interpreter import Interpreted
+from tests.interpreter import Interpreted, Interpreter
 from tests.options import latest_grid, windows_grid
+from tests.relations import run, scan, table
 from tests.worlds import World, differences, plain_worlds
 
 KNOWN = ("RunningMaximum", "RunningMaximumStream")
@@ -61,3 +66,24 @@ def test_windows_without_an_engine(known: bool) -> None:
 @pytest.mark.parametrize(("form", "known"), LEGAL)
 def test_latest_values_forced_on_duckdb(form: str, known: bool) -> None:
     assert latest_grid().differences(duckdb_with(form), known=known) == []
+
+
+def test_event_columns_that_are_called_like_others_of_the_join_stay_apart() -> None:
+    """The spine's ``a`` takes the event's, whose new name is that of another event column."""
+    spine = scan(table("rows", pa.table({"row_id": [0], "k": [1], "t": [20], "a": [7]})))
+    events = scan(table("events", pa.table({"k": [1], "ts": [5], "a": [1], "a_2": [2]})))
+    bounds = window_interval("t", window=20, offset=0, slide=None, closed="left", data_delay=0)
+    measures = tuple(
+        WindowedAggregate(f"sum_{name}", "sum", name, None, bounds, (), INT64) for name in ("a", "a_2", "k")
+    )
+    numbered = NumberRows(spine, "number")
+    windows = WindowAggregate(numbered, events, (("k", "k"),), "number", "t", "ts", measures, label="v")
+    (row,) = run(windows)
+    assert [row[f"sum_{name}"] for name in ("a", "a_2", "k")] == [1, 2, 1]
+    picked = Pick(
+        latest_interval("t", ttl=None, allow_exact_matches=True, data_delay=0), ("a", "a_2"), (("x", "a"), ("y", "a_2"))
+    )
+    joined = AsofJoin(numbered, events, (("k", "k"),), "t", "ts", (picked,), label="v")
+    for form in LATEST:
+        (row,) = Interpreter().rows(BY_NAME[form].of(joined))
+        assert (row["x"], row["y"]) == (1, 2)
