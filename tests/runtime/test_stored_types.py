@@ -10,6 +10,7 @@ from pathlib import Path
 from typing import Any
 
 import hitherto as ht
+import numpy as np
 import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -159,7 +160,7 @@ case(identifiers_beside_texts, id=pa.array([str(IDS[0]), "b", None, None]), flag
 
 
 def half_floats(folder: Path) -> None:
-    write(folder / "1.parquet", k=[1, 2], ts=us(0, 0), h=pa.array([0.5, None], pa.float16()))
+    write(folder / "1.parquet", k=[1, 2], ts=us(0, 0), h=pa.array([np.float16(0.5), None], pa.float16()))
 
 
 case(half_floats, h=pa.array([0.5, None, None, None], pa.float32()))
@@ -394,7 +395,7 @@ FORMS: dict[str, tuple[pa.Array, pa.Array]] = {
     "f": (pa.array([[1, 2], None], pa.list_(pa.int64(), 2)), pa.array([[1, 2], None])),
     "r": (pa.RunEndEncodedArray.from_arrays([2], pa.array([1.5])), pa.array([1.5, 1.5])),
     "d": (pa.array([1.5, None]).dictionary_encode(), pa.array([1.5, None])),
-    "h": (pa.array([0.5, None], pa.float16()), pa.array([0.5, None], pa.float32())),
+    "h": (pa.array([np.float16(0.5), None], pa.float16()), pa.array([0.5, None], pa.float32())),
     "i": (pa.array([IDS[0].bytes, None], pa.uuid()), pa.array([str(IDS[0]), None])),
     "b": (pa.ExtensionArray.from_storage(pa.bool8(), pa.array([1, None], pa.int8())), pa.array([True, None])),
     "j": (pa.ExtensionArray.from_storage(pa.json_(), pa.array(['{"a": 1}', None])), pa.array(['{"a": 1}', None])),
