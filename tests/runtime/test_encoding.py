@@ -80,9 +80,9 @@ def test_a_row_is_decoded_as_it_was_encoded(columns: list[pa.Array]) -> None:
 def repr_of(value: Any) -> str:
     """A text that differs for values that differ, zones by their distance from UTC, -0.0 and 0.0 too.
 
-    What zones were before 1902 older versions of Arrow have from other tables than Python.
+    What zones were before 1902 and will be from 2038 on, older versions of Arrow do not have from Python.
     """
-    if isinstance(value, datetime) and value.tzinfo is not None and value.year < 1902:
+    if isinstance(value, datetime) and value.tzinfo is not None and not 1902 <= value.year < 2038:
         value = value.astimezone(UTC)
     if isinstance(value, dict):
         return str({name: repr_of(each) for name, each in value.items()})
