@@ -272,3 +272,10 @@ def is_pandas(data: Any) -> bool:
 def _is_of(library: str, name: str, data: Any) -> bool:
     """By name, so that no library is imported to find out."""
     return any(kind.__module__.split(".", 1)[0] == library and kind.__name__ == name for kind in type(data).__mro__)
+
+
+def check_seconds(batch: pa.RecordBatch) -> None:
+    """Raise an ArrowInvalid where a time in seconds has no milliseconds, of which parquet makes them unasked."""
+    for column in batch.columns:
+        if pa.types.is_timestamp(column.type) and column.type.unit == "s":
+            pc.cast(column, pa.timestamp("ms", column.type.tz))

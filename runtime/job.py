@@ -25,7 +25,7 @@ from ..planner.ir.data import CatalogTable
 from ..planner.ir.logical import Table
 from ..planner.types import unusable_name
 from .analyze import observe
-from .arrow import arrow_type, planned_column
+from .arrow import arrow_type, check_seconds, planned_column
 from .distributed import DistributedEngine
 from .engine import ComputeEngine, SqlComputeEngine
 from .explain import Explanation, Format, Level, Query
@@ -124,6 +124,7 @@ class RetrievalJob:
         try:
             with pq.ParquetWriter(name, self.schema) as writer:
                 for batch in self._run(observer):
+                    check_seconds(batch)
                     writer.write_batch(batch)
             os.chmod(name, 0o666 & ~_umask())
             os.replace(name, target)

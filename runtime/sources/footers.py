@@ -26,7 +26,8 @@ class StoredFile:
 
     ``legacy`` are the columns of INT96 timestamps, which ``arrow`` has in microseconds, since nanoseconds in 64 bits do
     not hold them all. They have no zone of their own, and are instants as Spark writes them. Those of another writer
-    are ``fine``: what is below a microsecond counts.
+    are ``fine``: what is below a microsecond counts. ``bare`` are uuids that only Arrow knows as such, since the file
+    calls them bytes, as pyarrow 20 wrote them.
     """
 
     path: str
@@ -35,6 +36,7 @@ class StoredFile:
     rows: int
     legacy: frozenset[str]
     fine: frozenset[str]
+    bare: frozenset[str]
     stamp: tuple[int, ...] | None = field(compare=False)
 
 
@@ -69,7 +71,7 @@ class ParquetParts:
             for file in self.filled
             for column in file.schema
             if self.schema[column.name].kind != "other"
-        ) and not any(file.fine or uuids & _texts(file) for file in self.filled)
+        ) and not any(file.fine or file.bare or uuids & _texts(file) for file in self.filled)
 
     @property
     def groups(self) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]:
@@ -129,7 +131,10 @@ def _stored(footer: pq.FileMetaData, path: str, stamp: tuple[int, ...] | None) -
     schema, legacy = _columns(footer)
     is_sparks = b"org.apache.spark.version" in (footer.metadata or {})
     fine = set() if is_sparks else {name for name in legacy if pa.types.is_timestamp(schema.field(name).type)}
-    return StoredFile(path, schema, planner_schema(schema), footer.num_rows, legacy, frozenset(fine), stamp)
+    leaves = {leaf.path: leaf for leaf in map(footer.schema.column, range(footer.num_columns))}
+    uuids = [each.name for each in schema if getattr(each.type, "extension_name", "") == "arrow.uuid"]
+    bare = frozenset(name for name in uuids if name in leaves and leaves[name].logical_type.type != "UUID")
+    return StoredFile(path, schema, planner_schema(schema), footer.num_rows, legacy, frozenset(fine), bare, stamp)
 
 
 def _columns(footer: pq.FileMetaData) -> tuple[pa.Schema, frozenset[str]]:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+import base64
 import os
 import uuid
+import zlib
 from collections.abc import Callable
 from datetime import date, datetime
 from pathlib import Path
@@ -483,3 +485,29 @@ def test_a_name_in_another_case_is_told_with_the_right_one() -> None:
         answer(source, features=["X"])
     with pytest.raises(ht.SpineError, match=r"no key column 'k'\n  columns: K, event_timestamp\n  did you mean 'K'"):
         answer(source, ROWS.rename_columns(["K", "event_timestamp"]))
+
+
+OF_PYARROW_20 = (
+    "eNp9U8Fu00AQXS+R1QNUVsRatuSDOdRSJRfa0FYUlcNsqJ1CSmOjpE1uiRM5bZPUOG5DKz6BK//Agf+Bz2F2N8QVEoxlze7bfe/N"
+    "rNctiHdYhbnMbTLKSJX8HRojrMqqPq4aTGe6gxgVr6ZRgkyDGSum+8z4+UQn/2fYh3vE0ufJeDTtswph62hOLe0KlzaoRYv5xtPm"
+    "16rjS3eT2o7te8Rh6/Ye0Q0bNzJEzcIsvLfe2qaPJRBGhaeB6XBTtz3pJjiVJQdFJWloDr3vmvfl3yzzl2ZSbw0TsR3rMcTx6dlr"
+    "Vav149ELEfcpB4AIVLwHWABPIQBIoZ5KjOOGEzGoAxxLoMyghrwrRsESDCTYBb5QvKNSn9fHMiclH5bSAMPGidqUQigoPFX6RymK"
+    "YT04b4j6ZL08EriK6FVbpJmcpPCgH+UOPF8tKZIA4a6F/X8u57LfMLhLpgcvm7POTv8MZXgkj6A9edfq3GeTUSOeDGYfskFtd38w"
+    "DYpe9OcQFstzKf0f9CcjlE7Bx/bVwfnptLM7DDs3SW1yO7jMit55PO6FwXY3kv0fr/pXIm+I5Wb9/NPNqNhKsmyrn+fXC/d2lM8v"
+    "rmdubfs5PraPV1Pczm/46Vv4I/wGcVunSg=="
+)
+"""A parquet file of a uuid ``k`` and a time ``ts``, as pyarrow 20 wrote it: the file itself calls ``k`` bytes."""
+
+
+def test_uuids_that_a_file_calls_bytes_are_uuids(tmp_path: Path) -> None:
+    path = tmp_path / "old.parquet"
+    path.write_bytes(zlib.decompress(base64.b64decode(OF_PYARROW_20)))
+    uuid = "00000000-0000-0000-0000-000000000001"
+    source = ht.FileSource(path, timestamp_field="ts")
+    keyed = ht.FeatureView("keyed", entities=["k"], source=source, columns={"found": "true"}, features=["found"])
+    latest = ht.FeatureView("latest", entities=[], source=source, features=["k"])
+    rows = pa.table({"k": [uuid], "event_timestamp": pa.array([2**51], pa.timestamp("us"))})
+    answer = ht.FeatureStore([keyed, latest]).get_historical_features(rows, [keyed, latest], full_feature_names=True)
+    assert answer.to_arrow().drop_columns("event_timestamp").to_pylist() == [
+        {"k": uuid, "keyed__found": True, "latest__k": uuid}
+    ]
