@@ -20,6 +20,8 @@ KNOWN = ("RunningMaximum", "RunningMaximumStream")
 LATEST = ("NarrowAsof", "RangeMax", "UnionLast")
 WINDOWS = ("BucketedWindows",)
 LEGAL = [*((form, False) for form in LATEST), ("RangeMax", True), *((form, True) for form in KNOWN)]
+FAST = [("NarrowAsof", False), ("RunningMaximum", True)]
+GRID = [pytest.param(*each, marks=() if each in FAST else pytest.mark.deep) for each in LEGAL]
 
 
 def test_every_form_is_here() -> None:
@@ -53,17 +55,18 @@ def test_random_worlds_without_an_engine(form: str) -> None:
     check()
 
 
+@pytest.mark.deep
 @pytest.mark.parametrize(("form", "known"), LEGAL)
 def test_latest_values_without_an_engine(form: str, known: bool) -> None:
     assert latest_grid(keys=(2,), uniques=(False,)).differences(Interpreted(form), known=known) == []
 
 
-@pytest.mark.parametrize("known", [False, True])
+@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.deep), True])
 def test_windows_without_an_engine(known: bool) -> None:
     assert windows_grid(keys=(1,)).differences(Interpreted(*WINDOWS), known=known) == []
 
 
-@pytest.mark.parametrize(("form", "known"), LEGAL)
+@pytest.mark.parametrize(("form", "known"), GRID)
 def test_latest_values_forced_on_duckdb(form: str, known: bool) -> None:
     assert latest_grid().differences(duckdb_with(form), known=known) == []
 

@@ -101,6 +101,7 @@ def test_long_and_deep_expressions_are_answered_on_spark(spark: Any) -> None:
     assert answer == {f"{name} column": value for name, (_, value) in deepest.items()}
 
 
+@pytest.mark.deep
 def test_a_long_expression_is_explained_and_written_as_a_script() -> None:
     for view in everywhere():
         job = ht.FeatureStore([view]).get_historical_features(ROWS, [view])

@@ -16,12 +16,16 @@ PLANS = {
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize(
+    "plan", ["fused", *(pytest.param(plan, marks=pytest.mark.deep) for plan in PLANS if plan != "fused")]
+)
 def test_latest_values(plan: str, known: bool) -> None:
     assert latest_grid().differences(ht.LocalComputeEngine(), PLANS[plan], known=known) == []
 
 
 @pytest.mark.parametrize("known", [False, True])
-@pytest.mark.parametrize("plan", PLANS)
+@pytest.mark.parametrize(
+    "plan", ["fused", *(pytest.param(plan, marks=pytest.mark.deep) for plan in PLANS if plan != "fused")]
+)
 def test_windows(plan: str, known: bool) -> None:
     assert windows_grid().differences(ht.LocalComputeEngine(), PLANS[plan], known=known) == []

@@ -55,6 +55,7 @@ def test_each_rule_alone_keeps_the_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
+@pytest.mark.deep
 def test_all_rules_but_one_keep_the_rows(name: str) -> None:
     others = {rule: [other for other in RULE_NAMES if other != rule] for rule in RULE_NAMES}
     differing = [rule for rule in RULE_NAMES if rewritten(name, others[rule]) != unrewritten(name)]
@@ -72,6 +73,7 @@ def test_all_rules_without_statistics_keep_the_rows(name: str) -> None:
 
 
 @pytest.mark.parametrize("name", PLANS)
+@pytest.mark.deep
 def test_random_halves_of_the_rules_keep_the_rows(name: str) -> None:
     for seed in range(8):
         half = random.Random(f"{name} {seed}").sample(RULE_NAMES, len(RULE_NAMES) // 2)

@@ -186,6 +186,7 @@ def test_a_mutation_is_refused_before_anything_is_read_or_written(part: str, fil
 
 
 @pytest.mark.parametrize("part", PARTS)
+@pytest.mark.deep
 def test_a_mutation_that_is_legal_gets_the_answer_of_the_reference(part: str, tmp_path: Path) -> None:
     found: dict[str, object] = {}
     for number, mutation in enumerate(ALL):

@@ -96,10 +96,12 @@ def zoned(spark: Any, request: pytest.FixtureRequest) -> Iterator[Any]:
     spark.conf.unset("spark.sql.session.timeZone")
 
 
+@pytest.mark.deep
 def test_the_answer_is_duckdbs_in_every_zone_of_the_session(zoned: Any) -> None:
     assert same(answer(ht.SparkComputeEngine(zoned), ROWS), answer(None, ROWS))
 
 
+@pytest.mark.deep
 def test_a_frames_rows_are_answered_as_a_multiset_in_every_zone(zoned: Any) -> None:
     utc = ROWS.set_column(1, "event_timestamp", ROWS["event_timestamp"].cast(pa.timestamp("us", "UTC")))
     frame = zoned.createDataFrame(utc)
@@ -113,6 +115,7 @@ def test_a_frames_rows_are_answered_as_a_multiset_in_every_zone(zoned: Any) -> N
 @pytest.mark.parametrize(
     "partitions", [pytest.param(1, marks=pytest.mark.deep), 3, pytest.param(16, marks=pytest.mark.deep)]
 )
+@pytest.mark.deep
 def test_partitions_and_the_order_of_rows_change_nothing(spark: Any, tmp_path: Path, partitions: int) -> None:
     engine, expected = ht.SparkComputeEngine(spark), as_set(answer(None, ROWS))
     shuffled = spark.createDataFrame(EVENTS).repartition(partitions)
@@ -320,6 +323,7 @@ def test_nothing_is_left_behind(spark: Any, tmp_path: Path) -> None:
     assert left_behind(spark) == before
 
 
+@pytest.mark.deep
 def test_parquet_is_a_folder_that_appears_whole_and_replaces_one(spark: Any, tmp_path: Path) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     for rows in (ROWS, ROWS.slice(0, 3), spark.createDataFrame(ROWS)):
@@ -346,6 +350,7 @@ def test_parquet_replaces_no_folder_with_other_files(spark: Any, tmp_path: Path)
 
 
 @pytest.mark.of_one_session
+@pytest.mark.deep
 def test_a_failed_write_leaves_the_old_folder(spark: Any, tmp_path: Path) -> None:
     good = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark)).get_historical_features(ROWS, views())
     good.to_parquet(tmp_path / "answer")
@@ -500,6 +505,7 @@ def test_files_with_any_name_are_read_and_hidden_ones_are_refused(spark: Any, tm
 
 
 @pytest.mark.of_one_session
+@pytest.mark.deep
 def test_the_script_runs_by_hand(spark: Any, tmp_path: Path) -> None:
     files = [tmp_path / f"{number}.parquet" for number in range(3)]
     for number, file in enumerate(files):

@@ -28,6 +28,7 @@ from tests.runtime.test_stored_types import (
 )
 
 
+@pytest.mark.deep
 def test_what_files_store_is_read_in_one_form(spark: Any, tmp_path: Path) -> None:
     uses = []
     for number, (name, (files, _)) in enumerate(CASES.items()):
@@ -105,6 +106,7 @@ def test_paths_with_a_colon_are_read(spark: Any, tmp_path: Path) -> None:
     assert job.to_arrow()["x"].to_pylist() == [7, None, None, None]
 
 
+@pytest.mark.deep
 def test_pandas_and_days_are_entity_rows(spark: Any) -> None:
     made = view(ht.ArrowSource(pa.table({"k": [1, 2], "ts": us(0, 0), "x": [1, 2]}), timestamp_field="ts"))
     store = ht.FeatureStore([made], engine=ht.SparkComputeEngine(spark))
