@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
 from typing import Any
 
 from .bucketed_windows import BucketedWindows
@@ -21,4 +20,3 @@ FORMS: tuple[Form[Any], ...] = (
     BucketedWindows(),
 )
 FORM_NAMES = tuple(form.name for form in FORMS)
-BY_NAME: Mapping[str, Form[Any]] = {form.name: form for form in FORMS}

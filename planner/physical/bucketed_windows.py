@@ -33,7 +33,6 @@ class BucketedWindows(Form[WindowAggregate]):
 
     name = "BucketedWindows"
     on = WindowAggregate
-    needs = frozenset({KeyedJoin, Explode})
 
     def applies_to(self, node: WindowAggregate) -> bool:
         return bool(node.aggregates)

@@ -22,8 +22,6 @@ class Form(ABC, Generic[N]):
 
     name: ClassVar[str]
     on: ClassVar[type[Relation]]
-    needs: ClassVar[frozenset[type[Relation]]]
-    """The operators that an engine must offer."""
 
     @abstractmethod
     def applies_to(self, node: N) -> bool:

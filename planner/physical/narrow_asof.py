@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from ..expr.nodes import Column
 from ..ir.logical import AsofJoin, Project, Relation
-from ..ir.operators import AsofMatch, KeyedJoin
+from ..ir.operators import AsofMatch
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import at_the_latest, resolved_late
@@ -15,7 +15,6 @@ class NarrowAsof(Form[AsofJoin]):
 
     name = "NarrowAsof"
     on = AsofJoin
-    needs = frozenset({AsofMatch, KeyedJoin})
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""

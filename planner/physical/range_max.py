@@ -22,7 +22,6 @@ class RangeMax(Form[AsofJoin]):
 
     name = "RangeMax"
     on = AsofJoin
-    needs = frozenset({KeyedJoin})
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Where a spine column identifies the row: any condition may stand in a range join."""

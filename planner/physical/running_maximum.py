@@ -6,7 +6,7 @@ from ..expr.nodes import Column, Expr
 from ..expr.structs import field_of, struct_of
 from ..ir.intervals import plus
 from ..ir.logical import AsofJoin, Measure, Project, Relation, identity_columns
-from ..ir.operators import AsofMatch, KeyedJoin, Window
+from ..ir.operators import AsofMatch, Window
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import resolved_late, visible_at_all, visible_from
@@ -30,7 +30,6 @@ class RunningMaximum(Form[AsofJoin]):
 
     name = "RunningMaximum"
     on = AsofJoin
-    needs = frozenset({AsofMatch, KeyedJoin, Window})
 
     def applies_to(self, node: AsofJoin) -> bool:
         return _applies_to(node)
@@ -72,7 +71,6 @@ class RunningMaximumStream(Form[AsofJoin]):
 
     name = "RunningMaximumStream"
     on = AsofJoin
-    needs = frozenset({Window})
 
     def applies_to(self, node: AsofJoin) -> bool:
         return _applies_to(node)

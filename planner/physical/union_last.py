@@ -5,7 +5,6 @@ from __future__ import annotations
 from ..expr.nodes import Column
 from ..expr.structs import is_present, sort_key
 from ..ir.logical import AsofJoin, Filter, Relation
-from ..ir.operators import Window
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import at_the_latest
@@ -21,7 +20,6 @@ class UnionLast(Form[AsofJoin]):
 
     name = "UnionLast"
     on = AsofJoin
-    needs = frozenset({Window})
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""

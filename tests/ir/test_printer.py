@@ -12,11 +12,13 @@ from hitherto.planner.ir.intervals import latest_interval, window_interval
 from hitherto.planner.ir.logical import Aggregate, Join, Relation, Scan, Table, Union, Values
 from hitherto.planner.ir.operators import Materialize
 from hitherto.planner.ir.printer import describe, format_expr, format_interval, tree
-from hitherto.planner.physical import BY_NAME
+from hitherto.planner.physical import FORMS
 from hitherto.planner.types import BOOL, INT64, Field, Schema
 
 from tests.relations import expression, scan
 from tests.rules.plans import EVENTS, PLANS, USERS, keep, latest, pick, project, spine, where, windows
+
+BY_NAME = {form.name: form for form in FORMS}
 
 EVENT_SCAN = scan(EVENTS)
 

@@ -7,7 +7,7 @@ import pyarrow as pa
 import pytest
 from hitherto.planner.ir.intervals import latest_interval, window_interval
 from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowedAggregate
-from hitherto.planner.physical import BY_NAME, FORMS
+from hitherto.planner.physical import FORMS
 from hitherto.planner.types import INT64
 from hypothesis import given, seed, settings
 
@@ -15,6 +15,8 @@ from tests.interpreter import Interpreted, Interpreter
 from tests.options import latest_grid, windows_grid
 from tests.relations import run, scan, table
 from tests.worlds import World, differences, plain_worlds
+
+BY_NAME = {form.name: form for form in FORMS}
 
 KNOWN = ("RunningMaximum", "RunningMaximumStream")
 LATEST = ("NarrowAsof", "RangeMax", "UnionLast")
