@@ -190,11 +190,11 @@ CASES = [
     *EDGES,
     *((str(type_), list(of), {each.name: value}) for each in AGGREGATES.values() for type_, of, value in each.cases),
 ]
-OVERFLOWS: tuple[tuple[str, list[Any]], ...] = (
-    ("int64", [MOST, 1]),
-    ("int64", [LEAST, -1]),
-    ("uint64", [MOST, MOST]),
-    ("wide_decimal", [Decimal(10) ** 28 - 1, Decimal(1)]),
+OVERFLOWS = (
+    pytest.param("int64", [MOST, 1], id="above"),
+    pytest.param("int64", [LEAST, -1], id="below", marks=pytest.mark.deep("spark")),
+    pytest.param("uint64", [MOST, MOST], id="unsigned", marks=pytest.mark.deep("spark")),
+    pytest.param("wide_decimal", [Decimal(10) ** 28 - 1, Decimal(1)], id="decimal", marks=pytest.mark.deep("spark")),
 )
 
 
@@ -280,6 +280,7 @@ def test_every_aggregate_has_its_values_and_its_planned_type_on_every_engine(
     assert wrong == []
 
 
+@pytest.mark.deep("spark")
 def test_a_condition_keeps_the_events_of_its_aggregate_alone(engine: SqlComputeEngine, tmp_path: Path) -> None:
     general_values = [2, None, 1, 5, 2, -90, 70, None]
     expected = {
@@ -301,7 +302,7 @@ def test_a_condition_keeps_the_events_of_its_aggregate_alone(engine: SqlComputeE
     assert row["rows"] == 8
 
 
-@pytest.mark.parametrize(("name", "values"), OVERFLOWS, ids=["above", "below", "unsigned", "decimal"])
+@pytest.mark.parametrize(("name", "values"), OVERFLOWS)
 def test_a_sum_that_does_not_fit_is_an_error_on_every_engine(
     engine: SqlComputeEngine, tmp_path: Path, name: str, values: list[Any]
 ) -> None:

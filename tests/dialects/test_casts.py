@@ -241,9 +241,14 @@ def test_a_cast_gives_its_values_and_its_type(engine: SqlComputeEngine, tmp_path
 
 
 FAILING = [(source, target, value) for (source, target), values in ERRORS.items() for value in values]
+# On Spark each is a job of its own: the fast tier has one for each target.
+FIRST = {target: (source, target, value) for source, target, value in reversed(FAILING)}
+FAILING_CASES = [
+    case if case in FIRST.values() else pytest.param(*case, marks=pytest.mark.deep("spark")) for case in FAILING
+]
 
 
-@pytest.mark.parametrize(("source", "target", "value"), FAILING)
+@pytest.mark.parametrize(("source", "target", "value"), FAILING_CASES)
 def test_a_value_that_the_target_does_not_have_is_an_error(
     engine: SqlComputeEngine, tmp_path: Path, source: str, target: str, value: object
 ) -> None:

@@ -43,12 +43,13 @@ def duckdb_with(*forms: str) -> ht.LocalComputeEngine:
     return engine
 
 
+@pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.deep)])
 @pytest.mark.parametrize("form", [*LATEST, *KNOWN])
-def test_random_worlds_without_an_engine(form: str) -> None:
+def test_random_worlds_without_an_engine(form: str, examples: int) -> None:
     engine = Interpreted(*(forced(form) if form not in KNOWN else (form, "UnionLast", *WINDOWS)))
 
     @seed(1)
-    @settings(max_examples=20)
+    @settings(max_examples=examples)
     @given(plain_worlds())
     def check(world: World) -> None:
         job = world.job(engine)

@@ -296,7 +296,9 @@ def test_a_lazy_frame_runs_nothing_until_it_is_used(spark: Any, tmp_path: Path) 
             frame.toArrow()
 
 
-@pytest.mark.parametrize("options", [ht.PlannerOptions(), ht.PlannerOptions(unfused=True)])
+@pytest.mark.parametrize(
+    "options", [ht.PlannerOptions(), pytest.param(ht.PlannerOptions(unfused=True), marks=pytest.mark.deep)]
+)
 def test_a_lazy_frame_gives_the_same_rows_and_types(spark: Any, options: ht.PlannerOptions) -> None:
     expected = answer(None, ROWS)
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark), planner_options=options)
