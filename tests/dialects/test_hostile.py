@@ -235,6 +235,7 @@ def test_files_and_stores_may_have_hostile_names(tmp_path: Path) -> None:
     assert len(list(tmp_path.iterdir())) == 2 * len(ROLES)
 
 
+@pytest.mark.deep
 def test_spark_writes_to_folders_of_hostile_names(spark: Any, tmp_path: Path) -> None:
     view = role_view(ROLES[0], 7)
     spine = pa.table({with_role(ROLES[0], "k"): ["u"], "event_timestamp": pa.array([9], pa.timestamp("us"))})

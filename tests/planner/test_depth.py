@@ -91,6 +91,7 @@ def test_long_and_deep_expressions_are_answered_wherever_they_stand() -> None:
 
 
 @pytest.mark.deep("spark")
+@pytest.mark.deep
 def test_long_and_deep_expressions_are_answered_on_spark(spark: Any) -> None:
     deepest = {name: LONG[name] for name in ("sum", "concatenation", "case in case")}
     columns = {f"{name} column": text for name, (text, _) in deepest.items()}

@@ -26,7 +26,7 @@ def engines() -> tuple[ht.LocalComputeEngine, ht.LocalComputeEngine]:
     return ht.LocalComputeEngine(threads=1), ht.LocalComputeEngine(threads=2)
 
 
-@shards(fast=1, deep=6)
+@shards(fast=0, deep=7)
 def test_the_answer_does_not_depend_on_threads_files_or_order(
     shard: int, engines: tuple[ht.LocalComputeEngine, ht.LocalComputeEngine]
 ) -> None:

@@ -54,10 +54,10 @@ def is_storable(table: pa.Table) -> bool:
     return not any(str(each.type).startswith("timestamp[ns, ") for each in table.schema)
 
 
-@shards(fast=1, deep=6)
+@shards(fast=1, deep=12)
 def test_the_answer_does_not_depend_on_what_the_users_tables_are_called(shard: int) -> None:
     @seed(seed_of(shard))
-    @settings(max_examples=WORLDS // 2)
+    @settings(max_examples=WORLDS // 4)
     @given(worlds(), st.integers(0, 2**32))
     def check(world: World, order: int) -> None:
         with duckdb.connect() as connection:

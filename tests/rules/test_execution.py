@@ -49,6 +49,7 @@ def same_rows(relation: Relation) -> bool:
 
 
 @pytest.mark.parametrize("name", PLANS)
+@pytest.mark.deep
 def test_each_rule_alone_keeps_the_rows(name: str) -> None:
     differing = [rule for rule in RULE_NAMES if rewritten(name, [rule]) != unrewritten(name)]
     assert differing == []

@@ -723,6 +723,7 @@ LONG_QUERY = """
 """
 
 
+@pytest.mark.deep
 def test_ctrl_c_ends_a_long_query_at_once_and_leaves_no_table() -> None:
     process = subprocess.Popen([sys.executable, "-c", textwrap.dedent(LONG_QUERY)], stdout=subprocess.PIPE, text=True)
     try:

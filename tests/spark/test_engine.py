@@ -311,6 +311,7 @@ def test_a_lazy_frame_gives_the_same_rows_and_types(spark: Any, options: ht.Plan
         assert as_set(frame.toArrow()) == as_set(expected)
 
 
+@pytest.mark.deep
 def test_nothing_is_left_behind(spark: Any, tmp_path: Path) -> None:
     before = left_behind(spark)
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
@@ -393,6 +394,7 @@ def test_a_folder_that_does_not_get_its_name_leaves_the_old_one(
     assert len(written) == len(set(written)) == 2  # two writers never share a name
 
 
+@pytest.mark.deep
 def test_tables_are_looked_up_where_the_user_stands(spark: Any, tmp_path: Path) -> None:
     spark.sql("CREATE DATABASE IF NOT EXISTS sales LOCATION '" + (tmp_path / "sales").as_uri() + "'")
     try:

@@ -70,6 +70,7 @@ def test_timestamps_that_spark_writes_by_default_are_read_by_both(spark: Any, tm
         assert job.to_arrow()["until"].cast(pa.int64()).to_pylist() == [253_402_214_400_000_000, None, None, None]
 
 
+@pytest.mark.deep
 def test_keys_and_features_are_of_any_form_of_their_type(spark: Any) -> None:
     uses, columns = [], {}
     for number, name in enumerate(KEYS):
