@@ -1,1 +1,1 @@
-"""Physical relations to SQL, through sqlglot's syntax trees; one file per dialect holds what differs."""
+"""Physical relations to SQL, through sqlglot's syntax trees; one package per dialect holds what differs."""

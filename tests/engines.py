@@ -17,8 +17,9 @@ from dataclasses import dataclass
 
 import hitherto as ht
 import pytest
-from hitherto.dialects import duckdb_aggregates, spark_aggregates
 from hitherto.dialects.base import Dialect
+from hitherto.dialects.duckdb import aggregates as duckdb_aggregates
+from hitherto.dialects.spark import aggregates as spark_aggregates
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.spark import SparkComputeEngine
 

@@ -10,7 +10,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb_aggregates import AGGREGATE_FORMS
+from hitherto.dialects.duckdb.aggregates import AGGREGATE_FORMS
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.aggregates import AGGREGATES, PLANNER_AGGREGATES
 from hitherto.planner.expr.type_rules import TypeRuleError

@@ -11,7 +11,7 @@ from typing import Any
 
 import pyarrow as pa
 import pytest
-from hitherto.dialects.duckdb_expressions import DuckDBExpressions
+from hitherto.dialects.duckdb.expressions import DuckDBExpressions
 from hitherto.planner.dag import ExecutionContext
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.functions import EXAMPLE, EXAMPLE_VALUE, FUNCTIONS, call

@@ -10,13 +10,13 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Call, Literal
-from ..planner.expr.regex import java
-from ..planner.types import FLOAT64, INT64, DataType
-from . import syntax as sql
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, named
-from .patterns import DATE, DECIMAL, FLOAT, TIMESTAMP
-from .syntax import Sql
+from ...planner.expr.nodes import Call, Literal
+from ...planner.expr.regex import java
+from ...planner.types import FLOAT64, INT64, DataType
+from .. import syntax as sql
+from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, named
+from ..patterns import DATE, DECIMAL, FLOAT, TIMESTAMP
+from ..syntax import Sql
 
 _WHOLE = 2.0**53
 _BEYOND_FLOAT32 = float(2**128 - 2**103)

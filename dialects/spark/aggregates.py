@@ -9,9 +9,9 @@ from collections.abc import Callable, Mapping
 
 from sqlglot import exp
 
-from . import syntax as sql
-from .measured import Measured, interpolated
-from .syntax import Sql
+from .. import syntax as sql
+from ..measured import Measured, interpolated
+from ..syntax import Sql
 
 AggregateForm = Callable[[Measured, str], Sql]
 

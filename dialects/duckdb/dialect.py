@@ -7,17 +7,17 @@ from collections.abc import Mapping, Sequence
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Call, Column, Expr, Literal
-from ..planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
-from ..planner.ir.logical import NumberRows, Scan
-from ..planner.types import DataType
-from . import syntax as sql
-from .base import Dialect
-from .duckdb_aggregates import AGGREGATE_FORMS
-from .duckdb_expressions import DuckDBExpressions
-from .expressions import Operand
-from .measured import Measured
-from .syntax import Sql
+from ...planner.expr.nodes import Call, Column, Expr, Literal
+from ...planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+from ...planner.ir.logical import NumberRows, Scan
+from ...planner.types import DataType
+from .. import syntax as sql
+from ..base import Dialect
+from ..expressions import Operand
+from ..measured import Measured
+from ..syntax import Sql
+from .aggregates import AGGREGATE_FORMS
+from .expressions import DuckDBExpressions
 
 
 def _as_glob(path: str) -> str:

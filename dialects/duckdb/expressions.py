@@ -6,12 +6,12 @@ from collections.abc import Mapping
 
 from sqlglot import exp
 
-from ..planner.expr.nodes import Call, Column, Literal
-from ..planner.types import DataType
-from . import syntax as sql
-from .expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, decimal_name, named
-from .patterns import DATE, DECIMAL, FLOAT, INTEGER, TIMESTAMP
-from .syntax import Sql
+from ...planner.expr.nodes import Call, Column, Literal
+from ...planner.types import DataType
+from .. import syntax as sql
+from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, decimal_name, named
+from ..patterns import DATE, DECIMAL, FLOAT, INTEGER, TIMESTAMP
+from ..syntax import Sql
 
 _SMALL_DECIMAL = 18
 
