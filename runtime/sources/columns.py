@@ -13,7 +13,7 @@ from ..arrow import arrow_type, data_type, planner_schema
 from .csv import Csv
 from .json import Json
 from .paths import Files, Format, partition_values
-from .seen import SEEN, ColumnType, SeenFile, TextFormat, joined_types
+from .seen import SEEN, ColumnType, Parsed, SeenFile, TextFormat, joined_types
 from .stream import RowStream
 from .text import TextType, read_texts
 
@@ -64,7 +64,8 @@ def text_files(
     with the reason as its label, and its values are read as texts.
     """
     form = _TEXT_FORMATS[format_]
-    files = {path: SEEN.look(form, system, path, given) for path in paths}
+    parsed = Parsed()
+    files = {path: SEEN.look(form, system, path, given, parsed) for path in paths}
     own = [seen.names for seen in files.values() if seen.names]
     if not own:
         raise SourceError(f"source {name!r}: {paths[0]} is empty: it tells no column")
@@ -95,6 +96,7 @@ def text_files(
             if system.version(path) != seen.version:
                 now = SEEN.look(form, system, path, given)
                 _refuse_changes(path, seen.names, inferred, now)
+                parsed.take(path)
                 seen = now
             # A file's rows are counted by one of its own columns, also where only its folder's are wanted.
             own = [column for column in seen.names if column in types]
@@ -102,7 +104,7 @@ def text_files(
             if not held:
                 continue
             with system.open(path) as file:
-                for batch in form.read(file, path, {column: columns[column] for column in held}):
+                for batch in form.read(file, path, {column: columns[column] for column in held}, parsed):
                     rows = batch.num_rows
                     arrays = [
                         batch.column(column)

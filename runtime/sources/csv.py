@@ -18,7 +18,7 @@ import pyarrow.csv as pc
 
 from ...planner.errors import SourceError, shown
 from ..arrow import data_type
-from .seen import TextFormat
+from .seen import Parsed, TextFormat
 from .text import TextType, encoding_problem, misfit, pieces, read_texts
 
 _BLOCK = 8 * 2**20
@@ -56,14 +56,18 @@ class Csv(TextFormat):
             )
         return tuple(names)
 
-    def see(self, file: IO[bytes], path: str, names: Collection[str] | None) -> dict[str, TextType]:
+    def see(self, file: IO[bytes], path: str, names: Collection[str] | None, parsed: Parsed) -> dict[str, TextType]:
+        del parsed  # texts, which are read as fast as they were kept
         types = {name: TextType() for name in names or ()}
         for batch in self._texts(file, path, list(types)):
             for name, type_ in types.items():
                 type_.see(batch.column(name))
         return types
 
-    def read(self, file: IO[bytes], path: str, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, file: IO[bytes], path: str, columns: Mapping[str, pa.DataType], parsed: Parsed
+    ) -> Iterator[pa.RecordBatch]:
+        del parsed
         schema = pa.schema(list(columns.items()))
         types = {name: data_type(type_) for name, type_ in columns.items()}
         for batch in self._texts(file, path, list(columns)):

@@ -16,7 +16,7 @@ import re
 from collections.abc import Collection, Iterator, Mapping
 from dataclasses import dataclass
 from decimal import Decimal
-from itertools import islice
+from itertools import chain, islice, repeat
 from typing import IO, Any
 
 import pyarrow as pa
@@ -24,8 +24,8 @@ import pyarrow as pa
 from ...planner.errors import SourceError
 from ...planner.types import DataType
 from ..arrow import data_type
-from .lines import Lines, blocks, fast_types, line_columns, seen_columns
-from .seen import TextFormat
+from .lines import Lines, as_parsed, blocks, fast_types, line_columns, seen_columns
+from .seen import Parsed, TextFormat
 from .text import TextType, encoding_problem, misfit, pieces, read_texts
 
 _ROWS = 50_000
@@ -137,12 +137,13 @@ class Json(TextFormat):
         names = tuple(dict.fromkeys(name for rows in _rows(first, path) for row in rows for name in row))
         return names if set(names) == set(given) else None
 
-    def see(self, file: IO[bytes], path: str, names: Collection[str] | None) -> dict[str, JsonType]:
+    def see(self, file: IO[bytes], path: str, names: Collection[str] | None, parsed: Parsed) -> dict[str, JsonType]:
         """All columns, in the order in which they first appear."""
         seen: dict[str, JsonType] = {}
         for block in _blocks(file, path):
             known = {name: type_.kind for name, type_ in seen.items()}
             columns = seen_columns(block, known) if isinstance(block, Lines) else None
+            parsed.keep(path, {name: values for name, (values, _) in columns.items()} if columns else None)
             if columns is not None:
                 for name, (values, kind) in columns.items():
                     seen.setdefault(name, JsonType()).see_column(values, kind)
@@ -152,18 +153,31 @@ class Json(TextFormat):
                     seen.setdefault(name, JsonType()).see([row.get(name) for row in rows])
         return seen
 
-    def read(self, file: IO[bytes], path: str, columns: Mapping[str, pa.DataType]) -> Iterator[pa.RecordBatch]:
+    def read(
+        self, file: IO[bytes], path: str, columns: Mapping[str, pa.DataType], parsed: Parsed
+    ) -> Iterator[pa.RecordBatch]:
         schema = pa.schema(list(columns.items()))
         fast = fast_types(columns)
-        for block in _blocks(file, path):
-            parsed = line_columns(block, fast) if fast is not None and isinstance(block, Lines) else None
-            if parsed is not None:
-                arrays = [_typed(parsed[name], type_, name, path) for name, type_ in columns.items()]
-                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+        kept, is_whole = parsed.take(path)
+        known = [as_parsed(block, fast) if block and fast else None for block in kept]
+        if is_whole and None not in known:
+            yield from (_batch(values, schema, path) for values in known if values)
+            return
+        for block, values in zip(_blocks(file, path), chain(known, repeat(None)), strict=False):
+            if values is None and fast is not None and isinstance(block, Lines):
+                values = line_columns(block, fast)
+            if values is not None:
+                yield _batch(values, schema, path)
                 continue
             for rows in _rows(block, path):
-                values = [_read([row.get(name) for row in rows], type_, name, path) for name, type_ in columns.items()]
-                yield pa.RecordBatch.from_arrays(values, schema=schema)
+                arrays = [_read([row.get(name) for row in rows], type_, name, path) for name, type_ in columns.items()]
+                yield pa.RecordBatch.from_arrays(arrays, schema=schema)
+
+
+def _batch(values: Mapping[str, pa.Array[Any]], schema: pa.Schema, path: str) -> pa.RecordBatch:
+    """What Arrow parsed, as the columns' types."""
+    arrays = [_typed(values[field.name], field.type, field.name, path) for field in schema]
+    return pa.RecordBatch.from_arrays(arrays, schema=schema)
 
 
 def _blocks(file: IO[bytes], path: str) -> Iterator[Lines | bytes]:

@@ -23,6 +23,7 @@ from ..arrow import data_type
 
 pc: Any = pyarrow.compute
 _json: Any = pyarrow.json
+_nulls: Any = pa.nulls
 
 _FIRST = 2**18  # The first block is parsed twice, to find the kinds of the columns.
 _CHUNK = 2**20
@@ -122,6 +123,23 @@ def line_columns(lines: Lines, types: Mapping[str, pa.DataType]) -> dict[str, pa
     if table is None or any(_is_beyond(table[name], math.inf) for name in types):
         return None
     return {name: _whole(table[name]) for name in types}
+
+
+def as_parsed(seen: Mapping[str, pa.Array[Any]], types: Mapping[str, pa.DataType]) -> dict[str, pa.Array[Any]] | None:
+    """What ``line_columns`` gives, from the columns that were seen; None where their values have to be read anew."""
+    (rows, *_) = map(len, seen.values())
+    columns: dict[str, pa.Array[Any]] = {}
+    for name, type_ in types.items():
+        values = seen.get(name)
+        if values is None or pa.types.is_null(values.type):
+            columns[name] = _nulls(rows, type_)
+        elif values.type == type_:
+            columns[name] = values
+        elif pa.types.is_int64(values.type) and pa.types.is_float64(type_):
+            columns[name] = values.cast(type_, safe=False)
+        else:
+            return None
+    return columns
 
 
 def _plain(lines: Lines) -> tuple[bytes, int] | None:

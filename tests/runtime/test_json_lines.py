@@ -6,13 +6,16 @@ import json
 import subprocess
 import sys
 from collections.abc import Callable
+from io import BytesIO
+from pathlib import Path
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
 import pytest
-from hitherto.runtime.sources.json import JsonType, _read, _rows, _typed
-from hitherto.runtime.sources.lines import Lines, fast_types, line_columns, seen_columns
+from hitherto.runtime.sources.json import Json, JsonType, _read, _rows, _typed
+from hitherto.runtime.sources.lines import Lines, as_parsed, fast_types, line_columns, seen_columns
+from hitherto.runtime.sources.seen import Parsed
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
@@ -122,6 +125,39 @@ def test_the_values_that_arrow_reads_are_those_that_python_reads(data: bytes, na
         found = values_or_error(lambda: _typed(parsed[name], type_, name, "e.json"))  # noqa: B023
         # The sign of a zero is not defined.
         assert found.replace("-0.0", "0.0") == expected.replace("-0.0", "0.0")
+    seen = seen_columns(block(data), {})
+    again = as_parsed({name: values for name, (values, _) in seen.items()}, fast) if seen and fast else None
+    for name, type_ in columns.items() if again else ():
+        found = values_or_error(lambda: _typed(again[name], type_, name, "e.json"))  # noqa: B023
+        assert found == values_or_error(lambda: _typed(parsed[name], type_, name, "e.json"))  # noqa: B023
+
+
+@pytest.mark.parametrize("most", [0, 150, 10**9])
+def test_what_was_parsed_to_infer_types_is_read_as_the_file_is(most: int) -> None:
+    wide = "x" * 3_000_000  # so that there are several blocks
+    rows = [{"a": 1, "b": None}, {"a": 2, "b": "2024-01-01", "c": wide}, {"a": 2.5, "c": wide}, {"d": True, "a": -3}]
+    data = "\n".join(map(json.dumps, rows)).encode()
+    parsed = Parsed(most)
+    types = Json().see(BytesIO(data), "e.json", None, parsed)
+    columns = {name: type_.type for name, type_ in types.items()}
+    assert columns == {"a": pa.float64(), "b": pa.date32(), "c": pa.string(), "d": pa.bool_()}
+    # Whole files that were kept are not read again.
+    file = BytesIO(data if most < 10**9 else b"")
+    found = pa.Table.from_batches(Json().read(file, "e.json", columns, parsed))
+    assert found.equals(pa.Table.from_batches(Json().read(BytesIO(data), "e.json", columns, parsed)))
+    assert found["a"].to_pylist() == [1, 2, 2.5, -3]
+    assert (found["c"].null_count, found["d"].to_pylist()) == (2, [None, None, None, True])
+
+
+def test_a_file_that_is_written_anew_before_the_job_runs_is_read_anew(tmp_path: Path) -> None:
+    path = tmp_path / "e.json"
+    path.write_text('{"k":1,"ts":"2024-01-01T00:00:00","x":5}')
+    view = ht.FeatureView("v", entities=["k"], source=ht.FileSource(path, timestamp_field="ts"))
+    spine = pa.table({"k": [1], "event_timestamp": pa.array([10**16], pa.timestamp("us"))})
+    job = ht.FeatureStore([view]).get_historical_features(spine, view)
+    path.write_text('{"k":1,"ts":"2024-01-01T00:00:00","x":67}')
+    assert job.to_arrow()["x"].to_pylist() == [67]
+    assert job.to_arrow()["x"].to_pylist() == [67]
 
 
 @pytest.mark.parametrize(
