@@ -14,6 +14,7 @@ from typing import Literal as OneOf
 from sqlglot import exp
 
 from ..planner.durations import format_instant, to_datetime
+from ..planner.expr.functions import FUNCTIONS
 from ..planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from ..planner.types import DataType
 from . import syntax as sql
@@ -24,27 +25,6 @@ _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
 Operand = Callable[[], Sql]
 Form = Callable[[Call, list[Operand]], Sql]
 Lookup = Callable[[str], Sql]
-
-_BARE_NUMBERS = frozenset(
-    {
-        "add",
-        "subtract",
-        "multiply",
-        "eq",
-        "ne",
-        "lt",
-        "le",
-        "gt",
-        "ge",
-        "in",
-        "floor_to",
-        "modulo",
-        "coalesce",
-        "bucket_of",
-    }
-)
-# Their numbers are parameters of the function, which are written there.
-_PARAMETERS = frozenset({"substr", "left", "right", "split_part", "regexp_extract", "list_extract", "round_decimal"})
 
 
 def operator(kind: type[exp.Binary]) -> Form:
@@ -231,12 +211,12 @@ class ExpressionCompiler:
                 raise TypeError(f"{type(expr).__name__} is no expression")
 
     def _operands(self, call: Call, column: Lookup) -> list[Operand]:
-        """Integer literals stay bare beside an operand that has a type of its own; alone they are typed."""
-        is_alone = all(isinstance(arg, Literal) for arg in call.args)
-        bare = call.function in _PARAMETERS or (call.function in _BARE_NUMBERS and not is_alone)
+        """Integer literals have no type of their own where the function says so; without other operands they do."""
+        bare = FUNCTIONS[call.function].bare
+        is_bare = bare == "always" or (bare == "beside" and not all(isinstance(arg, Literal) for arg in call.args))
 
         def operand(arg: Expr) -> Operand:
-            if bare and isinstance(arg, Literal) and arg.type.is_integer and isinstance(arg.value, int):
+            if is_bare and isinstance(arg, Literal) and arg.type.is_integer and isinstance(arg.value, int):
                 value = arg.value
                 return lambda: sql.number(value)
             return lambda: self.compile(arg, column)

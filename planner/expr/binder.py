@@ -10,8 +10,8 @@ from sqlglot import exp
 from ..durations import parse_instant
 from ..errors import DefinitionError, PlanTypeError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
 from ..types import BOOL, DATE, FLOAT64, INT64, NULL, STRING, DataType, Schema, unusable_name
-from .functions import DIFFERENCE_UNITS, FUNCTIONS, MICROSECONDS, PARTS, TRUNCATION_UNITS, call
-from .habits import COLUMNS_OF_OTHERS, FUNCTIONS_OF_OTHERS, NOT_CALLED, SYMBOLS, pointed
+from .functions import FUNCTIONS, MICROSECONDS, call
+from .habits import COLUMNS_OF_OTHERS, FUNCTIONS_OF_OTHERS, pointed
 from .nodes import Cast, Column, Expr, Literal
 from .syntax import HARMLESS, NAMED, OPERATORS, OPTIONAL, PART_NODES, TRIMS, TYPES
 from .type_rules import TypeRuleError
@@ -182,16 +182,16 @@ class Binder:
             return self.problem(f"{text!r} is not a {target.kind}; write it in ISO form, as in '2024-01-31'")
 
     def _with_unit(self, function: str, operand: exp.Expr, unit: exp.Expr) -> Expr:
-        name = self._unit(function, unit, PARTS if function == "extract" else TRUNCATION_UNITS)
+        name = self._unit(function, unit)
         return name if name.type.kind == "null" else self._call(function, name, self.bind(operand))
 
     def _date_diff(self, tree: exp.DateDiff) -> Expr:
-        name = self._unit("date_diff", tree.args.get("unit") or exp.Var(this=""), DIFFERENCE_UNITS)
+        name = self._unit("date_diff", tree.args.get("unit") or exp.Var(this=""))
         start, end = self.bind(tree.expression), self.bind(tree.this)
         return name if name.type.kind == "null" else self._call("date_diff", name, start, end)
 
-    def _unit(self, function: str, unit: exp.Expr, options: tuple[str, ...]) -> Expr:
-        name = unit.name.lower()
+    def _unit(self, function: str, unit: exp.Expr) -> Expr:
+        name, options = unit.name.lower(), FUNCTIONS[function].units
         if name not in options:
             return self.problem(unknown_name(f"{function}: no unit", name, options, listed_as="units"))
         return Literal(name, STRING)
@@ -252,8 +252,8 @@ class Binder:
         instead = FUNCTIONS_OF_OTHERS.get(name.lower())
         if instead is not None:
             return self.problem(f"no function {shown(name)}: it {instead}", UnsupportedError)
-        public = (each.name for each in FUNCTIONS.values() if each.visibility == "public")
-        called = sorted({*public, "cast", "try_cast", "date_part"} - NOT_CALLED)
+        public = (each.name for each in FUNCTIONS.values() if each.visibility == "public" and not each.operator)
+        called = sorted({*public, "cast", "try_cast", "date_part"})
         return self.problem(unknown_name("no function", name, called, listed_as="functions"), UnsupportedError)
 
     def _unknown_column(self, name: str) -> Expr:
@@ -269,7 +269,7 @@ class Binder:
         """What the user wrote, why it has no meaning, and the types of the columns in it."""
         place = self._place()
         written = self._text[place[0] : place[1] + 1] if place else ""
-        said = written if 0 < len(written) <= 60 and "\n" not in written else SYMBOLS.get(function, function)
+        said = written if 0 < len(written) <= 60 and "\n" not in written else FUNCTIONS[function].operator or function
         message = f"{said}: {error}"
         names = [each.name for each in self._tree.find_all(exp.Column)] if self._tree is not None else []
         known = dict.fromkeys(self._folded[name.lower()] for name in names if name.lower() in self._folded)

@@ -27,11 +27,14 @@ EXAMPLE_VALUE = ("a", None, "b")
 
 @dataclass(frozen=True, slots=True)
 class Function:
-    """One entry of the table. ``cases`` pairs an expression with its canonical value on every engine.
+    """One entry of the table: everything that is known of a function. ``cases`` are expressions with their values.
 
     ``expansion`` writes a call with other functions of the table. ``check`` raises a TypeRuleError for arguments that
-    are of the right type and still have no meaning that all engines share. ``is_approximate`` results may differ in the
-    last digits.
+    are of the right type and still have no meaning that all engines share. ``infix`` is an operator's symbol between
+    its operands; any other notation that is no call is a ``symbol``. ``bare`` says whether an integer literal among the
+    arguments is written without its type: beside an operand that has one, or always. ``units`` are those of time that
+    the first argument names. A function that ``is_total`` has a value for every input, and one that ``is_approximate``
+    may differ in the last digits.
     """
 
     name: str
@@ -40,7 +43,17 @@ class Function:
     visibility: OneOf["public", "planner"] = "public"
     expansion: Callable[..., Expr] | None = None
     check: Callable[[Sequence[Expr]], None] | None = None
+    infix: str = ""
+    symbol: str = ""
+    bare: OneOf["never", "beside", "always"] = "never"
+    units: tuple[str, ...] = ()
+    is_total: bool = False
     is_approximate: bool = False
+
+    @property
+    def operator(self) -> str:
+        """How it is written where it is no function to call."""
+        return self.infix or self.symbol
 
 
 def call(name: str, *args: Expr) -> Expr:
@@ -173,15 +186,16 @@ PARTS = ("year", "quarter", "month", "week", "day", "doy", "isodow", "hour", "mi
 _ENTRIES = (
     Function("add", rules.addition, (
         ("1 + 2", 3), ("1 + 2.5", 3.5), ("1 + null", None), ("cast('9.9' as decimal(2, 1)) + 0.15 = 10.05", True),
-    )),
-    Function("subtract", rules.addition, (("1 - 2", -1), ("1.5 - 1", 0.5))),
+    ), infix="+", bare="beside"),
+    Function("subtract", rules.addition, (("1 - 2", -1), ("1.5 - 1", 0.5)), infix="-", bare="beside"),
     Function("multiply", rules.multiplication, (
         ("3 * 4", 12), ("2 * 0.5", 1.0), ("cast('0.1' as decimal(2, 1)) * 3 = 0.3", True),
-    )),
-    Function("divide", rules.division, (("1 / 2", 0.5), ("7 / 0", None), ("0.0 / 0", None), ("-1 / 4", -0.25))),
-    Function("int_divide", rules.integers, (("-7 // 2", -3), ("7 // 2", 3), ("1 // 0", None))),
-    Function("modulo", rules.integers, (("-7 % 3", -1), ("7 % -3", 1), ("7 % 0", None))),
-    Function("negate", rules.arithmetic, (("-(3)", -3), ("-(1.5)", -1.5))),
+    ), infix="*", bare="beside"),
+    Function("divide", rules.division, (("1 / 2", 0.5), ("7 / 0", None), ("0.0 / 0", None), ("-1 / 4", -0.25)),
+             infix="/"),
+    Function("int_divide", rules.integers, (("-7 // 2", -3), ("7 // 2", 3), ("1 // 0", None)), infix="//"),
+    Function("modulo", rules.integers, (("-7 % 3", -1), ("7 % -3", 1), ("7 % 0", None)), infix="%", bare="beside"),
+    Function("negate", rules.arithmetic, (("-(3)", -3), ("-(1.5)", -1.5)), symbol="-"),
     Function("abs", rules.arithmetic, (("abs(-3)", 3), ("abs(-1.5)", 1.5), ("abs(null)", None))),
     Function("floor", rules.whole, (("floor(-1.2)", -2.0), ("floor(3)", 3))),
     Function("ceil", rules.whole, (("ceil(-1.2)", -1.0), ("ceil(1.2)", 2.0), ("ceil(3)", 3))),
@@ -191,7 +205,7 @@ _ENTRIES = (
         ("round(cast('-0.25' as decimal(3, 2)), 1) = -0.3", True),
     ), expansion=_round, check=checks.digits),
     Function("plain_round", rules.real, (), "planner"),
-    Function("round_decimal", rules.rounding, (), "planner", check=checks.digits),
+    Function("round_decimal", rules.rounding, (), "planner", check=checks.digits, bare="always"),
     Function("sign", rules.sign, (
         ("sign(-2.5e0)", -1), ("sign(0)", 0), ("sign(7)", 1), ("sign(cast('nan' as double))", 0), ("sign(null)", None),
     ), expansion=_sign),
@@ -223,84 +237,98 @@ _ENTRIES = (
     Function("greatest", rules.extreme, (
         ("greatest(1, null, 3)", 3), ("greatest(1, 2.5)", 2.5), ("greatest('a', 'B')", "a"),
         ("isnan(greatest(cast('nan' as double), cast('inf' as double)))", True),
-    )),
-    Function("least", rules.extreme, (("least(3, null, 1)", 1), ("least(cast('nan' as double), 1)", 1.0))),
-    Function("eq", rules.comparison, (("1 = 1.0", True), ("'a' = 'A'", False), ("1 = null", None))),
-    Function("ne", rules.comparison, (("1 <> 2", True), ("'a' != 'a'", False))),
+    ), is_total=True),
+    Function("least", rules.extreme, (("least(3, null, 1)", 1), ("least(cast('nan' as double), 1)", 1.0)),
+             is_total=True),
+    Function("eq", rules.comparison, (("1 = 1.0", True), ("'a' = 'A'", False), ("1 = null", None)),
+             infix="=", bare="beside", is_total=True),
+    Function("ne", rules.comparison, (("1 <> 2", True), ("'a' != 'a'", False)),
+             infix="<>", bare="beside", is_total=True),
     Function("lt", rules.comparison, (
         ("1 < 2", True),
         ("'Z' < 'a'", True),
         ("date '2024-01-01' < timestamp '2024-01-02'", True),
-    )),
-    Function("le", rules.comparison, (("2 <= 2", True), ("false <= true", True))),
-    Function("gt", rules.comparison, (("2 > 2", False), ("cast('nan' as double) > 1e308", True))),
-    Function("ge", rules.comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True))),
-    Function("and", rules.logic, (("true and null", None), ("false and null", False), ("true and true", True))),
-    Function("or", rules.logic, (("true or null", True), ("false or null", None))),
-    Function("not", rules.logic, (("not true", False), ("not (null = 1)", None), ("not (1 is not null)", False))),
-    Function("is_null", rules.null_test, (("null is null", True), ("1 is null", False), ("1 is not null", True))),
+    ), infix="<", bare="beside", is_total=True),
+    Function("le", rules.comparison, (("2 <= 2", True), ("false <= true", True)),
+             infix="<=", bare="beside", is_total=True),
+    Function("gt", rules.comparison, (("2 > 2", False), ("cast('nan' as double) > 1e308", True)),
+             infix=">", bare="beside", is_total=True),
+    Function("ge", rules.comparison, (("2 >= 2", True), ("cast('nan' as double) >= cast('nan' as double)", True)),
+             infix=">=", bare="beside", is_total=True),
+    Function("and", rules.logic, (("true and null", None), ("false and null", False), ("true and true", True)),
+             infix="and", is_total=True),
+    Function("or", rules.logic, (("true or null", True), ("false or null", None)), infix="or", is_total=True),
+    Function("not", rules.logic, (("not true", False), ("not (null = 1)", None), ("not (1 is not null)", False)),
+             symbol="not", is_total=True),
+    Function("is_null", rules.null_test, (("null is null", True), ("1 is null", False), ("1 is not null", True)),
+             symbol="is null", is_total=True),
     Function("is_distinct_from", rules.comparison, (
         ("1 is distinct from null", True), ("null is distinct from null", False), ("1 is distinct from 1.0", False),
-    )),
+    ), infix="is distinct from", is_total=True),
     Function("is_not_distinct_from", rules.comparison, (
         ("1 is not distinct from null", False), ("null is not distinct from null", True),
         ("cast('nan' as double) is not distinct from cast('nan' as double)", True),
-    )),
-    Function("in", rules.comparison, (("1 in (1, 2)", True), ("3 in (1, null)", None), ("3 not in (1, 2)", True))),
+    ), infix="is not distinct from", is_total=True),
+    Function("in", rules.comparison, (("1 in (1, 2)", True), ("3 in (1, null)", None), ("3 not in (1, 2)", True)),
+             symbol="in", bare="beside", is_total=True),
     Function("case", rules.case, (
         ("case when 1 > 2 then 'a' else 'b' end", "b"),
         ("case when null then 1 end", None),
         ("case 2 when 1 then 10 when 2 then 20 end", 20),
-    )),
-    Function("coalesce", rules.choice, (("coalesce(null, 2)", 2), ("coalesce(null, null, 1.5)", 1.5))),
-    Function("nullif", rules.choice, (("nullif(1, 1)", None), ("nullif(1, 2)", 1))),
-    Function("lower", rules.text(STRING), (("lower('ABC')", "abc"), ("lower('ÄB')", "Äb"))),
-    Function("upper", rules.text(STRING), (("upper('abc')", "ABC"), ("upper('straße')", "STRAßE"))),
+    ), symbol="case", is_total=True),
+    Function("coalesce", rules.choice, (("coalesce(null, 2)", 2), ("coalesce(null, null, 1.5)", 1.5)),
+             bare="beside", is_total=True),
+    Function("nullif", rules.choice, (("nullif(1, 1)", None), ("nullif(1, 2)", 1)), is_total=True),
+    Function("lower", rules.text(STRING), (("lower('ABC')", "abc"), ("lower('ÄB')", "Äb")), is_total=True),
+    Function("upper", rules.text(STRING), (("upper('abc')", "ABC"), ("upper('straße')", "STRAßE")), is_total=True),
     Function("length", rules.length, (
         ("length('añb')", 3), ("len('')", 0), ("len(null)", None), ("len(tags)", 3),
     ), expansion=_length),
-    Function("text_length", rules.text(INT64), (), "planner"),
-    Function("list_length", rules.list_length, (), "planner"),
+    Function("text_length", rules.text(INT64), (), "planner", is_total=True),
+    Function("list_length", rules.list_length, (), "planner", is_total=True),
     Function("like", rules.text(BOOL), (
         ("'abc' like 'a%'", True),
         ("'abc' like '_b_'", True),
         ("'a%c' like 'a\\%c'", False),
         ("'abc' not like 'b%'", True),
-    )),
+    ), infix="like", is_total=True),
     Function("ilike", rules.text(BOOL), (
         ("'ABC' ilike 'a%'", True), ("'Äb' ilike 'äB'", False), ("'a%c' not ilike 'A\\%C'", True),
-    ), expansion=_ilike),
+    ), expansion=_ilike, symbol="ilike"),
     Function("concat", rules.text(STRING), (
         ("concat('a', null, 'b')", "ab"), ("concat(null, null)", ""), ("concat('ü')", "ü"),
-    )),
-    Function("concatenate", rules.text(STRING), (("'a' || 'b'", "ab"), ("'a' || null", None))),
-    Function("trim", rules.text(STRING), (("trim('  a b ')", "a b"), ("trim('\ta\u00a0 ')", "\ta\u00a0"))),
-    Function("ltrim", rules.text(STRING), (("ltrim('  a ')", "a "), ("ltrim('   ')", ""))),
-    Function("rtrim", rules.text(STRING), (("rtrim('  a ')", "  a"), ("rtrim(null)", None))),
+    ), is_total=True),
+    Function("concatenate", rules.text(STRING), (("'a' || 'b'", "ab"), ("'a' || null", None)),
+             infix="||", is_total=True),
+    Function("trim", rules.text(STRING), (("trim('  a b ')", "a b"), ("trim('\ta\u00a0 ')", "\ta\u00a0")),
+             is_total=True),
+    Function("ltrim", rules.text(STRING), (("ltrim('  a ')", "a "), ("ltrim('   ')", "")), is_total=True),
+    Function("rtrim", rules.text(STRING), (("rtrim('  a ')", "  a"), ("rtrim(null)", None)), is_total=True),
     Function("substr", rules.text_and_numbers(STRING, 1), (
         ("substr('añb', 2)", "ñb"), ("substring('añb', 2, 1)", "ñ"), ("substr('abc', 9, 2)", ""),
         ("substr('abc', 2, 0)", ""), ("substr('abc', 2, 99)", "bc"),
-    ), check=checks.substr),
+    ), check=checks.substr, bare="always"),
     Function("left", rules.text_and_numbers(STRING, 1), (
         ("left('añb', 2)", "añ"), ("left('abc', 0)", ""), ("left('abc', 9)", "abc"),
-    ), check=checks.at_least(0, 1)),
+    ), check=checks.at_least(0, 1), bare="always"),
     Function("right", rules.text_and_numbers(STRING, 1), (
         ("right('añb', 2)", "ñb"), ("right('abc', 0)", ""), ("right('abc', 9)", "abc"),
-    ), check=checks.at_least(0, 1)),
+    ), check=checks.at_least(0, 1), bare="always"),
     Function("replace", rules.text(STRING), (
         ("replace('abab', 'b', '')", "aa"), ("replace('abc', '', 'x')", "abc"), ("replace('aaa', 'aa', 'b')", "ba"),
     )),
     Function("starts_with", rules.text(BOOL), (
         ("starts_with('abc', 'ab')", True), ("starts_with('abc', '')", True), ("starts_with('a', 'ab')", False),
-    )),
-    Function("ends_with", rules.text(BOOL), (("ends_with('abc', 'bc')", True), ("ends_with('abc', '')", True))),
+    ), is_total=True),
+    Function("ends_with", rules.text(BOOL), (("ends_with('abc', 'bc')", True), ("ends_with('abc', '')", True)),
+             is_total=True),
     Function("contains", rules.text(BOOL), (
         ("contains('abc', 'b')", True), ("contains('abc', '')", True), ("contains('a', null)", None),
-    )),
+    ), is_total=True),
     Function("split_part", rules.text_and_numbers(STRING, 2), (
         ("split_part('a,b,c', ',', 2)", "b"), ("split_part('a,b', ',', 3)", ""), ("split_part('a.b', '.', 1)", "a"),
         ("split_part('', ',', 1)", ""), ("split_part('a||b', '||', 2)", "b"),
-    ), check=checks.split_part),
+    ), check=checks.split_part, bare="always"),
     Function("regexp_matches", rules.text(BOOL), (
         ("regexp_matches('abc', 'b+')", True), ("regexp_matches('abc', '^b')", False),
         ("regexp_matches('a\n', '^a$')", False), ("regexp_matches('a\r', 'a.')", True),
@@ -309,7 +337,7 @@ _ENTRIES = (
     Function("regexp_extract", rules.text_and_numbers(STRING, 2), (
         ("regexp_extract('ab12', '[0-9]+')", "12"), ("regexp_extract('ab12', '([a-z]+)([0-9]+)', 2)", "12"),
         ("regexp_extract('ab', '[0-9]')", ""), ("regexp_extract('b', '(a)?b', 1)", ""),
-    ), check=checks.pattern),
+    ), check=checks.pattern, bare="always"),
     Function("md5", rules.text(STRING), (
         ("md5('')", "d41d8cd98f00b204e9800998ecf8427e"), ("md5('ü')", "c03410a5204b21cd8229ff754688d743"),
     )),
@@ -319,19 +347,19 @@ _ENTRIES = (
     )),
     Function("list_extract", rules.list_extract, (
         ("tags[1]", "a"), ("tags[4]", None), ("list_extract(tags, 3)", "b"),
-    ), check=checks.at_least(1, 1)),
+    ), check=checks.at_least(1, 1), bare="always"),
     Function("date_trunc", rules.truncation, (
         ("date_trunc('week', timestamp '1969-12-31 23:59:59') = timestamp '1969-12-29'", True),
         ("date_trunc('hour', timestamp '2024-01-01 10:59:00') = timestamp '2024-01-01 10:00:00'", True),
         ("date_trunc('month', date '2024-02-29') = date '2024-02-01'", True),
-    )),
+    ), units=TRUNCATION_UNITS),
     Function("extract", rules.part, (
         ("extract(hour from timestamp '2024-01-01 10:59:00')", 10),
         ("extract(second from timestamp '2024-01-01 10:59:07.9')", 7),
         ("extract(isodow from date '2024-01-07')", 7),
         ("extract(week from date '2021-01-03')", 53),
         ("extract(doy from date '2024-12-31')", 366),
-    )),
+    ), units=PARTS),
     Function("date_diff", rules.difference, (
         ("date_diff('day', timestamp '2024-01-01 23:59:59', timestamp '2024-01-02')", 1),
         ("date_diff('hour', timestamp '2024-01-01 10:59:00', timestamp '2024-01-01 11:01:00')", 1),
@@ -339,7 +367,7 @@ _ENTRIES = (
         ("date_diff('month', date '2024-01-31', date '2023-12-01')", -1),
         ("date_diff('year', timestamp '1969-12-31 23:59:59', timestamp '1970-01-01')", 1),
         ("date_diff('second', timestamp '1969-12-31 23:59:58.5', timestamp '1970-01-01')", 2),
-    ), expansion=_date_diff),
+    ), units=DIFFERENCE_UNITS, expansion=_date_diff),
     Function("epoch", rules.instant_to(FLOAT64), (
         ("epoch(timestamp '1970-01-01 00:00:01.5')", 1.5), ("epoch(date '1969-12-31')", -86400.0),
     ), expansion=_epoch),
@@ -350,14 +378,14 @@ _ENTRIES = (
         ("timestamp '2024-01-01' + interval '1 day' = timestamp '2024-01-02'", True),
         ("timestamp '2024-01-01' - interval 1 microsecond < timestamp '2024-01-01'", True),
         ("date '2024-01-01' + interval '90 minutes' = timestamp '2024-01-01 01:30:00'", True),
-    )),
-    Function("micros_up", rules.instant_to_micros, (), "planner"),
-    Function("micros_down", rules.instant_to_micros, (), "planner"),
-    Function("floor_to", rules.integers, (), "planner"),
-    Function("struct_of", rules.planned, (), "planner"),
-    Function("field_of", rules.planned, (), "planner"),
-    Function("sort_key", rules.planned, (), "planner"),
-    Function("bucket_of", rules.planned, (), "planner"),
+    ), symbol="+ interval"),
+    Function("micros_up", rules.instant_to_micros, (), "planner", is_total=True),
+    Function("micros_down", rules.instant_to_micros, (), "planner", is_total=True),
+    Function("floor_to", rules.integers, (), "planner", bare="beside"),
+    Function("struct_of", rules.planned, (), "planner", is_total=True),
+    Function("field_of", rules.planned, (), "planner", is_total=True),
+    Function("sort_key", rules.planned, (), "planner", is_total=True),
+    Function("bucket_of", rules.planned, (), "planner", infix="//", bare="beside", is_total=True),
 )  # fmt: skip
 
 FUNCTIONS: Mapping[str, Function] = {function.name: function for function in _ENTRIES}

@@ -24,14 +24,6 @@ COLUMNS_OF_OTHERS = {
     "none": "null is written null, and asked for with x is null",
     "nan": "write cast('nan' as double), and ask for it with isnan(x)",
 }
-SYMBOLS = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "int_divide": "//", "modulo": "%", "negate": "-",
-    "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "and", "or": "or", "not": "not",
-    "concatenate": "||", "is_null": "is null", "list_extract": "[…]", "shift": "+ interval",
-    "is_distinct_from": "is distinct from", "is_not_distinct_from": "is not distinct from",
-}  # fmt: skip
-NOT_CALLED = frozenset({*SYMBOLS, "in", "like", "ilike", "case"}) - {"list_extract"}
-"""Entries of the table that are written as operators, and are no functions to call."""
 
 
 def pointed(text: str, start: int, end: int) -> str:

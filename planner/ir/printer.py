@@ -7,6 +7,7 @@ from typing import TypeVar
 
 from ..durations import format_instant, format_span
 from ..expr.aggregates import AGGREGATES
+from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
 from .data import ParquetFiles
 from .logical import (
@@ -29,12 +30,6 @@ from .operators import AsofMatch, Carried, Explode, KeyedJoin, Keys, Materialize
 
 T = TypeVar("T")
 
-_INFIX = {
-    "add": "+", "subtract": "-", "multiply": "*", "divide": "/", "int_divide": "//", "modulo": "%",
-    "eq": "=", "ne": "<>", "lt": "<", "le": "<=", "gt": ">", "ge": ">=", "and": "and", "or": "or", "like": "like",
-    "bucket_of": "//",
-}  # fmt: skip
-
 
 def format_expr(expr: Expr) -> str:
     """An expression in SQL's notation; microseconds of a planner bound as the instant that they are."""
@@ -53,9 +48,9 @@ def format_expr(expr: Expr) -> str:
             return f"{'try_' if expr.is_try else ''}cast({format_expr(expr.operand)} as {expr.type})"
         case Call("lt" | "ge" | "le" as function, (left, Literal(int() as bound))) if abs(bound) > 10**14:
             instant = left.args[0] if isinstance(left, Call) and left.function == "micros_up" else left
-            return f"{format_expr(instant)} {_INFIX[function]} '{format_instant(bound)}'"
-        case Call() if expr.function in _INFIX:
-            return f" {_INFIX[expr.function]} ".join(_operand(arg) for arg in expr.args)
+            return f"{format_expr(instant)} {FUNCTIONS[function].infix} '{format_instant(bound)}'"
+        case Call() if infix := FUNCTIONS[expr.function].infix:
+            return f" {infix} ".join(_operand(arg) for arg in expr.args)
         case Call("struct_of", args):
             named = zip(expr.type.fields, args, strict=True)
             return "{" + ", ".join(f"{field.name}: {format_expr(arg)}" for field, arg in named) + "}"
@@ -73,7 +68,7 @@ def format_expr(expr: Expr) -> str:
 
 def _operand(expr: Expr) -> str:
     text = format_expr(expr)
-    return f"({text})" if isinstance(expr, Call) and expr.function in _INFIX else text
+    return f"({text})" if isinstance(expr, Call) and FUNCTIONS[expr.function].infix else text
 
 
 def format_interval(interval: Interval) -> str:

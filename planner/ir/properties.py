@@ -11,6 +11,7 @@ from __future__ import annotations
 from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
+from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Cast, Column, Expr, children, columns_of, conjuncts, replace_columns
 from ..types import FLOAT64, INT64
 from .logical import Aggregate, AsofJoin, Filter, Join, NumberRows, Project, Relation, Scan, Union, WindowAggregate
@@ -103,19 +104,11 @@ def is_total(expr: Expr) -> bool:
             if not widens or not expr.operand.type.is_numeric or expr.operand.type.kind in ("uint64", "decimal"):
                 return False
         case Call():
-            if expr.function not in _TOTAL:
+            if not FUNCTIONS[expr.function].is_total:
                 return False
         case _:
             pass
     return all(map(is_total, children(expr)))
-
-
-_TOTAL = frozenset({
-    "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "in", "case", "coalesce", "nullif", "like",
-    "is_distinct_from", "is_not_distinct_from", "greatest", "least", "lower", "upper", "text_length", "list_length",
-    "concat", "concatenate", "trim", "ltrim", "rtrim", "starts_with", "ends_with", "contains", "micros_up",
-    "micros_down", "struct_of", "field_of", "sort_key", "bucket_of",
-})  # fmt: skip
 
 
 def identifies_rows(relation: Relation, column: str) -> bool:

@@ -78,7 +78,7 @@ def _columns_for_literals(expr: Expr, found: list[Literal]) -> Expr:
             return Column(f"c{len(found) - 1}", expr.type)
         case Cast():
             return Cast(_columns_for_literals(expr.operand, found), expr.type)
-        case Call("date_trunc" | "extract", (unit, operand)):
+        case Call(args=(unit, operand)) if FUNCTIONS[expr.function].units:
             return Call(expr.function, (unit, _columns_for_literals(operand, found)), expr.type)
         case Call() if FUNCTIONS[expr.function].check is not None:
             return Call(expr.function, (_columns_for_literals(expr.args[0], found), *expr.args[1:]), expr.type)
