@@ -131,10 +131,10 @@ def spark(spark_of_the_run: Any) -> Iterator[Any]:
 @pytest.fixture(params=list(ENGINES))
 def engine(request: pytest.FixtureRequest) -> SqlComputeEngine:
     """Each engine under test."""
-    return made(request)
+    return made(request, request.param)
 
 
 @pytest.fixture(params=[name for name in ENGINES if name != "duckdb"])
 def other_engine(request: pytest.FixtureRequest) -> SqlComputeEngine:
     """Each engine that is compared with DuckDB."""
-    return made(request)
+    return made(request, request.param)

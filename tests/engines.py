@@ -20,6 +20,8 @@ import pytest
 from hitherto.dialects.base import Dialect
 from hitherto.dialects.duckdb import aggregates as duckdb_aggregates
 from hitherto.dialects.spark import aggregates as spark_aggregates
+from hitherto.planner.ir.logical import Relation
+from hitherto.planner.ir.operators import AsofMatch
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.spark import SparkComputeEngine
 
@@ -29,6 +31,7 @@ class EngineUnderTest:
     """An engine: its name in documents, and how tests make it, with what the fixture ``session`` gives, if any.
 
     ``choices`` are the forms of the latest value among which it chooses by statistics: tests see each give the answer.
+    ``lacks`` are the operators that its SQL can't say.
     """
 
     title: str
@@ -36,6 +39,7 @@ class EngineUnderTest:
     aggregates: Mapping[str, object]
     choices: tuple[str, ...] = ()
     session: str | None = None
+    lacks: frozenset[type[Relation]] = frozenset()
 
     @property
     def dialect(self) -> Dialect:
@@ -45,7 +49,12 @@ class EngineUnderTest:
 ENGINES: Mapping[str, EngineUnderTest] = {
     "duckdb": EngineUnderTest("DuckDB", lambda: ht.LocalComputeEngine(threads=2), duckdb_aggregates.AGGREGATE_FORMS),
     "spark": EngineUnderTest(
-        "Spark", SparkComputeEngine, spark_aggregates.AGGREGATE_FORMS, ("RangeMax", "UnionLast"), session="spark"
+        "Spark",
+        SparkComputeEngine,
+        spark_aggregates.AGGREGATE_FORMS,
+        ("RangeMax", "UnionLast"),
+        session="spark",
+        lacks=frozenset({AsofMatch}),
     ),
 }
 DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}
@@ -54,13 +63,18 @@ DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}
 def with_form(engine: SqlComputeEngine, form: str) -> SqlComputeEngine:
     """The engine, whose latest values are computed by one form, but for what that form can't tell."""
     known = ("RunningMaximumStream",) if form == "UnionLast" else ()
-    engine.forms = frozenset({form, *known, "BucketedWindows"})  # type: ignore[misc]
+    return with_forms(engine, form, *known, "BucketedWindows")
+
+
+def with_forms(engine: SqlComputeEngine, *forms: str) -> SqlComputeEngine:
+    """The engine with these forms and no other."""
+    engine.forms = frozenset(forms)  # type: ignore[misc]
     return engine
 
 
-def made(request: pytest.FixtureRequest) -> SqlComputeEngine:
-    """The engine that a fixture's parameter names."""
-    entry = ENGINES[request.param]
+def made(request: pytest.FixtureRequest, name: str) -> SqlComputeEngine:
+    """An engine by its name."""
+    entry = ENGINES[name]
     return entry.make() if entry.session is None else entry.make(request.getfixturevalue(entry.session))
 
 

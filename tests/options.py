@@ -3,16 +3,20 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, replace
 from datetime import timedelta
 from random import Random
 from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
+from hitherto.planner.compiler import lower_plan
+from hitherto.planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
+from hitherto.planner.physical import Form
 
-from tests.reference import Reference, Relation, agrees, selected
+from tests.reference import Reference, agrees, selected
+from tests.reference import Relation as Rows
 from tests.worlds import plain_rows
 
 T = 1_704_067_200_000_000
@@ -31,16 +35,34 @@ class Grid:
     views: Sequence[ht.FeatureView]
     tables: dict[Any, pa.Table]
 
+    def of(self, form: Form[Any], *, known: bool) -> Grid:
+        """The views that a form answers."""
+        answered = {node.label for node in self.nodes(known=known) if form.applies_to(node)}
+        return replace(self, views=[view for view in self.views if view.name in answered])
+
+    def nodes(self, *, known: bool) -> Iterator[AsofJoin | WindowAggregate]:
+        """What the views are lowered to, each labelled with its view."""
+        engine = ht.LocalComputeEngine()
+        plan = engine.plan(self._job(engine, known=known)._task)
+        for node in topological(lower_plan(plan)[plan.outputs[0].fingerprint]):
+            if isinstance(node, AsofJoin | WindowAggregate):
+                yield node
+
+    def _job(
+        self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, *, known: bool
+    ) -> ht.RetrievalJob:
+        store = ht.FeatureStore(self.views, engine=engine, planner_options=options)
+        return store.get_historical_features(
+            SPINE, self.views, full_feature_names=True, filter_by_created_timestamp=known
+        )
+
     def differences(
         self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, *, known: bool
     ) -> list[str]:
         """How an engine's answer differs from the reference's."""
-        store = ht.FeatureStore(self.views, engine=engine, planner_options=options)
-        job = store.get_historical_features(
-            SPINE, self.views, full_feature_names=True, filter_by_created_timestamp=known
-        )
+        job = self._job(engine, options, known=known)
         relations = {
-            source: Relation(tuple(table.column_names), plain_rows(table)) for source, table in self.tables.items()
+            source: Rows(tuple(table.column_names), plain_rows(table)) for source, table in self.tables.items()
         }
         outputs = selected(self.views, self.views, relations, full_feature_names=True)
         reference = Reference(relations, filter_by_created=known)
@@ -76,15 +98,18 @@ def latest_grid(keys: Sequence[int] = (0, 1, 2), uniques: Sequence[bool] = (Fals
     return Grid(views, grid)
 
 
-def windows_grid(keys: Sequence[int] = (0, 1, 2)) -> Grid:
-    """Windows: length, closed ends, offset, slide, data delay and number of keys."""
+def windows_grid(keys: Sequence[int] = (0, 1, 2), uniques: Sequence[bool] = (False,)) -> Grid:
+    """Windows: length, closed ends, offset, slide, data delay and number of keys.
+
+    A view for each function: some forms can only add up.
+    """
     grid: dict[Any, pa.Table] = {}
     views: list[ht.FeatureView] = []
-    for delay in (0, 3):
-        table = _events(is_unique=False)
-        source = _source(table, delay, unique=False)
+    for delay, unique in itertools.product((0, 3), uniques):
+        table = _events(is_unique=unique)
+        source = _source(table, delay, unique=unique)
         grid[source] = table
-        for count, length in itertools.product(keys, (None, 1, 5)):
+        for count, length, function in itertools.product(keys, (None, 1, 5), ("sum", "last")):
             aggregations = [
                 ht.Aggregation(
                     "v",
@@ -93,15 +118,17 @@ def windows_grid(keys: Sequence[int] = (0, 1, 2)) -> Grid:
                     offset=micros(offset),
                     slide_interval=None if slide is None else micros(slide),
                     closed=closed,
-                    name=f"{function} {closed} {offset} {slide}",
+                    name=f"{closed} {offset} {slide}",
                 )
-                for function, closed, offset, slide in itertools.product(
-                    ("sum", "last"), ("left", "right", "both", "neither"), (0, 2), (None, 4)
-                )
+                for closed, offset, slide in itertools.product(("left", "right", "both", "neither"), (0, 2), (None, 4))
             ]
-            name = f"delay {delay}, {count} keys, length {length}"
+            name = f"{function}, delay {delay}, unique {unique}, {count} keys, length {length}"
             views.append(ht.FeatureView(name, entities=list(KEYS[:count]), source=source, aggregations=aggregations))
     return Grid(views, grid)
+
+
+GRIDS: Mapping[type[Relation], Callable[..., Grid]] = {AsofJoin: latest_grid, WindowAggregate: windows_grid}
+"""The views on which a form is tried, by the kind of node that it carries out."""
 
 
 def _events(*, is_unique: bool) -> pa.Table:

@@ -1,52 +1,84 @@
-"""Every form gives the reference's answer: in plain Python without any engine, and forced on DuckDB."""
+"""Every form gives the reference's answer: in plain Python without any engine, and on each engine that can run it."""
 
 from __future__ import annotations
+
+import itertools
+from collections.abc import Iterator
+from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
 import pytest
 from hitherto.planner.ir.intervals import latest_interval, window_interval
-from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowedAggregate
-from hitherto.planner.physical import FORMS
+from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowedAggregate, topological
+from hitherto.planner.physical import FORMS, Form
 from hitherto.planner.types import INT64
 from hypothesis import given, seed, settings
 
+from tests.engines import ENGINES, made, with_forms
 from tests.interpreter import Interpreted, Interpreter
-from tests.options import latest_grid, windows_grid
+from tests.options import GRIDS, Grid
 from tests.relations import run, scan, table
 from tests.worlds import World, differences, plain_worlds
 
 BY_NAME = {form.name: form for form in FORMS}
-
-KNOWN = ("RunningMaximum", "RunningMaximumStream")
-LATEST = ("NarrowAsof", "RangeMax", "UnionLast")
-WINDOWS = ("BucketedWindows",)
-LEGAL = [*((form, False) for form in LATEST), ("RangeMax", True), *((form, True) for form in KNOWN)]
-FAST = [("NarrowAsof", False), ("RunningMaximum", True)]
-GRID = [pytest.param(*each, marks=() if each in FAST else pytest.mark.deep) for each in LEGAL]
-
-
-def test_every_form_is_here() -> None:
-    assert {*LATEST, *KNOWN, *WINDOWS} == {form.name for form in FORMS}
-
-
-def forced(form: str) -> tuple[str, ...]:
-    """The form with those that answer what it doesn't."""
-    others = () if form == "RangeMax" else ("RangeMax",)
-    return (form, *others, *WINDOWS)
+GENERAL = ("RangeMax", "BucketedWindows")
+"""Forms that answer what another one doesn't; they come last."""
+FAST = {
+    ("interpreter", "BucketedWindows", True),
+    ("duckdb", "NarrowAsof", False),
+    ("duckdb", "RunningMaximum", True),
+    ("duckdb", "BucketedWindows", False),
+    ("duckdb", "BucketedWindows", True),
+    ("spark", "UnionLast", False),
+    ("spark", "RunningMaximumStream", True),
+}
 
 
-def duckdb_with(*forms: str) -> ht.LocalComputeEngine:
-    """DuckDB, which offers every operator, with these forms."""
-    engine = ht.LocalComputeEngine(threads=1)
-    engine.forms = frozenset(forms)  # type: ignore[misc]
-    return engine
+def grid_of(engine: str, form: Form[Any], known: bool) -> Grid:
+    """The views that a form answers, and fewer of them where that is slow."""
+    make = GRIDS[form.on]
+    if engine == "duckdb":
+        return make().of(form, known=known)
+    keys = (0, 2) if engine == "spark" else (2,) if form.on is AsofJoin else (1,)
+    return make(keys=keys, uniques=(False,)).of(form, known=known)
+
+
+def cases() -> Iterator[Any]:
+    """Every form on the interpreter and on each engine that has its operators, for events as they are and as known."""
+    small = {on: make(keys=(1,), uniques=(False,)) for on, make in GRIDS.items()}
+    for form, known in itertools.product(FORMS, (False, True)):
+        nodes = [node for node in small[form.on].nodes(known=known) if form.applies_to(node)]
+        used = {type(each) for node in nodes for each in topological(form.of(node))}
+        for engine in ("interpreter", *ENGINES):
+            if nodes and not (engine in ENGINES and used & ENGINES[engine].lacks):
+                is_fast = (engine, form.name, known) in FAST
+                yield pytest.param(engine, form.name, known, marks=() if is_fast else pytest.mark.deep)
+
+
+CASES = list(cases())
+
+
+def test_every_form_is_tried_without_an_engine_and_on_one() -> None:
+    for form in FORMS:
+        engines = {engine for engine, name, _ in (case.values for case in CASES) if name == form.name}
+        assert engines > {"interpreter"}, f"{form.name}: no view of its grid is one that it answers"
+    assert {case.values for case in CASES} >= FAST
+
+
+@pytest.mark.parametrize(("engine", "form", "known"), CASES)
+def test_every_form_gives_the_references_answer(
+    request: pytest.FixtureRequest, engine: str, form: str, known: bool
+) -> None:
+    alone = Interpreted(form) if engine == "interpreter" else with_forms(made(request, engine), form)
+    grid = grid_of(engine, BY_NAME[form], known)
+    assert grid.differences(alone, ht.PlannerOptions(verify_each=True), known=known) == []
 
 
 @pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.deep)])
-@pytest.mark.parametrize("form", [*LATEST, *KNOWN])
+@pytest.mark.parametrize("form", [form.name for form in FORMS if form.name != "BucketedWindows"])
 def test_random_worlds_without_an_engine(form: str, examples: int) -> None:
-    engine = Interpreted(*(forced(form) if form not in KNOWN else (form, "UnionLast", *WINDOWS)))
+    engine = Interpreted(form, *GENERAL)
 
     @seed(1)
     @settings(max_examples=examples)
@@ -56,22 +88,6 @@ def test_random_worlds_without_an_engine(form: str, examples: int) -> None:
         assert not differences(world, world.expected(), job.to_arrow())
 
     check()
-
-
-@pytest.mark.deep
-@pytest.mark.parametrize(("form", "known"), LEGAL)
-def test_latest_values_without_an_engine(form: str, known: bool) -> None:
-    assert latest_grid(keys=(2,), uniques=(False,)).differences(Interpreted(form), known=known) == []
-
-
-@pytest.mark.parametrize("known", [pytest.param(False, marks=pytest.mark.deep), True])
-def test_windows_without_an_engine(known: bool) -> None:
-    assert windows_grid(keys=(1,)).differences(Interpreted(*WINDOWS), known=known) == []
-
-
-@pytest.mark.parametrize(("form", "known"), GRID)
-def test_latest_values_forced_on_duckdb(form: str, known: bool) -> None:
-    assert latest_grid().differences(duckdb_with(form), known=known) == []
 
 
 def test_event_columns_that_are_called_like_others_of_the_join_stay_apart() -> None:
@@ -90,6 +106,6 @@ def test_event_columns_that_are_called_like_others_of_the_join_stay_apart() -> N
         latest_interval("t", ttl=None, allow_exact_matches=True, data_delay=0), ("a", "a_2"), (("x", "a"), ("y", "a_2"))
     )
     joined = AsofJoin(numbered, events, (("k", "k"),), "t", "ts", (picked,), label="v")
-    for form in LATEST:
+    for form in ("NarrowAsof", "RangeMax", "UnionLast"):
         (row,) = Interpreter().rows(BY_NAME[form].of(joined))
         assert (row["x"], row["y"]) == (1, 2)
