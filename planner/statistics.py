@@ -7,11 +7,6 @@ from dataclasses import dataclass
 
 @dataclass(frozen=True, slots=True)
 class Statistics:
-    """Facts about one request's data.
+    """Facts about one request's data: ``rows_per_key`` is the most spine rows that share the keys of any view."""
 
-    ``spine_times`` is the least and greatest spine timestamp, in microseconds. ``rows_per_key`` is the most spine rows
-    that share the keys of any view.
-    """
-
-    spine_times: tuple[int, int] | None = None
     rows_per_key: int | None = None

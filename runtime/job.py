@@ -170,7 +170,8 @@ class RetrievalJob:
         engine = self._sql_engine("to_sql")
         whole = self._rows.whole()
         name = self._task.spine.name
-        spine = Table(whole.token, whole.schema, CatalogTable((name,), is_plain=True), name=name)
+        data, bounds = CatalogTable((name,), is_plain=True), self._described.spine.bounds
+        spine = Table(whole.token, whole.schema, data, name=name, bounds=bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
         return script_by_hand(self._compile(task).plan, engine.compiler, spine, types)
@@ -218,9 +219,7 @@ class RetrievalJob:
     @cached_property
     def _described(self) -> HistoricalRetrievalTask:
         """The task with what is known of rows that stay in the engine, for a plan that is shown and not run."""
-        if self._rows.count is not None or self._task.options.statistics == "off":
-            return self._task
-        return replace(self._task, statistics=self._rows.statistics())
+        return self._rows.described(self._task)
 
     @cached_property
     def _compiled(self) -> CompiledPlan:

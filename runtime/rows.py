@@ -8,7 +8,6 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
-from functools import cached_property
 from typing import TYPE_CHECKING, Protocol
 
 from ..planner.errors import SpineError
@@ -16,9 +15,8 @@ from ..planner.expr.functions import call
 from ..planner.expr.nodes import Column
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine, unnamed_columns
-from ..planner.ir.data import EngineData, TableData
+from ..planner.ir.data import Bounds, EngineData, TableData
 from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table
-from ..planner.statistics import Statistics
 from ..planner.types import INT64, Schema, names_that_differ_by_case
 from .arrow import planner_schema
 
@@ -63,8 +61,8 @@ class EntityRows(ABC):
         """All of their columns, as a script expects them."""
 
     @abstractmethod
-    def statistics(self) -> Statistics:
-        """Facts about the rows that a plan may rest on."""
+    def described(self, task: HistoricalRetrievalTask) -> HistoricalRetrievalTask:
+        """The task with what is known of the rows, for a plan that is shown and not run."""
 
     @abstractmethod
     def answering(self, task: HistoricalRetrievalTask) -> AbstractContextManager[HistoricalRetrievalTask]:
@@ -136,19 +134,13 @@ class EngineRows(EntityRows):
     def whole(self) -> Table:
         return self._table(self._data)
 
-    def statistics(self) -> Statistics:
-        return self._statistics
-
-    @cached_property
-    def _statistics(self) -> Statistics:
-        return self._facts(self._data)
+    def described(self, task: HistoricalRetrievalTask) -> HistoricalRetrievalTask:
+        return task if task.options.statistics == "off" else self._reading(task, self._data)
 
     @contextmanager
     def answering(self, task: HistoricalRetrievalTask) -> Generator[HistoricalRetrievalTask]:
         with self._engine.fixed(self._data) as data:
-            facts = self._facts(data)
-            known = Statistics() if task.options.statistics == "off" else facts
-            yield replace(task, spine=self._table(data, task.spine.name), statistics=known)
+            yield self._reading(task, data)
 
     def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
         return self._engine.rows_of(_engine_data(task))
@@ -156,10 +148,16 @@ class EngineRows(EntityRows):
     def own_data(self, task: HistoricalRetrievalTask) -> TableData:
         return _engine_data(task)
 
+    def _reading(self, task: HistoricalRetrievalTask, data: EngineData) -> HistoricalRetrievalTask:
+        """The task with these rows, and what may be known of them."""
+        bounds = self._bounds(data)
+        known = None if task.options.statistics == "off" else bounds
+        return replace(task, spine=replace(self._table(data, task.spine.name), bounds=known))
+
     def _table(self, data: EngineData, name: str = "spine") -> Table:
         return Table(f"spine {id(data)}", self.schema, data, name=name)
 
-    def _facts(self, data: EngineData) -> Statistics:
+    def _bounds(self, data: EngineData) -> Bounds | None:
         """The rows' first and last time. Raises a SpineError where a time is null."""
         table = self._table(data)
         time = call("micros_down", Column(self.timestamp, self.schema[self.timestamp]))
@@ -178,7 +176,7 @@ class EngineRows(EntityRows):
                 f"entity rows: timestamp {self.timestamp!r} is null in {nulls} of {facts['rows']} rows; "
                 "drop or fill them"
             )
-        return Statistics(None if facts["first"] is None else (facts["first"], facts["last"]))
+        return None if facts["first"] is None else Bounds(self.timestamp, facts["first"], facts["last"])
 
 
 def _engine_data(task: HistoricalRetrievalTask) -> EngineData:

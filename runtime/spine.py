@@ -16,9 +16,8 @@ import pyarrow.compute as pc
 from ..planner.errors import DefinitionError, SourceError, SpineError
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
-from ..planner.ir.data import ArrowData, TableData
+from ..planner.ir.data import ArrowData, Bounds, TableData
 from ..planner.ir.logical import Table
-from ..planner.statistics import Statistics
 from ..planner.types import BEYOND_TIME, Schema
 from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, to_table
 from .rows import EntityRows, check_names, is_query, time_column
@@ -90,6 +89,9 @@ class Spine(EntityRows):
         """The task as it is: the rows were taken in when the job was made."""
         yield task
 
+    def described(self, task: HistoricalRetrievalTask) -> HistoricalRetrievalTask:
+        return task
+
     def own_columns(self, task: HistoricalRetrievalTask) -> pa.Table:
         return self.own
 
@@ -113,8 +115,8 @@ class Spine(EntityRows):
                 f"entity rows: timestamp {self.timestamp!r} is null in {times.null_count} of {len(times)} rows, "
                 f"first in row {first}; drop or fill them"
             )
-        ends = self.statistics().spine_times
-        if ends is not None and max(map(abs, ends)) >= BEYOND_TIME:
+        ends = self._bounds()
+        if ends is not None and max(abs(ends.first), abs(ends.last)) >= BEYOND_TIME:
             raise SpineError(
                 f"entity rows: timestamp {self.timestamp!r} holds an infinity or a time beyond all calendars"
             )
@@ -145,18 +147,18 @@ class Spine(EntityRows):
             column = floor_to_micros(data[self.timestamp])
             data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, column)
         rows = ArrowData(data, numbered=True)
-        return Table(f"spine {id(data)}", planner_schema(data.schema), rows, name="spine")
+        return Table(f"spine {id(data)}", planner_schema(data.schema), rows, name="spine", bounds=self._bounds())
 
-    def statistics(self) -> Statistics:
-        """The least and greatest query time in microseconds, rounded down."""
+    def _bounds(self) -> Bounds | None:
+        """The least and greatest query time; None of no rows."""
         times = self.rows[self.timestamp]
         if not len(times):
-            return Statistics()
+            return None
         stored, unit = (pa.int32(), "d") if pa.types.is_date32(times.type) else (pa.int64(), "ms")
         unit = times.type.unit if pa.types.is_timestamp(times.type) else unit
         ends = pc.min_max(times.cast(stored))
         first, last = (int(ends[end].as_py() * _MICROSECONDS[unit] // 1) for end in ("min", "max"))
-        return Statistics(spine_times=(first, last))
+        return Bounds(self.timestamp, first, last)
 
     def rows_per_key(self, views: tuple[ResolvedView, ...]) -> int:
         """The most rows that share the keys of any view. Rows with a null key match nothing and are not counted."""

@@ -23,6 +23,7 @@ from ..planner.features.definitions import Feature, FeatureService, FeatureView,
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.selection import FeatureResolver, FeatureUse, resolve_features
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
+from ..planner.ir.logical import Table
 from ..planner.options import PlannerOptions
 from ..planner.statistics import Statistics
 from ..planner.types import Schema
@@ -168,18 +169,21 @@ class FeatureStore:
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
             statistics=self._statistics(spine, views),
-            spine=renamed(spine.needed(views), tables.spine),
+            spine=renamed(self._known(spine.needed(views)), tables.spine),
             timestamp=spine.timestamp,
         )
         return RetrievalJob(task, given, self._engine, progress=self._progress)
+
+    def _known(self, table: Table) -> Table:
+        """The table without what may not be known of it."""
+        return replace(table, bounds=None) if self._options.statistics == "off" else table
 
     def _statistics(self, rows: EntityRows, views: tuple[ResolvedView, ...]) -> Statistics:
         """What a plan may know of the rows: their times, and for an engine that chooses by it, how many share a key."""
         if self._options.statistics == "off" or not isinstance(rows, Spine):
             return Statistics()
-        times = rows.statistics()
         chooses = isinstance(self._engine, SqlComputeEngine) and "RangeMax" in self._engine.forms
-        return replace(times, rows_per_key=rows.rows_per_key(views)) if chooses else times
+        return Statistics(rows.rows_per_key(views) if chooses else None)
 
     @checked_call
     def materialize(
@@ -215,7 +219,7 @@ class FeatureStore:
             names=retrieval_names(resolved, outputs, ()),
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
-            statistics=Statistics() if self._options.statistics == "off" else Statistics((at, at), rows_per_key=1),
+            statistics=Statistics(None if self._options.statistics == "off" else 1),
             end=at,
             allow_rollback=allow_rollback,
         )

@@ -5,13 +5,14 @@ from __future__ import annotations
 import math
 from collections import Counter
 from collections.abc import Iterable
+from dataclasses import replace
 
 import pyarrow as pa
 from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.dag import ExecutionPlan, RelationalNode
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
-from hitherto.planner.ir.data import ArrowData
+from hitherto.planner.ir.data import ArrowData, Bounds
 from hitherto.planner.ir.logical import Relation, Scan, Table
 from hitherto.planner.options import PlannerOptions
 from hitherto.planner.rules import RULE_NAMES
@@ -39,14 +40,21 @@ class Given(RelationalNode):
         return self.relation
 
 
-def table(name: str, rows: pa.Table) -> Table:
+def table(name: str, rows: pa.Table, bounds: Bounds | None = None) -> Table:
     """A table of Arrow data; the name is its identity too."""
-    return Table(name, planner_schema(rows.schema), ArrowData(rows, numbered=True), name=name)
+    return Table(name, planner_schema(rows.schema), ArrowData(rows, numbered=True), name=name, bounds=bounds)
 
 
 def scan(read: Table, *columns: str) -> Scan:
     """A scan of the named columns, or of all."""
     return Scan(read, columns or read.schema.names)
+
+
+def unbounded(relation: Relation) -> Relation:
+    """The plan over tables of whose times nothing is known."""
+    if isinstance(relation, Scan):
+        return replace(relation, table=replace(relation.table, bounds=None))
+    return relation.with_inputs(*map(unbounded, relation.inputs))
 
 
 def column(relation: Relation, name: str) -> Column:

@@ -1,4 +1,4 @@
-"""Where the rows of a table are."""
+"""Where the rows of a table are, and between which times."""
 
 from __future__ import annotations
 
@@ -85,6 +85,18 @@ class EngineTable:
     """Data of a table: a table or view of the engine's own session."""
 
     name: str
+
+
+@dataclasses.dataclass(frozen=True)
+class Bounds:
+    """In every row of a table the time in ``column`` lies in [first, last], in microseconds, rounded down.
+
+    They are exact, never an estimate: plans leave out what no row between them can use.
+    """
+
+    column: str
+    first: int
+    last: int
 
 
 TableData = ParquetFiles | ArrowData | EngineData | CatalogTable | EngineQuery | EngineTable

@@ -14,7 +14,7 @@ from typing import Self
 from ..expr.nodes import Column, Expr, LiteralValue
 from ..node import Node, label_field, node
 from ..types import INT64, DataType, Field, Schema, folded
-from .data import CatalogTable, EngineQuery, TableData
+from .data import Bounds, CatalogTable, EngineQuery, TableData
 
 
 class Relation(Node):
@@ -89,6 +89,7 @@ class Table(Node):
     """Something that can be scanned. ``token`` identifies the data: equal tokens are equal rows.
 
     ``is_empty`` where it is known to have no rows: its columns of nulls and floats have the types that views need.
+    ``bounds`` are those of a time of its rows, where they are known.
     """
 
     token: str
@@ -96,6 +97,7 @@ class Table(Node):
     data: TableData = dataclasses.field(metadata={"fingerprint": False})
     name: str = label_field(default="", kw_only=True)
     is_empty: bool = dataclasses.field(default=False, kw_only=True)
+    bounds: Bounds | None = dataclasses.field(default=None, kw_only=True, metadata={"fingerprint": False})
 
     def is_untyped(self, column: str) -> bool:
         """Whether nothing says which type a column has: pandas, Polars and Arrow make it null or float64."""

@@ -12,9 +12,21 @@ from collections.abc import Callable
 from collections.abc import Set as AbstractSet
 
 from ..expr.functions import FUNCTIONS
-from ..expr.nodes import Call, Cast, Column, Expr, children, columns_of, conjuncts, replace_columns
+from ..expr.nodes import Call, Cast, Column, Expr, Literal, children, columns_of, conjuncts, replace_columns
 from ..types import FLOAT64, INT64
-from .logical import Aggregate, AsofJoin, Filter, Join, NumberRows, Project, Relation, Scan, Union, WindowAggregate
+from .logical import (
+    Aggregate,
+    AsofJoin,
+    Filter,
+    Join,
+    NumberRows,
+    Project,
+    Relation,
+    Scan,
+    Union,
+    Values,
+    WindowAggregate,
+)
 from .operators import AsofMatch, Carried, KeyedJoin, Materialize, Named, Window
 
 
@@ -109,6 +121,35 @@ def is_total(expr: Expr) -> bool:
         case _:
             pass
     return all(map(is_total, children(expr)))
+
+
+def time_bounds(relation: Relation, column: str) -> tuple[int, int] | None:
+    """The least and greatest time that a column of microseconds can have; None where that is not known for certain.
+
+    A null is in no bounds. What filters only leaves rows out.
+    """
+    match relation:
+        case Project():
+            match dict(relation.columns)[column]:
+                case Literal(int() as at):
+                    return at, at
+                case Column(name=name) | Call("micros_down", (Column(name=name),)):
+                    return time_bounds(relation.input, name)
+                case _:
+                    return None
+        case Values():
+            times = [row[relation.schema.names.index(column)] for row in relation.rows]
+            known = [time for time in times if isinstance(time, int)]
+            return (min(known), max(known)) if known and len(known) == len(times) else None
+        case Filter() | Materialize():
+            return time_bounds(relation.input, column)
+        case NumberRows():
+            return None if column == relation.column else time_bounds(relation.input, column)
+        case Scan():
+            bounds = relation.table.bounds
+            return (bounds.first, bounds.last) if bounds is not None and bounds.column == column else None
+        case _:
+            return None
 
 
 def identifies_rows(relation: Relation, column: str) -> bool:

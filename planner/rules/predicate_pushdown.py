@@ -7,7 +7,7 @@ from collections.abc import Sequence
 from ..expr.functions import call
 from ..expr.nodes import MOST_LEVELS, Column, Expr, Literal, columns_of, conjunction, conjuncts, replace_columns
 from ..ir.logical import Aggregate, AsofJoin, Filter, Interval, Join, Project, Relation, Scan, Union, WindowAggregate
-from ..ir.properties import implies, is_over, is_total, may_cross, substitution
+from ..ir.properties import implies, is_over, is_total, may_cross, substitution, time_bounds
 from ..types import INT64
 from .driver import RuleContext, rule
 
@@ -150,7 +150,8 @@ def bound_asof_events_by_spine(node: AsofJoin, context: RuleContext) -> Relation
     The range is [min(t) - longest lookback, max(t)]. Not [min(t), max(t)]: with t = 10 alone and ttl 5, the event at 6
     is the answer. No lower end where a view has no ttl. Where only what was known counts, nothing created after max(t).
     """
-    bounded = _bound_events(node, [pick.interval for pick in node.picks], context)
+    del context
+    bounded = _bound_events(node, [pick.interval for pick in node.picks])
     return None if bounded is None else node.with_inputs(node.spine, bounded)
 
 
@@ -161,7 +162,8 @@ def bound_window_events_by_spine(node: WindowAggregate, context: RuleContext) ->
     Not the range of one window of several: with windows 1h and 7d, events six days back still count. No lower end for
     a lifetime window.
     """
-    bounded = _bound_events(node, [aggregate.interval for aggregate in node.aggregates], context)
+    del context
+    bounded = _bound_events(node, [aggregate.interval for aggregate in node.aggregates])
     return None if bounded is None else node.with_inputs(node.spine, bounded)
 
 
@@ -199,10 +201,11 @@ def _filter_events_by_keys(node: AsofJoin | WindowAggregate) -> Relation | None:
     return Filter(node.events, conjunction(tuple(missing))) if missing else None
 
 
-def _bound_events(node: AsofJoin | WindowAggregate, intervals: list[Interval], context: RuleContext) -> Relation | None:
-    if context.statistics.spine_times is None:
+def _bound_events(node: AsofJoin | WindowAggregate, intervals: list[Interval]) -> Relation | None:
+    times = time_bounds(node.spine, node.time)
+    if times is None:
         return None
-    first, last = context.statistics.spine_times
+    first, last = times
     ts = Column(node.event_time, INT64)
     bounds = [call("lt", ts, Literal(last + max(interval.latest for interval in intervals), INT64))]
     starts = [interval.earliest for interval in intervals if interval.earliest is not None]

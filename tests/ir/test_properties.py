@@ -5,10 +5,18 @@ from __future__ import annotations
 import pytest
 from hitherto.planner.expr.nodes import Column, Literal
 from hitherto.planner.ir.logical import Aggregate, Filter, Join, NumberRows, Project, Relation, Scan, Union, Values
-from hitherto.planner.ir.properties import identifies_rows, implies, is_narrowing, is_over, may_cross, substitute
+from hitherto.planner.ir.properties import (
+    identifies_rows,
+    implies,
+    is_narrowing,
+    is_over,
+    may_cross,
+    substitute,
+    time_bounds,
+)
 from hitherto.planner.types import BOOL, INT64, Field
 
-from tests.relations import expression, scan
+from tests.relations import expression, scan, unbounded
 from tests.rules.plans import EVENTS, SPINE, USERS, groups, keep, latest, project, spine, where, windows
 
 EVENT_SCAN = scan(EVENTS)
@@ -122,3 +130,18 @@ def test_only_a_row_number_identifies_rows() -> None:
     assert identifies_rows(NumberRows(EVENT_SCAN, "row"), "row")
     assert identifies_rows(Filter(NumberRows(EVENT_SCAN, "row"), Literal(True, BOOL)), "row")
     assert not identifies_rows(EVENT_SCAN, EVENT_SCAN.columns[0])
+
+
+def test_the_bounds_of_a_time_come_from_the_table_or_a_literal() -> None:
+    over = project(spine("t > 5"), at="t", label="region", fixed="7", later="t + 1")
+    found = {name: time_bounds(over, name) for name in over.schema.names}
+    assert found == {"at": (-7, 100), "label": None, "fixed": (7, 7), "later": None}
+    assert time_bounds(spine(), "row_id") is None
+    assert time_bounds(unbounded(spine()), "t") is None
+
+
+def test_literal_rows_bound_their_times_unless_one_is_null() -> None:
+    fields = (Field("t", INT64),)
+    assert time_bounds(Values(fields, ((3,), (-2,), (9,))), "t") == (-2, 9)
+    assert time_bounds(Values(fields, ((3,), (None,))), "t") is None
+    assert time_bounds(Values(fields, ()), "t") is None

@@ -24,7 +24,7 @@ from hitherto.planner.ir.verify import InvalidPlanError, verify
 from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING
 
 from tests.relations import compiled, scan, table
-from tests.rules.plans import EVENTS, PLANS, SPINE, STATISTICS, USERS, latest, pick, spine, window, windows
+from tests.rules.plans import EVENTS, PLANS, SPINE, USERS, latest, pick, spine, window, windows
 
 EVENT_SCAN = scan(EVENTS)
 MISSING = Column("missing", INT64)
@@ -169,7 +169,7 @@ def test_a_malformed_plan_is_found_below_others() -> None:
 
 @pytest.mark.parametrize("name", PLANS)
 def test_every_sound_plan_passes_before_and_after_the_rules(name: str) -> None:
-    plan = compiled(PLANS[name](), statistics=STATISTICS)
+    plan = compiled(PLANS[name]())
     for relation in (plan.regions[0].logical, plan.regions[0].optimized, plan.regions[0].physical):
         verify(relation)
 

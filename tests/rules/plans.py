@@ -14,6 +14,7 @@ import pyarrow as pa
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.nodes import Column, Literal
+from hitherto.planner.ir.data import Bounds
 from hitherto.planner.ir.intervals import latest_interval, window_interval
 from hitherto.planner.ir.logical import (
     Aggregate,
@@ -33,7 +34,6 @@ from hitherto.planner.ir.logical import (
     identity_columns,
 )
 from hitherto.planner.ir.operators import Materialize
-from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import INT64, Field
 
 from tests.relations import expression, scan, table
@@ -47,6 +47,7 @@ SPINE = table(
             "region": ["eu", "eu", "us", "eu", "us", None, "eu", "us", "us", "eu", "us"],
         }
     ),
+    Bounds("t", -7, 100),
 )
 EVENTS = table(
     "events",
@@ -71,7 +72,6 @@ USERS = table(
         }
     ),
 )
-STATISTICS = Statistics(spine_times=(-7, 100))
 
 PLANS: dict[str, Callable[[], Relation]] = {}
 

@@ -15,7 +15,7 @@ from hitherto.planner.rules.driver import Phase, Rule, RuleError, plan_rule, rul
 from hitherto.planner.types import BOOL, INT64
 
 from tests.relations import scan
-from tests.rules.plans import EVENTS, PLANS, STATISTICS, keep, latest, project, spine, where
+from tests.rules.plans import EVENTS, PLANS, keep, latest, project, spine, where
 
 EVERY_FIRING = RuleContext(verify_each=True)
 
@@ -137,11 +137,11 @@ def test_a_single_text_for_disabled_rules_is_a_definition_error() -> None:
 
 def test_a_plan_that_no_rule_changes_is_the_same_object() -> None:
     relation = Join((scan(EVENTS, "k", "v"), scan(EVENTS, "k", "w")), ("k",))
-    assert rewrite(relation, PHASES, RuleContext(STATISTICS)) is relation
+    assert rewrite(relation, PHASES, RuleContext()) is relation
 
 
 def test_a_second_rewrite_changes_nothing() -> None:
-    context = RuleContext(STATISTICS, verify_each=True)
+    context = RuleContext(verify_each=True)
     for build in PLANS.values():
         once = rewrite(build(), LOGICAL_PHASES, context)
         assert rewrite(once, LOGICAL_PHASES, context) == once
@@ -192,7 +192,7 @@ def events_of_shared_unions(depth: int) -> Relation:
 def test_the_work_on_a_plan_that_is_read_twice_grows_with_its_depth_alone(build: Callable[[int], Relation]) -> None:
     """At depth 40 a cost that doubles by level would never end."""
     trace: Trace = []
-    rewrite(build(40), PHASES, RuleContext(STATISTICS), trace)
+    rewrite(build(40), PHASES, RuleContext(), trace)
     assert len(trace) < 40 * 40
 
 
@@ -236,7 +236,7 @@ def test_a_replacement_is_rewritten_too() -> None:
 
 def test_phases_run_in_their_order() -> None:
     trace: Trace = []
-    rewrite(PLANS["views_of_two_kinds_left_joined"](), PHASES, RuleContext(STATISTICS), trace)
+    rewrite(PLANS["views_of_two_kinds_left_joined"](), PHASES, RuleContext(), trace)
     names = [phase.name for phase in PHASES]
     order = [names.index(step.phase) for step in trace]
     assert order == sorted(order)

@@ -1,6 +1,6 @@
 """Golden plans: one text file per rule family, with what a plan is before and after, and the rules that must fire.
 
-A case is a name line ``=== …``, settings (``plan`` or ``request``, ``rules`` or ``phases``, ``statistics: off``,
+A case is a name line ``=== …``, settings (``plan`` or ``request``, ``rules`` or ``phases``, ``bounds: unknown``,
 ``expect``, ``expect-not``), and sections ``--- before``, ``after``, ``physical``, and for each engine, by its name, the
 SQL, that ``pytest --update-golden`` fills in. SQL is for what no plan shows: how a form is written. ``#`` starts a
 comment.
@@ -17,13 +17,12 @@ from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.ir.printer import tree
 from hitherto.planner.planning import PHASES, RULES
 from hitherto.planner.rules import RULE_NAMES
-from hitherto.planner.statistics import Statistics
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.explain import statements
 
 from tests.engines import ENGINES
-from tests.relations import ENGINE, compiled
-from tests.rules.plans import PLANS, STATISTICS
+from tests.relations import ENGINE, compiled, unbounded
+from tests.rules.plans import PLANS
 from tests.rules.requests import REQUESTS
 
 FOLDER = Path(__file__).parent / "golden"
@@ -57,8 +56,8 @@ class Case:
             task = REQUESTS[request]()._task
             return engine.compile(engine.plan(task), task.options, task.statistics)
         (plan,) = self.values("plan")
-        known = Statistics() if self.values("statistics") == ["off"] else STATISTICS
-        return compiled(PLANS[plan](), self.rules, known, engine)
+        given = unbounded(PLANS[plan]()) if self.values("bounds") == ["unknown"] else PLANS[plan]()
+        return compiled(given, self.rules, engine=engine)
 
     def sql(self, engine: SqlComputeEngine) -> str:
         """The statements of the plan."""

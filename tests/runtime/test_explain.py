@@ -174,6 +174,12 @@ def test_a_disabled_rule_does_not_fire() -> None:
     assert "bound_asof_events_by_spine" in str(job(latest()).explain("optimized"))
 
 
+def test_without_statistics_no_event_is_bounded_by_the_times_of_the_rows() -> None:
+    text = str(job(latest(), windows(), statistics="off").explain())
+    assert "_events_by_spine" not in text
+    assert job(latest(), windows(), statistics="off").to_arrow() == job(latest(), windows()).to_arrow()
+
+
 def test_verbose_shows_the_difference_that_every_rule_made() -> None:
     brief, long = (str(job(latest()).explain("optimized", verbose=verbose)) for verbose in (False, True))
     assert len(long) > len(brief)
