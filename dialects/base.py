@@ -12,7 +12,9 @@ from ..planner.ir.data import EngineQuery
 from ..planner.ir.logical import NumberRows, Scan, Table
 from ..planner.types import DataType
 from . import syntax as sql
-from .expressions import ExpressionCompiler, Operand
+from .aggregates import AggregateForm
+from .expressions import ExpressionCompiler
+from .lists import Lists
 from .measured import Measured
 from .syntax import Sql
 
@@ -23,8 +25,8 @@ class Dialect(ABC):
     name: str
     """sqlglot's name of the dialect."""
     expressions: ExpressionCompiler
-    zoned: str
-    """The type of an instant with a zone."""
+    aggregates: Mapping[str, AggregateForm]
+    lists: Lists
     session: Mapping[str, str]
     """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
 
@@ -58,7 +60,8 @@ class Dialect(ABC):
         if type_.kind == "list" and type_.element is not None:
             element = self.zoned_type(type_.element)
             return self.expressions.list_name.format(element) if element else ""
-        return self.zoned if type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns" else ""
+        is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"
+        return self.expressions.zoned if is_zoned else ""
 
     def drop_table(self, name: str) -> Sql:
         """A statement that drops a temporary table."""
@@ -84,14 +87,10 @@ class Dialect(ABC):
     def sort_key(self, columns: Sequence[Sql]) -> Sql:
         """One value that orders as the columns do in turn: null lowest, NaN highest, strings by bytes."""
 
-    @abstractmethod
-    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
-        """One value that orders as the fields of a struct do in turn."""
-
-    @abstractmethod
     def explode(self, values: Sequence[Sql]) -> Sql:
         """One row for each value."""
+        return sql.function("unnest", exp.Array(expressions=list(values)))
 
-    @abstractmethod
     def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
         """An aggregate of the rows of a group or window."""
+        return self.aggregates[function](measured, self.expressions.result_name(result))

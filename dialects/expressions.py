@@ -18,6 +18,7 @@ from ..planner.expr.functions import FUNCTIONS
 from ..planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from ..planner.types import DataType
 from . import syntax as sql
+from .patterns import DATE, DECIMAL, FLOAT, INTEGER, TIMESTAMP
 from .syntax import Sql
 
 _UPPER = "ABCDEFGHIJKLMNOPQRSTUVWXYZ"
@@ -175,7 +176,16 @@ FORMS: Mapping[str, Form] = {
     "plain_log10": named("log10"),
     "exp": named("exp"),
     "power": named("power"),
+    "lower": ascii_case("lower"),
+    "upper": ascii_case("upper"),
+    "like": lambda call, args: exp.Like(this=sql.wrapped(args[0]()), expression=args[1]()),
+    "concat": named("concat"),
     "concatenate": operator(exp.DPipe),
+    "trim": named("trim"),
+    "ltrim": named("ltrim"),
+    "rtrim": named("rtrim"),
+    "starts_with": named("starts_with"),
+    "ends_with": named("ends_with"),
     "substr": named("substr"),
     "left": named("left"),
     "right": named("right"),
@@ -183,6 +193,7 @@ FORMS: Mapping[str, Form] = {
     "contains": named("contains"),
     "split_part": named("split_part"),
     "md5": named("md5"),
+    "date_trunc": named("date_trunc"),
     "floor_to": _floor_to,
     "bucket_of": lambda call, args: sql.binary(exp.IntDiv, args[0](), args[1]()),
 }
@@ -194,6 +205,8 @@ class ExpressionCompiler:
     forms: Mapping[str, Form] = FORMS
     type_names: Mapping[str, str]
     list_name = "{}[]"
+    zoned: str
+    """The type of an instant with a zone."""
 
     def compile(self, expr: Expr, column: Lookup) -> Sql:
         """The SQL of an expression; ``column`` gives the SQL of a column by name, anew at every call."""
@@ -272,7 +285,38 @@ class ExpressionCompiler:
 
     def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
         """A conversion with its canonical meaning; with ``is_try``, null where there is no value of the type."""
-        raise TypeError(f"{type(self).__name__} has no casts")
+        if source.kind == "string":
+            return self._of_text(value, target, is_try=is_try)
+        return (sql.try_cast if is_try else sql.cast)(value(), self.type_name(target))
+
+    def _of_text(self, value: Operand, target: DataType, *, is_try: bool) -> Sql:
+        """Text that has another form than the canonical one is an error, and not what an engine would make of it."""
+        name = self.type_name(target)
+        if target.kind == "timestamp":
+            valid = self.matches(value(), TIMESTAMP)
+            return sql.cast(self._guarded(valid, value, self.zoned, is_try=is_try), name)
+        if target.kind == "bool":
+            words: list[Sql] = [sql.text("true"), sql.text("false")]
+            valid = exp.In(this=sql.function("lower", value()), expressions=words)
+        else:
+            pattern = INTEGER if target.is_integer else {"date": DATE, "decimal": DECIMAL}.get(target.kind, FLOAT)
+            valid = self.matches(value(), pattern)
+        return self._guarded(valid, value, name, is_try=is_try)
+
+    def _guarded(self, valid: Sql, value: Operand, name: str, *, is_try: bool) -> Sql:
+        if is_try:
+            return sql.case([(valid, sql.try_cast(value(), name))])
+        message = exp.DPipe(this=sql.text(f"cast: not a {name}: '"), expression=value())
+        failed = self.error(exp.DPipe(this=message, expression=sql.text("'")))
+        return sql.case([(valid, sql.cast(value(), name)), (sql.is_present(value()), failed)])
+
+    def matches(self, value: Sql, pattern: str) -> Sql:
+        """Whether all of a text has the form of a pattern."""
+        raise TypeError(f"{type(self).__name__} has no patterns")
+
+    def error(self, message: Sql) -> Sql:
+        """A value that is never had: asking for it is an error with this message."""
+        raise TypeError(f"{type(self).__name__} has no errors")
 
     def instant_of_micros(self, micros: Sql) -> Sql:
         """The timestamp of integer microseconds."""

@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING
 
 from sqlglot import exp
 
-from ..planner.types import DataType
+from ..planner.expr.nodes import Call, Column
+from ..planner.types import BINARY, DataType
 from . import syntax as sql
 from .expressions import Operand
 from .syntax import Sql
@@ -39,6 +40,12 @@ class Measured:
         """One value that orders as ``order`` does."""
         return self.dialect.sort_key(self.order())
 
+    def struct_key(self) -> Sql:
+        """One value that orders as the fields of the operand, a struct, do in turn."""
+        assert self.type is not None
+        ordered = Call("sort_key", (Column("", self.type),), BINARY)
+        return self.dialect.expressions.forms["sort_key"](ordered, [self.operand])
+
     def number(self) -> Sql:
         """The operand to compute with: an unsigned value beyond 64 signed bits is an error."""
         is_wide = self.type is not None and self.type.kind == "uint64"
@@ -66,14 +73,3 @@ class Measured:
         present = exp.Is(this=self.operand(), expression=exp.Not(this=exp.Null()))
         within = self.within()
         return present if within is None else exp.And(this=within, expression=present)
-
-
-def interpolated(value: Callable[[str], Sql], place: Operand) -> Sql:
-    """``lo + (hi - lo) * f``: the values at the place rounded down and up, and the fraction between; lo where equal."""
-
-    def low() -> Sql:
-        return value("floor")
-
-    fraction = exp.Paren(this=sql.binary(exp.Sub, place(), sql.function("floor", place())))
-    step = exp.Mul(this=exp.Paren(this=sql.binary(exp.Sub, value("ceil"), low())), expression=fraction)
-    return sql.case([(exp.EQ(this=low(), expression=value("ceil")), low())], exp.Add(this=low(), expression=step))

@@ -29,6 +29,7 @@ from .ir.logical import (
     WindowedAggregate,
     identity_columns,
 )
+from .ir.windows import expanded
 from .types import INT64, TIMESTAMP, DataType, Field, Schema, free_name
 
 if TYPE_CHECKING:
@@ -249,10 +250,11 @@ class AggregationNode(_PointInTimeNode):
                 )
             )  # fmt: skip
         spine, row, time = inputs[1], self.names.row, self.names.time
-        return WindowAggregate(
+        windows = WindowAggregate(
             spine, events, keys, row, time, self.names.event_time, tuple(aggregates),
             created=self.created, label=self.view.name,
         )  # fmt: skip
+        return expanded(windows)
 
     def describe(self) -> str:
         given = [item.definition.call for item in self.view.aggregations if item.definition.params]

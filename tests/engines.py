@@ -18,8 +18,6 @@ from dataclasses import dataclass
 import hitherto as ht
 import pytest
 from hitherto.dialects.base import Dialect
-from hitherto.dialects.duckdb import aggregates as duckdb_aggregates
-from hitherto.dialects.spark import aggregates as spark_aggregates
 from hitherto.planner.ir.logical import Relation
 from hitherto.planner.ir.operators import AsofMatch
 from hitherto.runtime.engine import SqlComputeEngine
@@ -36,7 +34,6 @@ class EngineUnderTest:
 
     title: str
     make: Callable[..., SqlComputeEngine]
-    aggregates: Mapping[str, object]
     choices: tuple[str, ...] = ()
     session: str | None = None
     lacks: frozenset[type[Relation]] = frozenset()
@@ -47,11 +44,10 @@ class EngineUnderTest:
 
 
 ENGINES: Mapping[str, EngineUnderTest] = {
-    "duckdb": EngineUnderTest("DuckDB", lambda: ht.LocalComputeEngine(threads=2), duckdb_aggregates.AGGREGATE_FORMS),
+    "duckdb": EngineUnderTest("DuckDB", lambda: ht.LocalComputeEngine(threads=2)),
     "spark": EngineUnderTest(
         "Spark",
         SparkComputeEngine,
-        spark_aggregates.AGGREGATE_FORMS,
         ("RangeMax", "UnionLast"),
         session="spark",
         lacks=frozenset({AsofMatch}),

@@ -6,6 +6,7 @@ Rows are dictionaries; an instant is an integer in its type's unit, a struct a d
 from __future__ import annotations
 
 import itertools
+import math
 from collections.abc import Callable, Sequence
 from types import SimpleNamespace
 from typing import Any
@@ -264,6 +265,8 @@ def _truncated(a: int, b: int) -> int:
 _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "add": _known(lambda a, b: a + b),
     "subtract": _known(lambda a, b: a - b),
+    "multiply": _known(lambda a, b: a * b),
+    "plain_sqrt": _known(math.sqrt),
     "divide": _known(lambda a, b: None if b == 0 else a / b),
     "eq": _known(lambda a, b: _order(a) == _order(b)),
     "lt": _known(lambda a, b: _order(a) < _order(b)),

@@ -25,7 +25,7 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pyarrow.parquet as pq
-from hitherto.planner.expr.aggregates import AGGREGATES, Aggregate
+from hitherto.planner.expr.aggregates import AGGREGATES, AggregateFunction
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
 from hitherto.runtime.arrow import data_type
@@ -744,10 +744,10 @@ def _functions(column: Column) -> list[str]:
     taken = [name for name, aggregate in AGGREGATES.items() if _takes(aggregate, column.type)]
     if column.is_summable:
         return [*taken, *(["sum", "sum"] if "sum" in taken else [])]
-    return [name for name in taken if name != "sum"]
+    return [name for name in taken if not AGGREGATES[name].may_overflow]
 
 
-def _takes(aggregate: Aggregate, type_: pa.DataType) -> bool:
+def _takes(aggregate: AggregateFunction, type_: pa.DataType) -> bool:
     try:
         aggregate.type_rule(data_type(type_))
     except TypeRuleError:

@@ -10,14 +10,11 @@ from sqlglot import exp
 from ...planner.expr.nodes import Call, Column, Expr, Literal
 from ...planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
 from ...planner.ir.logical import NumberRows, Scan
-from ...planner.types import DataType
 from .. import syntax as sql
 from ..base import Dialect
-from ..expressions import Operand
-from ..measured import Measured
 from ..syntax import Sql
-from .aggregates import AGGREGATE_FORMS
-from .expressions import DuckDBExpressions
+from .aggregates import AGGREGATE_FORMS, LISTS
+from .expressions import DuckDBExpressions, sort_key
 
 
 def _as_glob(path: str) -> str:
@@ -34,7 +31,8 @@ class DuckDBDialect(Dialect):
 
     name = "duckdb"
     expressions = DuckDBExpressions()
-    zoned = "TIMESTAMPTZ"
+    aggregates = AGGREGATE_FORMS
+    lists = LISTS
     session: Mapping[str, str] = {
         "TimeZone": "UTC",
         "integer_division": "false",
@@ -133,15 +131,4 @@ class DuckDBDialect(Dialect):
                 return None
 
     def sort_key(self, columns: Sequence[Sql]) -> Sql:
-        parts = (part for value in columns for part in (value, sql.text("ASC NULLS FIRST")))
-        return sql.function("create_sort_key", *parts)
-
-    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
-        fields = () if type_ is None else type_.fields
-        return self.sort_key([sql.function("struct_extract", struct(), sql.text(field.name)) for field in fields])
-
-    def explode(self, values: Sequence[Sql]) -> Sql:
-        return sql.function("unnest", exp.Array(expressions=list(values)))
-
-    def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
-        return AGGREGATE_FORMS[function](measured, self.expressions.result_name(result))
+        return sort_key(columns)

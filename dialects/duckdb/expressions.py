@@ -2,22 +2,17 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
 from ...planner.expr.nodes import Call, Column, Literal
 from ...planner.types import DataType
 from .. import syntax as sql
-from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, decimal_name, named
-from ..patterns import DATE, DECIMAL, FLOAT, INTEGER, TIMESTAMP
+from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, decimal_name, named
 from ..syntax import Sql
 
 _SMALL_DECIMAL = 18
-
-
-def _like(call: Call, args: list[Operand]) -> Sql:
-    return exp.Like(this=sql.wrapped(args[0]()), expression=args[1]())
 
 
 def _trim(function: str) -> Form:
@@ -77,11 +72,15 @@ def _struct_of(call: Call, args: list[Operand]) -> Sql:
     return sql.struct((field.name, arg()) for field, arg in zip(call.type.fields, args, strict=True))
 
 
+def sort_key(values: Iterable[Sql]) -> Sql:
+    """One value that orders as the values do in turn, null lowest."""
+    return sql.function("create_sort_key", *(part for value in values for part in (value, sql.text("ASC NULLS FIRST"))))
+
+
 def _sort_key(call: Call, args: list[Operand]) -> Sql:
     """By its fields in turn: in DuckDB's own order of structs null is highest."""
-    fields = (sql.function("struct_extract", args[0](), sql.text(field.name)) for field in call.args[0].type.fields)
-    parts = (part for field in fields for part in (field, sql.text("ASC NULLS FIRST")))
-    return sql.function("create_sort_key", *parts)
+    names = (field.name for field in call.args[0].type.fields)
+    return sort_key(sql.function("struct_extract", args[0](), sql.text(name)) for name in names)
 
 
 class DuckDBExpressions(ExpressionCompiler):
@@ -95,21 +94,14 @@ class DuckDBExpressions(ExpressionCompiler):
         "floor": as_decimal(FORMS["floor"]),
         "ceil": as_decimal(FORMS["ceil"]),
         "round_decimal": as_decimal(FORMS["round_decimal"]),
-        "lower": ascii_case("lower"),
-        "upper": ascii_case("upper"),
-        "like": _like,
-        "concat": named("concat"),
         "trim": _trim("trim"),
         "ltrim": _trim("ltrim"),
         "rtrim": _trim("rtrim"),
-        "starts_with": named("starts_with"),
-        "ends_with": named("ends_with"),
         "regexp_matches": named("regexp_matches"),
         "regexp_extract": named("regexp_extract"),
         "list_length": named("len"),
         "list_contains": named("list_contains"),
         "list_extract": named("list_extract"),
-        "date_trunc": named("date_trunc"),
         "extract": _date_part,
         "shift": _shift,
         "micros_up": _micros("up"),
@@ -118,6 +110,7 @@ class DuckDBExpressions(ExpressionCompiler):
         "field_of": named("struct_extract"),
         "sort_key": _sort_key,
     }
+    zoned = "TIMESTAMPTZ"
     type_names: Mapping[str, str] = {
         "bool": "BOOLEAN",
         "int8": "TINYINT",
@@ -141,8 +134,6 @@ class DuckDBExpressions(ExpressionCompiler):
 
     def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
         name, made = self.type_name(target), sql.try_cast if is_try else sql.cast
-        if source.kind == "string":
-            return self._from_text(value, target, name, is_try=is_try)
         if target.is_integer and (source.is_float or source.kind == "decimal"):
             return made(sql.function("trunc", value()), name)
         if source.kind == "decimal" and source.precision == source.scale and target.kind == "string":
@@ -153,25 +144,10 @@ class DuckDBExpressions(ExpressionCompiler):
             return self.instant_of_micros(self.forms["micros_down"](micros, [value]))
         if source.kind == "timestamp" and target.kind == "timestamp" and source.unit == "us":
             return value()
-        return made(value(), name)
+        return super().cast(value, source, target, is_try=is_try)
 
-    def _from_text(self, value: Operand, target: DataType, name: str, *, is_try: bool) -> Sql:
-        """Text that has another form than the canonical one is an error, and not what DuckDB would make of it."""
-        if target.kind == "timestamp":
-            valid = sql.function("regexp_full_match", value(), sql.text(TIMESTAMP))
-            return sql.cast(self._guarded(valid, value, "TIMESTAMPTZ", is_try=is_try), name)
-        if target.kind == "bool":
-            lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name, is_try=is_try)
-        pattern = INTEGER if target.is_integer else {"date": DATE, "decimal": DECIMAL}.get(target.kind, FLOAT)
-        valid = sql.function("regexp_full_match", value(), sql.text(pattern))
-        return self._guarded(valid, value, name, is_try=is_try)
+    def matches(self, value: Sql, pattern: str) -> Sql:
+        return sql.function("regexp_full_match", value, sql.text(pattern))
 
-    def _guarded(self, valid: Sql, value: Operand, name: str, *, is_try: bool) -> Sql:
-        if is_try:
-            return sql.case([(valid, sql.try_cast(value(), name))])
-        message = exp.DPipe(
-            this=exp.DPipe(this=sql.text("cast: not a " + name + ": '"), expression=value()), expression=sql.text("'")
-        )
-        present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
-        return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("error", message))])
+    def error(self, message: Sql) -> Sql:
+        return sql.function("error", message)

@@ -13,13 +13,10 @@ from sqlglot import exp
 from ...planner.expr.nodes import Call, Column, Expr, Literal
 from ...planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
 from ...planner.ir.logical import NumberRows, Project, Relation, Scan, Table
-from ...planner.types import DataType
 from .. import syntax as sql
 from ..base import Dialect
-from ..expressions import Operand
-from ..measured import Measured
 from ..syntax import Sql
-from .aggregates import AGGREGATE_FORMS
+from .aggregates import AGGREGATE_FORMS, LISTS
 from .expressions import SparkExpressions
 from .files import file_columns, literal_path, read_options
 
@@ -49,7 +46,8 @@ class SparkDialect(Dialect):
 
     name = "spark"
     expressions = SparkExpressions()
-    zoned = "TIMESTAMP_LTZ"
+    aggregates = AGGREGATE_FORMS
+    lists = LISTS
     session = SESSION
 
     def setting(self, name: str, value: str) -> str:
@@ -142,11 +140,5 @@ class SparkDialect(Dialect):
         """Spark's own order of structs: null lowest, NaN highest, strings by bytes."""
         return sql.function("struct", *columns)
 
-    def struct_key(self, struct: Operand, type_: DataType | None) -> Sql:
-        return struct()
-
     def explode(self, values: Sequence[Sql]) -> Sql:
         return sql.function("explode", sql.function("array", *values))
-
-    def aggregate(self, function: str, measured: Measured, result: DataType) -> Sql:
-        return AGGREGATE_FORMS[function](measured, self.expressions.result_name(result))

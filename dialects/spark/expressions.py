@@ -6,7 +6,7 @@ An instant with a zone is spelled ``TIMESTAMP_LTZ``: a plain ``TIMESTAMP`` would
 from __future__ import annotations
 
 import sys
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 
 from sqlglot import exp
 
@@ -14,8 +14,7 @@ from ...planner.expr.nodes import Call, Literal
 from ...planner.expr.regex import java
 from ...planner.types import FLOAT64, INT64, DataType
 from .. import syntax as sql
-from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, ascii_case, named
-from ..patterns import DATE, DECIMAL, FLOAT, TIMESTAMP
+from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, named
 from ..syntax import Sql
 
 _WHOLE = 2.0**53
@@ -112,9 +111,13 @@ def _floor_to(call: Call, args: list[Operand]) -> Sql:
     return sql.binary(exp.Sub, args[0](), sql.function("pmod", args[0](), args[1]()))
 
 
+def named_struct(fields: Iterable[tuple[str, Sql]]) -> Sql:
+    """A struct of named values."""
+    return sql.function("named_struct", *(part for name, value in fields for part in (sql.text(name), value)))
+
+
 def _struct_of(call: Call, args: list[Operand]) -> Sql:
-    pairs = zip(call.type.fields, args, strict=True)
-    return sql.function("named_struct", *(part for field, arg in pairs for part in (sql.text(field.name), arg())))
+    return named_struct((field.name, arg()) for field, arg in zip(call.type.fields, args, strict=True))
 
 
 def _field_of(call: Call, args: list[Operand]) -> Sql:
@@ -131,13 +134,8 @@ class SparkExpressions(ExpressionCompiler):
         "multiply": as_decimal(FORMS["multiply"]),
         "floor": _rounded("floor"),
         "ceil": _rounded("ceil"),
-        "lower": ascii_case("lower"),
-        "upper": ascii_case("upper"),
         "like": _like,
         "concat": _concat,
-        "trim": named("trim"),
-        "ltrim": named("ltrim"),
-        "rtrim": named("rtrim"),
         "starts_with": named("startswith"),
         "ends_with": named("endswith"),
         "regexp_matches": _with_pattern("regexp_like"),
@@ -156,6 +154,7 @@ class SparkExpressions(ExpressionCompiler):
         "sort_key": lambda call, args: args[0](),
         "floor_to": _floor_to,
     }
+    zoned = "TIMESTAMP_LTZ"
     type_names: Mapping[str, str] = {
         "bool": "BOOLEAN",
         "int8": "TINYINT",
@@ -180,26 +179,17 @@ class SparkExpressions(ExpressionCompiler):
 
     def cast(self, value: Operand, source: DataType, target: DataType, *, is_try: bool = False) -> Sql:
         name, made = self.type_name(target), sql.try_cast if is_try else sql.cast
-        if source.kind != "string":
-            if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
-                micros = Call("micros_down", (Literal(None, source),), target)
-                return _instant(self.forms["micros_down"](micros, [value]))
-            same_instant = source.kind == "timestamp" and target.kind == "timestamp"
-            cast = value() if same_instant else made(value(), name)
-            lost = self._is_lost(value, source, target)
-            message = sql.text(f"cast: out of range of {name}")
-            failed: Sql = exp.Null() if is_try else sql.function("raise_error", message)
-            return cast if lost is None else sql.case([(lost, failed)], cast)
-        if target.is_integer:
+        if source.kind == "string":
+            # Spark's own form of an integer is the canonical one.
+            return made(value(), name) if target.is_integer else super().cast(value, source, target, is_try=is_try)
+        if source.kind == "timestamp" and target.kind == "timestamp":
+            micros = Call("micros_down", (Literal(None, source),), target)
+            return _instant(self.forms["micros_down"](micros, [value])) if source.unit == "ns" else value()
+        lost = self._is_lost(value, source, target)
+        if lost is None:
             return made(value(), name)
-        if target.kind == "bool":
-            lowered = exp.In(this=sql.function("lower", value()), expressions=[sql.text("true"), sql.text("false")])
-            return self._guarded(lowered, value, name, is_try=is_try)
-        if target.kind == "timestamp":
-            instant = self._guarded(self._matches(value, TIMESTAMP), value, "TIMESTAMP_LTZ", is_try=is_try)
-            return sql.cast(instant, name)
-        valid = self._matches(value, {"date": DATE, "decimal": DECIMAL}.get(target.kind, FLOAT))
-        return self._guarded(valid, value, name, is_try=is_try)
+        failed = exp.Null() if is_try else self.error(sql.text(f"cast: out of range of {name}"))
+        return sql.case([(lost, failed)], made(value(), name))
 
     def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
         """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
@@ -210,12 +200,8 @@ class SparkExpressions(ExpressionCompiler):
             return exp.Between(this=sql.function("abs", value()), low=low, high=high)
         return None
 
-    def _matches(self, value: Operand, pattern: str) -> Sql:
-        return sql.function("regexp_like", value(), sql.text(f"^({pattern})$"))
+    def matches(self, value: Sql, pattern: str) -> Sql:
+        return sql.function("regexp_like", value, sql.text(f"^({pattern})$"))
 
-    def _guarded(self, valid: Sql, value: Operand, name: str, *, is_try: bool) -> Sql:
-        if is_try:
-            return sql.case([(valid, sql.try_cast(value(), name))])
-        message = sql.function("concat", sql.text(f"cast: not a {name}: '"), value(), sql.text("'"))
-        present = exp.Is(this=sql.wrapped(value()), expression=exp.Not(this=exp.Null()))
-        return sql.case([(valid, sql.cast(value(), name)), (present, sql.function("raise_error", message))])
+    def error(self, message: Sql) -> Sql:
+        return sql.function("raise_error", message)

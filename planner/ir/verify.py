@@ -82,7 +82,7 @@ def _problems(relation: Relation) -> Iterator[str]:
             yield from _present([relation.row], relation.spine.schema)
             for aggregate in relation.aggregates:
                 yield from _interval(aggregate.interval, relation.spine.schema)
-                if aggregate.function not in AGGREGATES:
+                if not _has_form(aggregate.function):
                     yield f"no aggregate {aggregate.function!r}"
                 elif (aggregate.parameter is None) != (AGGREGATES[aggregate.function].parameter is None):
                     yield f"{aggregate.function} with the parameter {aggregate.parameter!r}"
@@ -129,8 +129,13 @@ def _measures(measures: tuple[Measure, ...], schema: Schema) -> Iterator[str]:
             yield from _expression(expr, schema)
         if measure.where is not None:
             yield from _condition(measure.where)
-        if measure.function not in AGGREGATES and measure.function not in PLANNER_AGGREGATES:
+        if not _has_form(measure.function) and measure.function not in PLANNER_AGGREGATES:
             yield f"no aggregate {measure.function!r}"
+
+
+def _has_form(function: str) -> bool:
+    """Whether it is an aggregate, and not one that is written with others."""
+    return function in AGGREGATES and AGGREGATES[function].expansion is None
 
 
 def _point_in_time(

@@ -10,9 +10,11 @@ from pathlib import Path
 from typing import Any
 
 from hitherto.dialects import syntax
+from hitherto.dialects.base import Dialect
 from hitherto.dialects.measured import Measured
-from hitherto.planner.expr.aggregates import AGGREGATES
+from hitherto.planner.expr.aggregates import AGGREGATES, AggregateFunction
 from hitherto.planner.expr.functions import EXAMPLE, FUNCTIONS
+from hitherto.planner.expr.nodes import Column
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.types import BOOL, DATE, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Schema
@@ -75,6 +77,26 @@ def taken(rule: Callable[[DataType], DataType]) -> str:
     return ", ".join(results)
 
 
+def form(dialect: Dialect, aggregate: AggregateFunction, type_: DataType, parameter: int | float | None) -> exp.Expr:
+    """The SQL of an aggregate of ``x``; of one that is written with others, that of these in place of their values."""
+    result = aggregate.type_rule(type_)
+    if aggregate.expansion is not None:
+        parts = {part: form(dialect, AGGREGATES[part], type_, parameter) for part in aggregate.expansion.parts}
+        value = aggregate.expansion.value(
+            *(Column(part, AGGREGATES[part].type_rule(type_)) for part in aggregate.expansion.parts)
+        )
+        return dialect.expressions.compile(value, parts.__getitem__)
+    measured = Measured(
+        lambda: syntax.column("x"),
+        type_,
+        lambda: exp.Column(this=exp.Identifier(this="in_window", quoted=False)),
+        lambda: [syntax.column("ts")],
+        parameter,
+        dialect,
+    )
+    return dialect.aggregate(aggregate.name, measured, result)
+
+
 def aggregates() -> str:
     rows: list[list[str]] = []
     for aggregate in AGGREGATES.values():
@@ -82,18 +104,7 @@ def aggregates() -> str:
         given = aggregate.parameter
         parameter = None if given is None else given.example
         with_parameter = "" if given is None else f"{given.name}={given.example} "
-        forms = []
-        for dialect in DIALECTS.values():
-            measured = Measured(
-                lambda: syntax.column("x"),
-                type_,
-                lambda: exp.Column(this=exp.Identifier(this="in_window", quoted=False)),
-                lambda: [syntax.column("ts")],
-                parameter,
-                dialect,
-            )
-            result = dialect.aggregate(aggregate.name, measured, aggregate.type_rule(type_))
-            forms.append(result.sql(dialect.name))
+        forms = [form(dialect, aggregate, type_, parameter).sql(dialect.name) for dialect in DIALECTS.values()]
         example = f"{with_parameter}of {', '.join(map(shown, values))}: {shown(expected)}"
         empty = shown(aggregate.empty)
         rows.append([code(aggregate.name), taken(aggregate.type_rule), example, empty, *map(code, forms)])

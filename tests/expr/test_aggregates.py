@@ -2,20 +2,25 @@
 
 from __future__ import annotations
 
+import dataclasses
 import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
-from typing import Any
+from typing import Any, cast
 
 import pyarrow as pa
 import pytest
 from hitherto.dialects.duckdb.aggregates import AGGREGATE_FORMS
 from hitherto.planner.errors import EngineError
-from hitherto.planner.expr.aggregates import AGGREGATES, PLANNER_AGGREGATES
+from hitherto.planner.expr.aggregates import AGGREGATES, PLANNER_AGGREGATES, AggregateFunction, Expansion
+from hitherto.planner.expr.functions import call
+from hitherto.planner.expr.nodes import Expr
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.intervals import window_interval
-from hitherto.planner.ir.logical import WindowAggregate, WindowedAggregate
+from hitherto.planner.ir.logical import Project, WindowAggregate, WindowedAggregate
+from hitherto.planner.ir.verify import InvalidPlanError, verify
+from hitherto.planner.ir.windows import expanded
 from hitherto.planner.types import FLOAT64, INT64, STRING, DataType
 from hitherto.runtime.arrow import data_type
 
@@ -23,7 +28,9 @@ from tests.relations import expression, run, scan, table
 
 NAN, INF = math.nan, math.inf
 SPINE = table("spine_table", pa.table({"row_id": [0], "k": [1], "t": [100]}))
-FUNCTIONS = tuple(name for name in AGGREGATES if name not in ("bool_and", "bool_or"))
+WRITTEN = [name for name, each in AGGREGATES.items() if each.expansion is None]
+# One that is written with others needs no more than its cases in the table; these two have their values here as well.
+FUNCTIONS = (*(name for name in WRITTEN if name not in ("bool_and", "bool_or")), "stddev_samp", "stddev_pop")
 LISTS = ("first_n", "last_n", "first_distinct_n", "last_distinct_n", "top_k")
 
 
@@ -68,7 +75,7 @@ def _parameter(function: str, given: float | None) -> float | None:
 
 def aggregated(function: str, values: pa.Array[Any], **options: object) -> object:
     """One aggregate of the values."""
-    (row,) = run(windows(values, function, **options))  # type: ignore[arg-type]
+    (row,) = run(expanded(windows(values, function, **options)))  # type: ignore[arg-type]
     return row[function]
 
 
@@ -92,7 +99,7 @@ def same(actual: object, expected: object) -> bool:
 
 
 def test_every_aggregate_has_a_duckdb_form() -> None:
-    assert set(AGGREGATE_FORMS) == {*AGGREGATES, *PLANNER_AGGREGATES}
+    assert set(AGGREGATE_FORMS) == {*WRITTEN, *PLANNER_AGGREGATES}
 
 
 FINITE = floats(2.0, None, -1.0, 2.0, 5.0)
@@ -170,7 +177,7 @@ def test_an_aggregate_of_floats(window: str, function: str) -> None:
 
 
 def test_all_aggregates_of_one_window_agree_with_each_alone() -> None:
-    (row,) = run(windows(FINITE, *FUNCTIONS))
+    (row,) = run(expanded(windows(FINITE, *FUNCTIONS)))
     assert all(same(row[function], OF_FINITE[function]) for function in FUNCTIONS)
 
 
@@ -426,7 +433,7 @@ def test_a_count_of_rows_counts_nulls() -> None:
 def test_a_null_key_has_the_empty_window() -> None:
     nobody = table("nobody", pa.table({"row_id": [0], "k": pa.array([None], pa.int64()), "t": [100]}))
     some = windows(integers(1, 2), *FUNCTIONS)
-    (row,) = run(some.with_inputs(scan(nobody), some.events))
+    (row,) = run(expanded(some.with_inputs(scan(nobody), some.events)))
     assert {function: row[function] for function in FUNCTIONS} == EMPTY
 
 
@@ -441,3 +448,71 @@ def test_a_timestamp_of_another_unit_comes_out_in_microseconds(unit: Any) -> Non
     assert type_ == DataType("timestamp", unit="us", zone="UTC")
     values = pa.array([datetime(1969, 1, 1), datetime(2024, 1, 1)], pa.timestamp(unit))
     assert aggregated("max", values) == datetime(2024, 1, 1)
+
+
+def test_a_part_that_is_asked_for_anyway_is_computed_once() -> None:
+    one = expanded(windows(FINITE, "var_pop", "stddev_pop", "stddev_samp"))
+    assert isinstance(one, Project)
+    assert isinstance(one.input, WindowAggregate)
+    assert [each.function for each in one.input.aggregates] == ["var_pop", "var_samp"]
+    assert one.schema.names == ("row_id", "k", "t", "var_pop", "stddev_pop", "stddev_samp")
+
+
+def test_a_part_of_other_rows_is_another_part() -> None:
+    whole, some = windows(FINITE, "stddev_pop"), windows(FINITE, "var_pop", where="x > 0")
+    both = dataclasses.replace(whole, aggregates=(*some.aggregates, *whole.aggregates))
+    (row,) = run(expanded(both))
+    assert same(row["var_pop"], 2.0)
+    assert same(row["stddev_pop"], math.sqrt(4.5))
+
+
+def test_a_part_takes_no_name_of_a_column() -> None:
+    node = windows(FINITE, "stddev_pop")
+    (deviation,) = node.aggregates
+    clash = dataclasses.replace(deviation, name="Var_Pop_stddev_pop", function="max")
+    (row,) = run(expanded(dataclasses.replace(node, aggregates=(clash, dataclasses.replace(deviation, name="x_pop")))))
+    assert (row["Var_Pop_stddev_pop"], row["x_pop"]) == (5.0, math.sqrt(4.5))
+
+
+def subtracted(of: Expr, other: Expr) -> Expr:
+    return call("subtract", of, other)
+
+
+@pytest.fixture
+def more(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Two aggregates that the table does not have, each one entry."""
+    for name, parts, is_ordered in (("range", ("max", "min"), False), ("change", ("last", "first"), True)):
+        expansion = Expansion(parts, subtracted)
+        entry = AggregateFunction(name, expansion.type_rule, (), is_ordered=is_ordered, expansion=expansion)
+        monkeypatch.setitem(cast("dict[str, AggregateFunction]", AGGREGATES), name, entry)
+
+
+@pytest.mark.usefixtures("more")
+def test_an_aggregate_that_is_written_with_others_is_one_entry() -> None:
+    assert aggregated("range", integers(3, None, -4, 1)) == 7
+    assert aggregated("range", integers(None)) is None
+    assert aggregated("range", floats(1.5, 4.0)) == 2.5
+    assert aggregated("range", DECIMALS) == Decimal("2.60")
+    assert same(aggregated("range", floats(INF, INF)), NAN)
+    assert aggregated("range", integers(1, 20, 3), where="x < 10") == 2
+    assert aggregated("change", integers(9, 5, 7), ts=[3, 3, 2], order=("position",)) == -2
+    with pytest.raises(TypeRuleError, match="takes numbers, not string"):
+        AGGREGATES["range"].type_rule(STRING)
+
+
+@pytest.mark.usefixtures("more")
+def test_what_is_beyond_64_bits_is_an_error_in_an_expansion_too() -> None:
+    with pytest.raises(EngineError, match="feature view 'spend'"):
+        aggregated("range", integers(2**63 - 1, -1))
+
+
+def test_an_aggregate_with_an_ordered_part_is_ordered() -> None:
+    for each in AGGREGATES.values():
+        if each.expansion is not None:
+            assert each.is_ordered == any(AGGREGATES[part].is_ordered for part in each.expansion.parts)
+            assert all(AGGREGATES[part].expansion is None for part in each.expansion.parts)
+
+
+def test_a_plan_holds_no_aggregate_that_is_written_with_others() -> None:
+    with pytest.raises(InvalidPlanError, match="no aggregate 'stddev_pop'"):
+        verify(windows(FINITE, "stddev_pop"))
