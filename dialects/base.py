@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from ..planner.expr.nodes import Expr
-from ..planner.ir.data import EngineQuery
+from ..planner.ir.data import CatalogTable, EngineQuery, EngineTable
 from ..planner.ir.logical import NumberRows, Scan, Table
 from ..planner.types import DataType
 from . import syntax as sql
@@ -71,17 +71,27 @@ class Dialect(ABC):
     def row_number(self, node: NumberRows) -> Sql:
         """The position of a row, from 0, over the FROM clause of the numbered relation."""
 
-    @abstractmethod
     def scan(self, scan: Scan) -> Sql:
         """The FROM item of a table."""
+        data = scan.table.data
+        if isinstance(data, CatalogTable):
+            return sql.qualified(data.parts)
+        return sql.table(data.name if isinstance(data, EngineTable) else scan.table.name)
 
-    @abstractmethod
     def scanned_column(self, scan: Scan, column: str) -> Sql:
-        """A column of a table; a timestamp in UTC without zone, whatever the table has."""
+        """A column of a table; a timestamp in UTC without zone, whatever the table has.
 
-    @abstractmethod
+        Temporary tables of ours hold no others.
+        """
+        type_, value = scan.table.schema[column], sql.column(column)
+        if not self.zoned_type(type_) or type_.kind == "list" or isinstance(scan.table.data, EngineTable):
+            return value
+        return sql.cast(value, self.expressions.type_name(type_))
+
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
         """A form of a predicate that the engine can use to skip files and row groups, or None for the usual one."""
+        del scan, predicate
+        return None
 
     @abstractmethod
     def sort_key(self, columns: Sequence[Sql]) -> Sql:

@@ -107,6 +107,16 @@ def _case(call: Call, args: list[Operand]) -> Sql:
     return sql.case([(condition(), value()) for condition, value in pairs], default)
 
 
+def in_list(found: Form) -> Form:
+    """A null in the list is no reason not to know whether a value is there, as it is to many engines."""
+
+    def form(call: Call, args: list[Operand]) -> Sql:
+        known = exp.And(this=sql.is_present(args[0]()), expression=sql.is_present(args[1]()))
+        return sql.case([(known, sql.function("coalesce", found(call, args), exp.Boolean(this=False)))])
+
+    return form
+
+
 def _rounded(function: str) -> Form:
     """Floor and ceil give their argument's type: a double stays one, an integer is already whole."""
     return lambda call, args: args[0]() if is_whole(call.args[0].type) else sql.function(function, args[0]())
@@ -197,6 +207,12 @@ FORMS: Mapping[str, Form] = {
     "floor_to": _floor_to,
     "bucket_of": lambda call, args: sql.binary(exp.IntDiv, args[0](), args[1]()),
 }
+
+TYPE_NAMES: Mapping[str, str] = {
+    "bool": "BOOLEAN", "int16": "SMALLINT", "int32": "INTEGER", "int64": "BIGINT", "float32": "REAL", "date": "DATE",
+    "timestamp": "TIMESTAMP",
+}  # fmt: skip
+"""The types that most engines call alike."""
 
 
 class ExpressionCompiler:

@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING
 from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column
-from ..planner.types import BINARY, DataType
+from ..planner.types import BINARY, INT64, DataType
 from . import syntax as sql
 from .expressions import Operand
 from .syntax import Sql
@@ -49,19 +49,26 @@ class Measured:
     def number(self) -> Sql:
         """The operand to compute with: an unsigned value beyond 64 signed bits is an error."""
         is_wide = self.type is not None and self.type.kind == "uint64"
-        return sql.cast(self.operand(), "BIGINT") if is_wide else self.operand()
+        return sql.cast(self.operand(), self.dialect.expressions.type_name(INT64)) if is_wide else self.operand()
 
     def folded(self) -> Sql:
         """The operand, where -0.0 is 0.0: equal values are one."""
         if self.type is None or not self.type.is_float:
             return self.operand()
-        zero = sql.double(0.0)
-        return sql.binary(exp.Add, self.operand(), zero if self.type.kind == "float64" else sql.cast(zero, "FLOAT"))
+        zero: Sql = sql.double(0.0)
+        if self.type.kind == "float32":
+            zero = sql.cast(zero, self.dialect.expressions.type_name(self.type))
+        return sql.binary(exp.Add, self.operand(), zero)
+
+    @property
+    def fraction(self) -> float:
+        """The share of the values that lie below a percentile; without a parameter, that of the median."""
+        return 0.5 if self.parameter is None else self.parameter
 
     def place(self, count: Sql) -> Sql:
-        """Where among so many ordered values the percentile is, from 0; without a parameter, the median."""
+        """Where among so many ordered values the percentile is, from 0."""
         last = exp.Paren(this=sql.binary(exp.Sub, count, sql.number(1)))
-        return exp.Mul(this=sql.double(0.5 if self.parameter is None else self.parameter), expression=last)
+        return exp.Mul(this=sql.double(self.fraction), expression=last)
 
     def limit(self) -> Sql:
         """How many values a list has at most."""

@@ -8,7 +8,7 @@ from collections.abc import Mapping, Sequence
 from sqlglot import exp
 
 from ...planner.expr.nodes import Call, Column, Expr, Literal
-from ...planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, ParquetFiles
+from ...planner.ir.data import CatalogTable, EngineQuery, EngineTable, ParquetFiles
 from ...planner.ir.logical import NumberRows, Scan
 from .. import syntax as sql
 from ..base import Dialect
@@ -47,18 +47,11 @@ class DuckDBDialect(Dialect):
         return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber()), sql.number(1))
 
     def scan(self, scan: Scan) -> Sql:
-        match scan.table.data:
-            case ParquetFiles() as files:
-                parts = [
-                    self._as_nanoseconds(self._read_parquet(files, paths), dict(units)) for paths, units in files.groups
-                ]
-                return self._united(parts) if parts else exp.Table(this=self._read_parquet(files, files.paths))
-            case CatalogTable(parts=parts):
-                return sql.qualified(parts)
-            case ArrowData() | EngineData() | EngineQuery():
-                return sql.table(scan.table.name)
-            case EngineTable(name):
-                return sql.table(name)
+        files = scan.table.data
+        if not isinstance(files, ParquetFiles):
+            return super().scan(scan)
+        parts = [self._as_nanoseconds(self._read_parquet(files, paths), dict(units)) for paths, units in files.groups]
+        return self._united(parts) if parts else exp.Table(this=self._read_parquet(files, files.paths))
 
     def _united(self, parts: Sequence[exp.Query]) -> Sql:
         """The rows of all parts; DuckDB finds the common types of the columns that are not timestamps."""
@@ -93,7 +86,7 @@ class DuckDBDialect(Dialect):
         return sql.function("read_parquet", paths, *options)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
-        """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.
+        """Some columns are read otherwise than they stand in a table.
 
         A float of a file is hidden from the file's statistics, which leave NaN out: with values 0 and NaN the maximum
         is 0, and DuckDB would take ``x > 1`` to be false for every row, though NaN is the greatest number. Texts and
@@ -109,10 +102,10 @@ class DuckDBDialect(Dialect):
         if type_.is_float and (is_users or isinstance(scan.table.data, ParquetFiles)):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
-        ours = isinstance(scan.table.data, EngineTable)
-        if type_.kind != "timestamp" or type_.zone is None or type_.precision or ours:
-            return value
-        return sql.cast(value, "TIMESTAMP_NS" if type_.unit == "ns" else "TIMESTAMP")
+        is_zoned_nanos = type_.unit == "ns" and type_.zone is not None and not type_.precision
+        if is_zoned_nanos and not isinstance(scan.table.data, EngineTable):
+            return sql.cast(value, "TIMESTAMP_NS")
+        return super().scanned_column(scan, column)
 
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
         """A bound on an event time, compared on the stored timestamp itself, so that row groups can be skipped."""

@@ -9,7 +9,7 @@ from sqlglot import exp
 from ...planner.expr.nodes import Call, Column, Literal
 from ...planner.types import DataType
 from .. import syntax as sql
-from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, decimal_name, named
+from ..expressions import FORMS, TYPE_NAMES, ExpressionCompiler, Form, Operand, as_decimal, decimal_name, named
 from ..syntax import Sql
 
 _SMALL_DECIMAL = 18
@@ -112,21 +112,15 @@ class DuckDBExpressions(ExpressionCompiler):
     }
     zoned = "TIMESTAMPTZ"
     type_names: Mapping[str, str] = {
-        "bool": "BOOLEAN",
+        **TYPE_NAMES,
         "int8": "TINYINT",
-        "int16": "SMALLINT",
-        "int32": "INTEGER",
-        "int64": "BIGINT",
         "uint8": "UTINYINT",
         "uint16": "USMALLINT",
         "uint32": "UINTEGER",
         "uint64": "UBIGINT",
-        "float32": "REAL",
         "float64": "DOUBLE",
         "string": "VARCHAR",
         "binary": "BLOB",
-        "date": "DATE",
-        "timestamp": "TIMESTAMP",
     }
 
     def instant_of_micros(self, micros: Sql) -> Sql:

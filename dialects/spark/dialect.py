@@ -104,10 +104,7 @@ class SparkDialect(Dialect):
         return sql.table(data.name if isinstance(data, EngineTable) else scan.table.name)
 
     def scanned_column(self, scan: Scan, column: str) -> Sql:
-        """A timestamp with a zone becomes one without, in UTC. Temporary tables of ours hold no others.
-
-        A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest number.
-        """
+        """A float of a file is hidden from the file's statistics, which leave NaN out, though it is the greatest."""
         type_, data, value = scan.table.schema[column], scan.table.data, sql.column(column)
         if isinstance(data, ParquetFiles) and column in data.uuids and not data.are_shipped:
             digits = sql.function("lower", sql.function("hex", value))
@@ -116,8 +113,7 @@ class SparkDialect(Dialect):
         if type_.is_float and isinstance(data, ParquetFiles | CatalogTable | EngineQuery):
             nan = sql.cast(sql.text("nan"), self.expressions.type_name(type_))
             return sql.case([(sql.function("isnan", value), nan)], sql.column(column))
-        is_zoned = type_.kind == "timestamp" and type_.zone is not None and type_.unit != "ns"
-        return sql.cast(value, "TIMESTAMP_NTZ") if is_zoned and not isinstance(data, EngineTable) else value
+        return super().scanned_column(scan, column)
 
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
         """A bound on an event time, compared on the stored value itself, so that row groups can be skipped."""

@@ -14,7 +14,7 @@ from ...planner.expr.nodes import Call, Literal
 from ...planner.expr.regex import java
 from ...planner.types import FLOAT64, INT64, DataType
 from .. import syntax as sql
-from ..expressions import FORMS, ExpressionCompiler, Form, Operand, as_decimal, named
+from ..expressions import FORMS, TYPE_NAMES, ExpressionCompiler, Form, Operand, as_decimal, in_list, named
 from ..syntax import Sql
 
 _WHOLE = 2.0**53
@@ -61,13 +61,6 @@ def _with_pattern(function: str) -> Form:
         return sql.function(function, args[0](), sql.text(java(str(pattern.value))), *rest)
 
     return form
-
-
-def _list_contains(call: Call, args: list[Operand]) -> Sql:
-    """A null in the list is no reason not to know: Spark's answer would be null."""
-    known = exp.And(this=sql.is_present(args[0]()), expression=sql.is_present(args[1]()))
-    found = sql.function("array_contains", args[0](), args[1]())
-    return sql.case([(known, sql.function("coalesce", found, exp.Boolean(this=False)))])
 
 
 def _date_trunc(call: Call, args: list[Operand]) -> Sql:
@@ -141,7 +134,7 @@ class SparkExpressions(ExpressionCompiler):
         "regexp_matches": _with_pattern("regexp_like"),
         "regexp_extract": _with_pattern("regexp_extract"),
         "list_length": lambda call, args: sql.cast(sql.function("cardinality", args[0]()), "BIGINT"),
-        "list_contains": _list_contains,
+        "list_contains": in_list(named("array_contains")),
         "list_extract": named("try_element_at"),
         "date_trunc": _date_trunc,
         "extract": _extract,
@@ -156,11 +149,9 @@ class SparkExpressions(ExpressionCompiler):
     }
     zoned = "TIMESTAMP_LTZ"
     type_names: Mapping[str, str] = {
-        "bool": "BOOLEAN",
+        **TYPE_NAMES,
         "int8": "TINYINT",
-        "int16": "SMALLINT",
         "int32": "INT",
-        "int64": "BIGINT",
         "uint8": "SMALLINT",
         "uint16": "INT",
         "uint32": "BIGINT",
@@ -169,7 +160,6 @@ class SparkExpressions(ExpressionCompiler):
         "float64": "DOUBLE",
         "string": "STRING",
         "binary": "BINARY",
-        "date": "DATE",
         "timestamp": "TIMESTAMP_NTZ",
     }
     list_name = "ARRAY<{}>"

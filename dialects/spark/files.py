@@ -11,8 +11,6 @@ from ...planner.types import DataType, Schema
 from .. import syntax as sql
 from .expressions import SparkExpressions
 
-_UNSIGNED = {"uint8": "SMALLINT", "uint16": "INT", "uint32": "BIGINT", "uint64": "DECIMAL(20, 0)"}
-
 
 def file_columns(schema: Schema, uuids: Sequence[str] = ()) -> str:
     """Columns of files as Spark declares them; one of a type that it does not have is left out."""
@@ -32,7 +30,7 @@ def _file_type(type_: DataType) -> str:
         return "BIGINT" if type_.unit == "ns" else "TIMESTAMP_NTZ" if type_.zone is None else "TIMESTAMP_LTZ"
     if type_.kind in ("other", "null"):
         return ""
-    return _UNSIGNED.get(type_.kind) or SparkExpressions().type_name(type_)
+    return SparkExpressions().type_name(type_)
 
 
 def read_options(files: ParquetFiles) -> dict[str, str]:
