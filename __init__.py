@@ -15,12 +15,11 @@ if TYPE_CHECKING:
         DAGValue,
         EngineValue,
         ExecutionContext,
-        ExecutionObserver,
         ExecutionPlan,
+        Failure,
         OnlineWriter,
-        RelationalEngine,
         RelationalNode,
-        Statement,
+        Session,
     )
     from .planner.errors import (
         DefinitionError,
@@ -48,14 +47,17 @@ if TYPE_CHECKING:
     from .planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, Meaning, ParquetFiles
     from .planner.ir.logical import Relation, Table
     from .planner.options import PlannerOptions
+    from .planner.planning import PlannedRequest, Planner
     from .planner.statistics import Statistics
+    from .planner.target import Target
     from .planner.types import DataType, Field, Schema
     from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
     from .runtime.engines.local import LocalComputeEngine
     from .runtime.engines.spark import SparkComputeEngine
-    from .runtime.explain import Analysis, Coverage, Explanation
+    from .runtime.events import Event, Failed, Finished, Planned, Started, Statement
+    from .runtime.explain import Explanation
     from .runtime.job import RetrievalJob
-    from .runtime.metrics import StatementMetrics
+    from .runtime.metrics import Analysis, Coverage, StatementMetrics
     from .runtime.online import OnlineResponse
     from .runtime.rows import EngineRows, EntityRows, RowsEngine
     from .runtime.session import SqlConnection
@@ -70,8 +72,8 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "planner.dag": "DAGNode DAGValue EngineValue ExecutionContext ExecutionObserver ExecutionPlan OnlineWriter "
-    "RelationalEngine RelationalNode Statement",
+    "planner.dag": "DAGNode DAGValue EngineValue ExecutionContext ExecutionPlan Failure OnlineWriter RelationalNode "
+    "Session",
     "planner.errors": "DefinitionError EngineError HithertoError PlanTypeError SourceError SpineError StoreError "
     "UnknownColumnError UnsupportedError",
     "planner.features.builder": "FeatureBuilder",
@@ -82,14 +84,17 @@ _HOMES = {
     "planner.ir.data": "ArrowData CatalogTable EngineData EngineQuery EngineTable Meaning ParquetFiles",
     "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
+    "planner.planning": "PlannedRequest Planner",
     "planner.statistics": "Statistics",
+    "planner.target": "Target",
     "planner.types": "DataType Field Schema",
     "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine ViewResult",
     "runtime.engines.local": "LocalComputeEngine",
     "runtime.engines.spark": "SparkComputeEngine",
-    "runtime.explain": "Analysis Coverage Explanation",
+    "runtime.events": "Event Failed Finished Planned Started Statement",
+    "runtime.explain": "Explanation",
     "runtime.job": "RetrievalJob",
-    "runtime.metrics": "StatementMetrics",
+    "runtime.metrics": "Analysis Coverage StatementMetrics",
     "runtime.online": "OnlineResponse",
     "runtime.rows": "EngineRows EntityRows RowsEngine",
     "runtime.session": "SqlConnection",
@@ -123,10 +128,12 @@ __all__ = [
     "EngineValue",
     "Entity",
     "EntityRows",
+    "Event",
     "ExecutionContext",
-    "ExecutionObserver",
     "ExecutionPlan",
     "Explanation",
+    "Failed",
+    "Failure",
     "FeatureBuilder",
     "FeatureService",
     "FeatureStore",
@@ -134,6 +141,7 @@ __all__ = [
     "FeatureViewProjection",
     "Field",
     "FileSource",
+    "Finished",
     "HistoricalRetrievalTask",
     "HithertoError",
     "JoinKey",
@@ -147,16 +155,19 @@ __all__ = [
     "OutputFeature",
     "ParquetFiles",
     "PlanTypeError",
+    "Planned",
+    "PlannedRequest",
+    "Planner",
     "PlannerOptions",
     "QuerySource",
     "Relation",
-    "RelationalEngine",
     "RelationalNode",
     "ResolvedAggregation",
     "ResolvedView",
     "RetrievalJob",
     "RowsEngine",
     "Schema",
+    "Session",
     "Source",
     "SourceError",
     "SparkComputeEngine",
@@ -164,6 +175,7 @@ __all__ = [
     "SqlComputeEngine",
     "SqlConnection",
     "SqliteOnlineStore",
+    "Started",
     "Statement",
     "StatementMetrics",
     "Statistics",
@@ -171,6 +183,7 @@ __all__ = [
     "StoredView",
     "Table",
     "TableSource",
+    "Target",
     "UnknownColumnError",
     "UnsupportedError",
     "ViewResult",

@@ -2,31 +2,18 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
-from dataclasses import dataclass
+from collections.abc import Hashable, Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
 from .dag import DAGNode, DAGValue, ExecutionContext
 from .errors import EngineError
-from .expr.nodes import Column
-from .ir.logical import Join, Project, Relation
+from .expr.nodes import Column, Expr
+from .ir.logical import Join, Project, Relation, nearest_label
 from .ir.operators import Materialize
 from .types import Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class Append:
-    """From where on columns are appended: more view groups, or more columns, than are joined in one query."""
-
-    groups: int
-    columns: int
-
-    def wanted_for(self, answers: tuple[Relation, ...]) -> bool:
-        """Whether these answers are rather appended than joined."""
-        return len(answers) > self.groups or sum(len(each.schema) - 1 for each in answers) > self.columns
 
 
 def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
@@ -63,6 +50,57 @@ def _joined(join: Join) -> Iterator[Relation]:
             yield below
 
 
+def part_of(root: Relation, row: str, columns: tuple[tuple[str, str], ...], shared: frozenset[str]) -> Relation:
+    """Some columns of a join by row, each under a name of its own, without the inputs that none of them is from.
+
+    Every input has every row, so leaving one out keeps all rows. Inputs whose fingerprints are ``shared`` are run once,
+    for all parts that read them.
+    """
+    inputs = answers_of(root, row)
+    if inputs is None:
+        return Project(root, _chosen(root, row, columns))
+    outputs = dict(root.columns) if isinstance(root, Project) else {}
+    renamed = tuple((name, _source(outputs, column)) for name, column in columns)
+    wanted = {column for _, column in renamed}
+    needed = [each for each in inputs if wanted & (set(each.schema.names) - {row})] or [inputs[0]]
+    read = [_once(each) if each.fingerprint in shared else each for each in needed]
+    joined = read[0] if len(read) == 1 else Join(tuple(read), (row,))
+    return Project(joined, _chosen(joined, row, renamed))
+
+
+def answers_of(root: Relation, row: str) -> tuple[Relation, ...] | None:
+    """The inputs of a join by row, below a choice of its columns; None elsewhere."""
+    join = root.input if isinstance(root, Project) else root
+    is_choice = not isinstance(root, Project) or all(isinstance(expr, Column) for _, expr in root.columns)
+    if not isinstance(join, Join) or join.on != (row,) or not is_choice:
+        return None
+    return tuple(_flat(join))
+
+
+def _flat(join: Join) -> Iterator[Relation]:
+    for relation in join.relations:
+        below = relation.input if isinstance(relation, Materialize) else relation
+        if isinstance(below, Join) and below.on == join.on:
+            yield from _flat(below)
+        else:
+            yield relation
+
+
+def _once(relation: Relation) -> Relation:
+    return relation if isinstance(relation, Materialize) else Materialize(relation, name=nearest_label(relation) or "")
+
+
+def _source(outputs: Mapping[str, Expr], column: str) -> str:
+    """What a column of the root is called in the join below it."""
+    expr = outputs.get(column)
+    return expr.name if isinstance(expr, Column) else column
+
+
+def _chosen(relation: Relation, row: str, columns: tuple[tuple[str, str], ...]) -> tuple[tuple[str, Expr], ...]:
+    pairs = ((row, row), *columns)
+    return tuple((name, Column(column, relation.schema[column])) for name, column in pairs)
+
+
 class AppendNode(DAGNode):
     """Reads every input in the order of ``row`` and puts their columns side by side."""
 
@@ -73,6 +111,10 @@ class AppendNode(DAGNode):
 
     def parameters(self) -> Hashable:
         return (self.name, self.row, self.schema.names)
+
+    @property
+    def is_read_later(self) -> bool:
+        return True
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         values = [context.outputs[node.fingerprint] for node in self.inputs]

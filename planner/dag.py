@@ -1,18 +1,18 @@
 """The DAG of operations that answers a task: nodes, their values, and the plan that runs them.
 
-Nodes never touch data themselves: they act through the ``ExecutionContext``, whose engine does the work.
+Nodes never touch data themselves: they act through the ``ExecutionContext``, whose session does the work.
 """
 
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Hashable, Mapping, Sequence
-from contextlib import ExitStack, suppress
+from collections.abc import Generator, Hashable, Mapping, Sequence
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Protocol
 
-from .errors import HithertoError
+from .errors import HithertoError, UnsupportedError
 from .ir.data import EngineTable
 from .ir.logical import Relation, Scan, Table
 from .node import digest
@@ -46,36 +46,51 @@ class EngineValue(DAGValue):
     relation: Relation
 
 
-class RelationalEngine(Protocol):
-    """What nodes need of an engine that runs relations."""
+class Session(Protocol):
+    """What relational nodes act through: an engine that runs relations, for the time of one execution."""
 
-    def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
-        """The same answer, with relational nodes replaced by optimized queries."""
+    def begin(self, plan: ExecutionPlan) -> None:
+        """A plan is about to be run."""
         ...
 
-    def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> object:
-        """Every decision that ``optimize`` takes, for people."""
-        ...
-
-    def to_sql(self, plan: ExecutionPlan, context: ExecutionContext) -> str:
-        """The script that a person can run by hand."""
-        ...
-
-    def create_table(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def create_table(self, relation: Relation, name: str) -> EngineValue:
         """Run a physical relation into a temporary table of that name."""
         ...
 
-    def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def run_alone(self, relation: Relation, name: str) -> EngineValue:
         """Run a logical relation, without optimizing it, into a temporary table named like it."""
         ...
 
-    def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def view(self, relation: Relation, name: str) -> EngineValue:
         """A relation as a value, run when it is read."""
         ...
 
-    def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
+    def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Make a value readable by SQL under that name."""
         ...
+
+
+class NoSession:
+    """Of an engine that runs no relations, where every node executes itself."""
+
+    def begin(self, plan: ExecutionPlan) -> None:
+        """Nothing has to be known beforehand."""
+
+    def create_table(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def run_alone(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def view(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def ingest(self, value: DAGValue, name: str) -> EngineValue:
+        raise _no_session(name)
+
+
+def _no_session(name: str) -> UnsupportedError:
+    return UnsupportedError(f"the engine runs no relations, and {name!r} is one; give its builder nodes of your own")
 
 
 class OnlineWriter(Protocol):
@@ -99,36 +114,13 @@ class OnlineWriter(Protocol):
         ...
 
 
-@dataclass(frozen=True)
-class Statement:
-    """One statement of an execution: what it fills or gives, the views that are answered in it, and its SQL."""
-
-    name: str
-    views: tuple[str, ...]
-    sql: str
-
-
-class ExecutionObserver:
-    """Told what an execution does; the base class ignores it all."""
-
-    def started(self, statement: Statement) -> None:
-        """A statement begins to run."""
-
-    def finished(self, statement: Statement, seconds: float) -> None:
-        """A statement was run; that of a result, when its last row was read."""
-
-    def table(self, name: str, relation: Relation) -> None:
-        """A temporary table was filled and can still be read."""
-
-
 @dataclass
 class ExecutionContext:
     """Everything one execution acts on; lives for that execution alone."""
 
-    engine: RelationalEngine
+    session: Session = field(default_factory=NoSession)
     online_store: OnlineWriter | None = None
     outputs: dict[str, DAGValue] = field(default_factory=dict[str, DAGValue])
-    observer: ExecutionObserver = field(default_factory=ExecutionObserver)
 
     def close(self) -> None:
         """Release every value that is still held; each is tried, and the first error is raised."""
@@ -173,6 +165,11 @@ class DAGNode(ABC):
         """The schema of the result, where it is known beforehand; needed of a node that SQL reads from."""
         return None
 
+    @property
+    def is_read_later(self) -> bool:
+        """Whether the value reads the inputs' values when it is read itself, so that they have to be kept for it."""
+        return False
+
     @abstractmethod
     def execute(self, context: ExecutionContext) -> DAGValue:
         """Compute the value; the inputs' values are in ``context.outputs`` by fingerprint."""
@@ -205,7 +202,7 @@ class RelationalNode(DAGNode):
     def execute(self, context: ExecutionContext) -> DAGValue:
         """Run this node alone: for debugging, and as a test of the optimizer that costs nothing."""
         relation = self.lower(*(relation_of(node, context) for node in self.inputs))
-        return context.engine.run_alone(relation, self.name, context)
+        return context.session.run_alone(relation, self.name)
 
 
 class QueryNode(DAGNode):
@@ -222,11 +219,15 @@ class QueryNode(DAGNode):
     def parameters(self) -> Hashable:
         return (self.name, self.relation, self.is_result, self.order_by)
 
+    @property
+    def is_read_later(self) -> bool:
+        return self.is_result
+
     def execute(self, context: ExecutionContext) -> DAGValue:
         for node in self.inputs:
             relation_of(node, context)
-        run = context.engine.view if self.is_result else context.engine.create_table
-        return run(self.relation, self.name, context)
+        run = context.session.view if self.is_result else context.session.create_table
+        return run(self.relation, self.name)
 
     def describe(self) -> str:
         return f"QueryNode -> {'result' if self.is_result else self.name}"
@@ -236,7 +237,7 @@ def relation_of(node: DAGNode, context: ExecutionContext) -> Relation:
     """The relation that an executed node can be read as; a value outside the engine is brought in once."""
     value = context.outputs[node.fingerprint]
     if not isinstance(value, EngineValue):
-        ingested_value = context.engine.ingest(value, ingested_name(node), context)
+        ingested_value = context.session.ingest(value, ingested_name(node))
         context.outputs[node.fingerprint] = ingested_value
         value.close()
         return ingested_value.relation
@@ -277,38 +278,78 @@ class ExecutionPlan:
 
     def execute(self, context: ExecutionContext) -> tuple[DAGValue, ...]:
         """The outputs' values. Every other value is closed after its last consumer, and all of them on an error."""
-        self.validate()
-        readers = Counter(child.fingerprint for node in self.nodes for child in node.inputs)
-        kept = {node.fingerprint for node in self.outputs} | self._read_by_results()
-        try:
+        run = _Execution(self, context)
+        with _closed_on_error(context):
             for node in self.nodes:
-                context.outputs[node.fingerprint] = node.execute(context)
-                for child in node.inputs:
-                    readers[child.fingerprint] -= 1
-                    if readers[child.fingerprint] == 0 and child.fingerprint not in kept:
-                        context.outputs.pop(child.fingerprint).close()
-        except BaseException:
-            with suppress(HithertoError):
-                context.close()
-            raise
+                run.execute(node)
         return tuple(context.outputs[node.fingerprint] for node in self.outputs)
 
-    def _read_by_results(self) -> set[str]:
-        """A result is run when it is read, so what it reads lives as long as the context."""
-        results = [node for node in self.nodes if isinstance(node, QueryNode) and node.is_result]
-        return {child.fingerprint for node in results for child in node.inputs}
+    def outcomes(self, context: ExecutionContext) -> tuple[DAGValue | Failure, ...]:
+        """Of each output its value, or what failed on the way to it; the others are computed all the same."""
+        run = _Execution(self, context)
+        failures: dict[str, Failure] = {}
+        with _closed_on_error(context):
+            for node in self.nodes:
+                below = (failures.get(child.fingerprint) for child in node.inputs)
+                failed = next((each for each in below if each is not None), None)
+                try:
+                    if failed is None:
+                        run.execute(node)
+                except Exception as error:  # Of whatever class: nodes and engines may come from outside.
+                    failed = Failure(node, error)
+                if failed is not None:
+                    failures[node.fingerprint] = failed
+                    run.give_up(node)
+        return tuple(failures.get(node.fingerprint) or context.outputs[node.fingerprint] for node in self.outputs)
 
-    def optimized(self, context: ExecutionContext) -> ExecutionPlan:
-        """The plan with its relational nodes replaced by optimized queries."""
-        return context.engine.optimize(self, context)
 
-    def explain(self, context: ExecutionContext) -> object:
-        """What the engine makes of the plan, and why."""
-        return context.engine.explain(self, context)
+@dataclass(frozen=True)
+class Failure:
+    """The node that failed on the way to an output, and its error."""
 
-    def to_sql(self, context: ExecutionContext) -> str:
-        """The plan as a script for the engine."""
-        return context.engine.to_sql(self, context)
+    node: DAGNode
+    error: Exception
+
+
+class _Execution:
+    """Runs the nodes of a plan one by one, and closes every value after the last node that reads it."""
+
+    def __init__(self, plan: ExecutionPlan, context: ExecutionContext) -> None:
+        plan.validate()
+        context.session.begin(plan)
+        self._context = context
+        self._readers = Counter(child.fingerprint for node in plan.nodes for child in node.inputs)
+        self._wanted = {node.fingerprint for node in plan.outputs}
+
+    def execute(self, node: DAGNode) -> None:
+        self._context.outputs[node.fingerprint] = node.execute(self._context)
+        if not node.is_read_later:
+            self._let_go_of(node.inputs)
+
+    def give_up(self, node: DAGNode) -> None:
+        """Nobody computes the node: what it would have read is not kept for it."""
+        self._let_go_of(node.inputs)
+
+    def _let_go_of(self, nodes: Sequence[DAGNode]) -> None:
+        for node in nodes:
+            self._readers[node.fingerprint] -= 1
+            if self._readers[node.fingerprint] or node.fingerprint in self._wanted:
+                continue
+            value = self._context.outputs.pop(node.fingerprint, None)
+            if value is not None:
+                value.close()
+                if node.is_read_later:
+                    self._let_go_of(node.inputs)
+
+
+@contextmanager
+def _closed_on_error(context: ExecutionContext) -> Generator[None]:
+    try:
+        yield
+    except BaseException:
+        with suppress(HithertoError):
+            context.close()
+        raise
 
 
 def _topological(outputs: Sequence[DAGNode]) -> tuple[DAGNode, ...]:

@@ -290,6 +290,30 @@ class JoinNode(RelationalNode):
         return f"JoinNode by {self.row}, {len(self.inputs) - 1} views"
 
 
+class AnswersNode(RelationalNode):
+    """One view's keys and features, of rows that the answers of several views were joined to."""
+
+    def __init__(self, view: ResolvedView, row: str, columns: tuple[tuple[str, str], ...], joined: DAGNode) -> None:
+        super().__init__(f"{view.name}_answers", joined)
+        self.row = row
+        self.columns = columns
+
+    @property
+    def row_order(self) -> str:
+        return self.row
+
+    def parameters(self) -> Hashable:
+        return (self.row, self.columns)
+
+    def lower(self, *inputs: Relation) -> Relation:
+        schema = inputs[0].schema
+        columns = ((self.row, self.row), *self.columns)
+        return Project(inputs[0], tuple((name, Column(column, schema[column])) for name, column in columns))
+
+    def describe(self) -> str:
+        return f"AnswersNode {', '.join(name for name, _ in self.columns)}"
+
+
 class WriteNode(DAGNode):
     """Writes a view's answers to the online store, in one transaction, with the definition that they are of."""
 

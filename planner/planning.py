@@ -1,11 +1,32 @@
-"""The optimizer: ``PHASES`` is the ordered list of everything it does."""
+"""From a task to what is run: a DAG is built, lowered, rewritten and cut, once.
+
+Every region of relational nodes is lowered to one relation, all regions are rewritten by the rules of ``PHASES``, and
+each is cut at its Materialize nodes into pieces. A piece becomes a QueryNode, that is one statement; nodes that are not
+SQL stay as they are, between the pieces.
+"""
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+from .append import AppendNode, answers_of, part_of, row_answers
+from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
+from .features.builder import FeatureBuilder
+from .features.tasks import HistoricalRetrievalTask, MaterializationTask
+from .ir.data import EngineTable
+from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
+from .ir.operators import Materialize
+from .nodes import AnswersNode
+from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form
-from .rules import LOGICAL_PHASES
+from .room import with_room
+from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .rules.driver import Phase, Rule
 from .rules.temporary_results import materialize_numbered_rows, materialize_view_groups, split_wide_joins
+from .statistics import Statistics
+from .target import Append, Target
+from .types import folded, short_label, unused_name
 
 PHYSICAL = (
     Phase("results", (materialize_numbered_rows, materialize_view_groups, split_wide_joins), is_physical=True),
@@ -15,3 +36,205 @@ PHYSICAL = (
 PHASES = (*LOGICAL_PHASES, *PHYSICAL)
 
 RULES: dict[str, Rule] = {rule.name: rule for phase in PHASES for rule in phase.rules}
+
+
+@dataclass(frozen=True)
+class Region:
+    """Relational nodes that became one relation: as lowered, after the logical phases, and with physical forms."""
+
+    name: str
+    logical: Relation
+    optimized: Relation
+    physical: Relation
+
+
+@dataclass(frozen=True)
+class PlannedRequest:
+    """What a request became, and the way to it: explain and scripts show what is run here.
+
+    ``collected`` and ``joined`` give the same rows: to whoever takes them out of the engine, where the last join may be
+    left out and columns be appended in the order of the rows; and in the engine, as the rows of one last query.
+    """
+
+    dag: ExecutionPlan
+    joined: ExecutionPlan
+    collected: ExecutionPlan
+    regions: tuple[Region, ...]
+    trace: Trace
+    statistics: Statistics
+    options: PlannerOptions
+
+    @property
+    def pieces(self) -> ExecutionPlan:
+        """What is run where the answer is collected; with ``unfused`` every node of the DAG, alone."""
+        return self.dag if self.options.unfused else self.collected
+
+    @property
+    def pieces_of_a_frame(self) -> ExecutionPlan:
+        """What is run where the answer stays in the engine."""
+        return self.dag if self.options.unfused else self.joined
+
+
+@dataclass(frozen=True)
+class Planner:
+    """Plans tasks for one engine; nothing is run."""
+
+    target: Target
+    builder: type[FeatureBuilder] = FeatureBuilder
+
+    def plan(
+        self, task: HistoricalRetrievalTask | MaterializationTask, statistics: Statistics | None = None
+    ) -> PlannedRequest:
+        """What is run for a task, with what is known of its data."""
+        known = task.statistics if statistics is None else statistics
+        return self.plan_dag(self.builder.plan(task), task.options, known)
+
+    @with_room
+    def plan_dag(self, dag: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> PlannedRequest:
+        """The DAG with its relational regions replaced by optimized queries."""
+        target, disabled = self.target, frozenset(options.disabled_rules)
+        context = RuleContext(statistics, disabled, options.verify_each, target.forms, target.widest_join)
+        regions: dict[str, Region] = {}
+        trace: Trace = []
+        joined = _Compiler(dag, context, regions, trace).compile()
+        collected = _Compiler(dag, context, regions, trace, target.append).compile() if target.append else joined
+        return PlannedRequest(dag, joined, collected, tuple(regions.values()), trace, statistics, options)
+
+
+@with_room
+def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
+    """Every relational node of a plan as it lowers, by fingerprint; a node that is not SQL is a scan of its value."""
+    lowered: dict[str, Relation] = {}
+    for node in plan.nodes:
+        if isinstance(node, RelationalNode):
+            lowered[node.fingerprint] = node.lower(*(lowered[child.fingerprint] for child in node.inputs))
+        elif node.output_schema is not None:
+            lowered[node.fingerprint] = ingested(node)
+    return lowered
+
+
+@with_room
+def lower_alone(relation: Relation, options: PlannerOptions, forms: frozenset[str] | None = None) -> Relation:
+    """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
+    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))
+
+
+class _Compiler:
+    def __init__(
+        self,
+        plan: ExecutionPlan,
+        context: RuleContext,
+        regions: dict[str, Region],
+        trace: Trace,
+        append: Append | None = None,
+    ) -> None:
+        self._plan = plan
+        self._context = context
+        read = [table for node in plan.nodes if isinstance(node, RelationalNode) for table in node.tables]
+        self._taken = {folded(table.name) for table in read} | meant_names(read)
+        self._append = append
+        self._trace = trace
+        self._regions = regions
+        self._relations: dict[str, Relation] = {}
+        self._sources: dict[str, DAGNode] = {}
+        self._queries: dict[str, QueryNode] = {}
+        self._tables: dict[str, Scan] = {}
+        self._done: dict[str, DAGNode] = {}
+
+    def compile(self) -> ExecutionPlan:
+        return ExecutionPlan(*(self._node(node) for node in self._plan.outputs))
+
+    def _node(self, node: DAGNode) -> DAGNode:
+        """The node in the new plan: a query for a relational one, otherwise itself over its new inputs."""
+        if node.fingerprint not in self._done:
+            if isinstance(node, RelationalNode):
+                self._done[node.fingerprint] = self._query(node)
+            else:
+                self._done[node.fingerprint] = node.with_inputs(*map(self._node, node.inputs))
+        return self._done[node.fingerprint]
+
+    def _query(self, node: RelationalNode) -> DAGNode:
+        row = node.row_order
+        physical = self._part(node) if isinstance(node, AnswersNode) else self._region(node).physical
+        answers = row_answers(physical, row) if row is not None and self._append is not None else None
+        if row is None or answers is None or self._append is None or not self._append.wanted_for(answers):
+            return self._cut((physical,), (node.name,), row)[0]
+        names = [short_label(nearest_label(answer) or node.name) for answer in answers]
+        pieces = self._cut(answers, names, row)
+        return pieces[0] if len(pieces) == 1 else AppendNode(node.name, row, physical.schema, *pieces)
+
+    def _part(self, node: AnswersNode) -> Relation:
+        """One view's part of what several were joined to; what more than one part reads is run once."""
+        (below,) = node.inputs
+        if not isinstance(below, RelationalNode):
+            return self._region(node).physical
+        physical = self._region(below).physical
+        parts = [each for each in self._plan.nodes if isinstance(each, AnswersNode) and each.inputs == node.inputs]
+        wanted = [{column for _, column in part.columns} for part in parts]
+        inputs = answers_of(physical, node.row) or ()
+        readers = {each.fingerprint: sum(bool(names & set(each.schema.names)) for names in wanted) for each in inputs}
+        shared = frozenset(fingerprint for fingerprint, count in readers.items() if count > 1)
+        return part_of(physical, node.row, node.columns, shared)
+
+    def _region(self, node: RelationalNode) -> Region:
+        logical = self._lower(node)
+        if logical.fingerprint not in self._regions:
+            optimized = rewrite(logical, LOGICAL_PHASES, self._context, self._trace)
+            physical = rewrite(optimized, PHYSICAL, self._context, self._trace)
+            self._regions[logical.fingerprint] = Region(node.name, logical, optimized, physical)
+        return self._regions[logical.fingerprint]
+
+    def _lower(self, node: DAGNode) -> Relation:
+        """A relational node over its inputs' relations; any other node as a scan of its value."""
+        if node.fingerprint not in self._relations:
+            if isinstance(node, RelationalNode):
+                relation = node.lower(*map(self._lower, node.inputs))
+            else:
+                compiled = self._node(node)
+                relation = ingested(compiled)
+                self._sources[compiled.fingerprint] = compiled
+            self._relations[node.fingerprint] = relation
+        return self._relations[node.fingerprint]
+
+    def _cut(self, roots: Sequence[Relation], names: Sequence[str], order_by: str | None) -> list[QueryNode]:
+        """One QueryNode per Materialize, and one for the rest of each root; each reads the others as tables."""
+        tables: dict[str, Relation] = {}
+        everything = {relation.fingerprint: relation for root in roots for relation in topological(root)}
+        scanned = [scan.table for scan in everything.values() if isinstance(scan, Scan)]
+        self._taken |= {folded(table.name) for table in scanned} | meant_names(scanned)
+        for relation in everything.values():
+            rest: Relation | None = self._tables.get(relation.fingerprint)
+            if rest is None:
+                rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
+            if isinstance(rest, Materialize):
+                table = self._unique(rest.name)
+                self._queries[table] = self._piece(table, rest.input, is_result=False)
+                token = f"{table} {relation.fingerprint}"
+                columns = rest.schema.names
+                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)
+                self._tables[relation.fingerprint] = rest
+            tables[relation.fingerprint] = rest
+        return [
+            self._piece(name, tables[root.fingerprint], is_result=True, order_by=order_by)
+            for root, name in zip(roots, names, strict=True)
+        ]
+
+    def _piece(
+        self,
+        name: str,
+        relation: Relation,
+        *,
+        is_result: bool,
+        order_by: str | None = None,
+    ) -> QueryNode:
+        read = [item.table for item in topological(relation) if isinstance(item, Scan)]
+        names = dict.fromkeys(table.data.name for table in read if isinstance(table.data, EngineTable))
+        inputs: list[DAGNode] = [self._queries[table] for table in names if table in self._queries]
+        inputs += [self._sources[table.token] for table in read if table.token in self._sources]
+        return QueryNode(name, relation, *inputs, is_result=is_result, order_by=order_by)
+
+    def _unique(self, label: str) -> str:
+        """A table name from the views' names: all of them where it is short, else the first and how many more."""
+        unique = unused_name(short_label(label or "result"), self._taken)
+        self._taken.add(folded(unique))
+        return unique

@@ -2,9 +2,6 @@
 
 from __future__ import annotations
 
-import time
-
-from ..planner.compiler import lower_plan
 from ..planner.dag import ExecutionContext, ExecutionPlan
 from ..planner.expr.functions import call
 from ..planner.expr.nodes import Call, Column, Expr, Literal
@@ -20,44 +17,39 @@ from ..planner.ir.logical import (
     WindowAggregate,
     WindowedAggregate,
 )
+from ..planner.planning import PlannedRequest, lower_plan
 from ..planner.types import BOOL, INT64, STRING, free_name
-from .engine import SqlComputeEngine
-from .explain import Analysis, Coverage
-from .metrics import MetricsObserver, peak_memory
+from .metrics import Analysis, Coverage, Metrics, peak_memory
 from .session import SqlSession
 
 
-def observe(engine: SqlComputeEngine, task: HistoricalRetrievalTask, plan: ExecutionPlan) -> Analysis:
-    """Run an optimized plan with every row counted; the counting stands beside the statements, not in their time."""
-    with engine.session(task.options, task.statistics) as context:
-        session = context.engine
-        assert isinstance(session, SqlSession)
-        context.observer = observer = MetricsObserver(session.count_rows)
-        (value,) = plan.execute(context)
-        started = time.perf_counter()
-        rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
-        seconds = sum(each.seconds for each in observer.statements) + time.perf_counter() - started
-        statements, memory = tuple(observer.statements), peak_memory()
-        lowered = engine.plan(task)
-        session.reserve(lowered)
-        return Analysis(statements, _coverages(lowered, context), rows, seconds, memory)
+def observe(session: SqlSession, task: HistoricalRetrievalTask, planned: PlannedRequest, metrics: Metrics) -> Analysis:
+    """Run what was planned with every row counted; the counting stands beside the statements, not in their time."""
+    context = ExecutionContext(session)
+    metrics.count = session.count_rows
+    (value,) = planned.pieces.execute(context)
+    rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
+    statements, memory = tuple(metrics.statements), peak_memory()
+    seconds = sum(each.seconds for each in statements)
+    session.reserve(planned.dag)
+    return Analysis(statements, _coverages(planned.dag, session), rows, seconds, memory)
 
 
-def _coverages(plan: ExecutionPlan, context: ExecutionContext) -> tuple[Coverage, ...]:
+def _coverages(plan: ExecutionPlan, session: SqlSession) -> tuple[Coverage, ...]:
     """The coverage of every view of a plan.
 
     It is taken on the plan as it was lowered, since the optimizer leaves out events that are too old to be used.
     """
     return tuple(
-        _coverage(relation, context)
+        _coverage(relation, session)
         for relation in lower_plan(plan).values()
         if isinstance(relation, AsofJoin | WindowAggregate)
     )
 
 
-def _coverage(relation: AsofJoin | WindowAggregate, context: ExecutionContext) -> Coverage:
+def _coverage(relation: AsofJoin | WindowAggregate, session: SqlSession) -> Coverage:
     classes = _classes(relation)
-    value = context.engine.run_alone(classes, f"{relation.label}_coverage", context)
+    value = session.run_alone(classes, f"{relation.label}_coverage")
     counts: dict[str, int] = {}
     future = 0
     for row in value.to_reader().read_all().to_pylist():

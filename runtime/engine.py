@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
-from typing import TYPE_CHECKING, ClassVar, Literal
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.append import Append
-from ..planner.compiler import CompiledPlan, compile_plan
-from ..planner.dag import ExecutionContext, ExecutionObserver, ExecutionPlan, OnlineWriter
+from ..planner.dag import ExecutionContext, ExecutionPlan, Failure, NoSession, OnlineWriter, Session
 from ..planner.durations import format_instant
 from ..planner.errors import (
     DefinitionError,
@@ -29,12 +29,15 @@ from ..planner.ir.logical import Relation
 from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.physical import FORM_NAMES
-from ..planner.statistics import Statistics
+from ..planner.planning import PlannedRequest, Planner
+from ..planner.target import Append, Target
 from ..planner.types import Schema
+from .analyze import observe
 from .arrow import planner_schema
-from .events import running
+from .events import Events, Observer, Statement
+from .metrics import Analysis, Metrics
 from .rows import EntityRows
-from .session import SqlConnection, SqlSession, shortened
+from .session import SqlConnection, SqlSession, SqlTarget, shortened
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -67,9 +70,32 @@ class MaterializationJob:
 
 
 class ComputeEngine(ABC):
-    """Answers tasks. An engine from outside the package subclasses this; nothing here is about SQL."""
+    """Answers tasks. An engine from outside the package subclasses this; nothing here is about SQL.
+
+    ``get_historical_features`` is all that it has to write. ``materialize`` and ``explain`` come with it, for a builder
+    whose nodes execute themselves.
+    """
 
     builder: ClassVar[type[FeatureBuilder]] = FeatureBuilder
+    compiler: ClassVar[SqlCompiler | None] = None
+    """Who writes the engine's SQL, where it runs SQL."""
+    has_frames: ClassVar[bool] = False
+    """Whether an answer can stay in the engine, as a frame of its own that nobody has collected."""
+
+    @property
+    def description(self) -> str:
+        """The engine and its version."""
+        return type(self).__name__
+
+    @property
+    def target(self) -> Target:
+        """What the engine offers to the planner."""
+        return Target()
+
+    @property
+    def planner(self) -> Planner:
+        """The planner for this engine."""
+        return Planner(self.target, self.builder)
 
     def plan(self, task: HistoricalRetrievalTask | MaterializationTask) -> ExecutionPlan:
         """The DAG that answers a task."""
@@ -104,14 +130,94 @@ class ComputeEngine(ABC):
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
         """The features of every spine row, in the spine's order and without its columns: the eager form."""
 
-    @abstractmethod
-    def materialize(self, task: MaterializationTask, online_store: OnlineWriter) -> MaterializationJob:
-        """Fill the store, each view in a transaction of its own."""
+    @contextmanager
+    def stream(
+        self,
+        task: HistoricalRetrievalTask,
+        planned: PlannedRequest | None = None,
+        observer: Observer | None = None,
+    ) -> Generator[pa.RecordBatchReader]:
+        """The features in batches, while the context is open; what was planned before is not planned again."""
+        yield self.get_historical_features(task).to_reader()
 
     @contextmanager
-    def stream(self, task: HistoricalRetrievalTask) -> Generator[pa.RecordBatchReader]:
-        """The features in batches, while the context is open."""
-        yield self.get_historical_features(task).to_reader()
+    def frame(self, task: HistoricalRetrievalTask, own: TableData, planned: PlannedRequest) -> Generator[Any]:
+        """A lazy frame of the rows' own columns and the features, which can be used while the context is open."""
+        raise UnsupportedError(f"to_spark needs a SparkComputeEngine; this job runs on {self!r}")
+        yield
+
+    def write_parquet(self, frame: Any, folder: Path) -> None:
+        """Write a frame to a folder that appears whole or not at all."""
+        raise UnsupportedError(f"{type(self).__name__} writes no frames")
+
+    def analyze(self, task: HistoricalRetrievalTask, planned: PlannedRequest, observer: Observer) -> Analysis:
+        """What a run of what was planned is observed to do."""
+        raise UnsupportedError(f"explain(analyze=True) needs an engine that runs SQL; {type(self).__name__} does not")
+
+    @contextmanager
+    def session(
+        self, options: PlannerOptions, *observers: Observer | None, is_lazy: bool = False
+    ) -> Generator[Session]:
+        """What relational nodes act through, for one execution; an engine without any runs nodes of its own."""
+        yield NoSession()
+
+    @contextmanager
+    def executing(
+        self,
+        options: PlannerOptions,
+        *observers: Observer | None,
+        online_store: OnlineWriter | None = None,
+        is_lazy: bool = False,
+    ) -> Generator[ExecutionContext]:
+        """A context to execute plans in; everything temporary is gone when it ends, also by an error."""
+        with ExitStack() as behind_the_session, self.session(options, *observers, is_lazy=is_lazy) as session:
+            context = ExecutionContext(session, online_store)
+            behind_the_session.callback(context.close)
+            yield context
+
+    def materialize(
+        self, task: MaterializationTask, online_store: OnlineWriter, observer: Observer | None = None
+    ) -> MaterializationJob:
+        """Fill the store, each view in a transaction of its own. All views are one plan, and share what they can.
+
+        A view that fails leaves the others filled: what failed for several at once is done again for each of them
+        alone.
+        """
+        results: dict[str, ViewResult] = {}
+        if len(task.views) > 1:
+            with suppress(Exception):  # Whose fault it is, each view tells alone.
+                results = self._filled(task, online_store, observer)
+        for view in task.views:
+            if view.name not in results:
+                try:
+                    results |= self._filled(replace(task, views=(view,)), online_store, observer)
+                except Exception as error:  # Of whatever class: nodes and engines may come from outside.
+                    results[view.name] = _failed(view.name, error)
+        return MaterializationJob(task.end, {view.name: results[view.name] for view in task.views})
+
+    def _filled(
+        self, task: MaterializationTask, online_store: OnlineWriter, observer: Observer | None
+    ) -> dict[str, ViewResult]:
+        """What became of the views that are filled by one plan, but for those that failed with what they share."""
+        pieces = self.planner.plan(task).pieces
+        with self.executing(task.options, observer, online_store=online_store) as context:
+            outcomes = pieces.outcomes(context)
+        results: dict[str, ViewResult] = {}
+        shared = Counter(outcome.node.fingerprint for outcome in outcomes if isinstance(outcome, Failure))
+        for view, outcome in zip(task.views, outcomes, strict=True):
+            if not isinstance(outcome, Failure):
+                results[view.name] = ViewResult("done", outcome.count if isinstance(outcome, WrittenRows) else 0)
+            elif shared[outcome.node.fingerprint] == 1:
+                results[view.name] = _failed(view.name, outcome.error)
+        return results
+
+
+def _failed(view: str, error: Exception) -> ViewResult:
+    if isinstance(error, HithertoError):
+        return ViewResult("failed", error=error)
+    failure = EngineError(f"feature view {view!r}: {type(error).__name__}: {error}", view=view)
+    failure.__cause__ = error
+    return ViewResult("failed", error=failure)
 
 
 class SqlComputeEngine(ComputeEngine):
@@ -127,37 +233,34 @@ class SqlComputeEngine(ComputeEngine):
     sorts_results: ClassVar[bool] = True
     """Whether SQL brings a result into the order of the rows; otherwise it is done here, after it is collected."""
 
-    @property
-    @abstractmethod
-    def description(self) -> str:
-        """The engine and its version."""
-
     @abstractmethod
     def connect(self) -> SqlConnection:
         """A connection for one execution."""
 
+    @property
+    def target(self) -> SqlTarget:
+        """The engine's forms and limits, and who writes its SQL."""
+        return SqlTarget(
+            forms=self.forms,
+            append=self.append,
+            widest_join=self.widest_join,
+            compiler=self.compiler,
+            sorts_results=self.sorts_results,
+        )
+
     @contextmanager
     def session(
-        self,
-        options: PlannerOptions,
-        statistics: Statistics,
-        *,
-        online_store: OnlineWriter | None = None,
-        observer: ExecutionObserver | None = None,
-        is_lazy: bool = False,
-    ) -> Generator[ExecutionContext]:
-        """A context to execute plans in; everything temporary is gone when it ends, also by an error.
+        self, options: PlannerOptions, *observers: Observer | None, is_lazy: bool = False
+    ) -> Generator[SqlSession]:
+        """A connection for one execution; everything temporary is gone when it ends, also by an error.
 
         With ``is_lazy`` a temporary table is filled when it is first read, where the engine can do that.
         """
-        connection = self.connect()
-        session = SqlSession(self, connection, options, statistics, is_lazy=is_lazy)
-        context = ExecutionContext(session, online_store=online_store, observer=observer or ExecutionObserver())
+        session = SqlSession(self.target, self.connect(), options, Events(*observers), is_lazy=is_lazy)
         try:
-            yield context
+            yield session
         finally:
             session.end()
-            context.close()
 
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
         with self.stream(task) as reader:
@@ -167,46 +270,18 @@ class SqlComputeEngine(ComputeEngine):
     def stream(
         self,
         task: HistoricalRetrievalTask,
-        plan: ExecutionPlan | None = None,
-        observer: ExecutionObserver | None = None,
+        planned: PlannedRequest | None = None,
+        observer: Observer | None = None,
     ) -> Generator[pa.RecordBatchReader]:
-        """The features in batches; a plan that was optimized before is not optimized again."""
-        with self.session(task.options, task.statistics, observer=observer) as context:
-            chosen = plan or self.plan(task).optimized(context)
-            (value,) = chosen.execute(context)
+        planned = planned or self.planner.plan(task)
+        with self.executing(task.options, observer) as context:
+            (value,) = planned.pieces.execute(context)
             yield value.to_reader(order_by=task.names.row)
 
-    def materialize(
-        self, task: MaterializationTask, online_store: OnlineWriter, observer: ExecutionObserver | None = None
-    ) -> MaterializationJob:
-        results: dict[str, ViewResult] = {}
-        for view in task.views:
-            try:
-                (output,) = self.plan(replace(task, views=(view,))).outputs
-                options, statistics = task.options, task.statistics
-                with self.session(options, statistics, online_store=online_store, observer=observer) as context:
-                    (value,) = ExecutionPlan(output).optimized(context).execute(context)
-            except HithertoError as error:
-                results[view.name] = ViewResult("failed", error=error)
-            except Exception as error:  # Of whatever class: nodes and engines may come from outside.
-                failure = EngineError(f"feature view {view.name!r}: {type(error).__name__}: {error}", view=view.name)
-                failure.__cause__ = error
-                results[view.name] = ViewResult("failed", error=failure)
-            else:
-                rows = value.count if isinstance(value, WrittenRows) else 0
-                results[view.name] = ViewResult("done", rows)
-        return MaterializationJob(task.end, results)
-
-    def compile(self, plan: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> CompiledPlan:
-        """The optimized plan and the way to it; nothing is run."""
-        return compile_plan(
-            plan,
-            options,
-            statistics,
-            forms=self.forms,
-            widest_join=self.widest_join,
-            append=self.append,
-        )
+    def analyze(self, task: HistoricalRetrievalTask, planned: PlannedRequest, observer: Observer) -> Analysis:
+        metrics = Metrics()
+        with self.session(task.options, observer, metrics) as session:
+            return observe(session, task, planned, metrics)
 
     def columns(self, data: TableData) -> Schema:
         return planner_schema(self.arrow_columns(data))
@@ -229,7 +304,7 @@ class SqlComputeEngine(ComputeEngine):
             connection = self.connect()
             try:
                 connection.locate(EngineQuery(query))
-                with running("entity rows", None, query, ExecutionObserver()):
+                with Events().running(Statement("entity rows", (), query)):
                     return connection.read(query).read_all()
             finally:
                 connection.close()
@@ -264,6 +339,5 @@ class SqlComputeEngine(ComputeEngine):
 
     def collect(self, relation: Relation) -> pa.Table:
         """Run one relation and take its rows."""
-        with self.session(PlannerOptions(), Statistics()) as context:
-            value = context.engine.view(relation, "rows", context)
-            return value.to_reader().read_all()
+        with self.session(PlannerOptions()) as session:
+            return session.view(relation, "rows").to_reader().read_all()

@@ -11,9 +11,8 @@ from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.append import AppendNode
-from ..planner.compiler import CompiledPlan, lower_plan
 from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
-from ..planner.errors import DefinitionError, shown, unknown_name
+from ..planner.errors import DefinitionError, UnsupportedError, shown, unknown_name
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
@@ -22,37 +21,12 @@ from ..planner.ir.operators import Carried
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.nodes import AggregationNode, DedupNode
 from ..planner.physical.choose import FEW_ROWS_PER_KEY
-from ..planner.planning import RULES
+from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
-from .metrics import StatementMetrics
+from .metrics import Analysis
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
 Format = Literal["text", "json"]
-
-
-@dataclass(frozen=True)
-class Coverage:
-    """How many spine rows of a view have an event in time, only older ones (``expired``), or none (``unmatched``).
-
-    ``future`` counts rows whose used event lies after them, which must be 0.
-    """
-
-    view: str
-    matched: int
-    expired: int
-    unmatched: int
-    future: int
-
-
-@dataclass(frozen=True)
-class Analysis:
-    """What a run was observed to do. ``peak_memory`` is the process's, in bytes."""
-
-    statements: tuple[StatementMetrics, ...]
-    coverage: tuple[Coverage, ...]
-    rows: int
-    seconds: float
-    peak_memory: int
 
 
 @dataclass(frozen=True)
@@ -76,9 +50,8 @@ class Query:
 class Explanation:
     """The text or JSON of a plan. It prints nothing: ``str()`` and ``repr()`` give it, and notebooks show it."""
 
-    plan: ExecutionPlan
-    _compiled: CompiledPlan
-    _compiler: SqlCompiler
+    _planned: PlannedRequest
+    _compiler: SqlCompiler | None
     _query: Query
     level: Level = "all"
     format: Format = "text"
@@ -86,12 +59,17 @@ class Explanation:
     analysis: Analysis | None = None
 
     def at(self, level: Level, format: Format, *, verbose: bool) -> Explanation:  # noqa: A002
-        """The same plan at another level or in another format. Raises a DefinitionError for an unknown one."""
+        """The same plan at another level or in another format.
+
+        Raises a DefinitionError for an unknown one, and an UnsupportedError for the SQL of an engine that runs none.
+        """
         for what, value, options in (("level", level, get_args(Level)), ("format", format, get_args(Format))):
             if not isinstance(value, str):
                 raise DefinitionError(f"explain: {what} is {shown(value)}; give one of {', '.join(options)}")
             if value not in options:
                 raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
+        if level == "sql" and self._compiler is None:
+            raise UnsupportedError(f"explain('sql') needs an engine that runs SQL; {self._query.engine} does not")
         return replace(self, level=level, format=format, verbose=verbose)
 
     def to_dict(self) -> dict[str, Any]:
@@ -103,7 +81,7 @@ class Explanation:
         a view has its physical form; ``statements`` are the SQL, in order.
         """
         numbers = Numbers()
-        regions = self._compiled.regions
+        regions = self._planned.regions
         sections: dict[str, tuple[str, Callable[[], Any]]] = {
             "dag": ("dag", lambda: self._dag_document(numbers)),
             "logical": ("logical", lambda: plan_document((region.logical for region in regions), numbers)),
@@ -115,7 +93,8 @@ class Explanation:
                 for label, form in self._forms().items()
             ]),
             "statements": ("sql", lambda: [
-                {"name": name, "sql": text} for name, text in statements(self._compiled.plan, self._compiler)
+                {"name": name, "sql": text}
+                for name, text in (statements(self._planned.collected, self._compiler) if self._compiler else [])
             ]),
         }  # fmt: skip
         result: dict[str, Any] = {"query": self._query_document()}
@@ -140,8 +119,8 @@ class Explanation:
                 "physical",
                 *_indented([*self._trees(lambda region: region.physical, verbose=self.verbose), *self._choices()]),
             ]
-        if self._shows("sql"):
-            lines += ["sql", script(self._compiled.plan, self._compiler)]
+        if self._shows("sql") and self._compiler is not None:
+            lines += ["sql", script(self._planned.collected, self._compiler)]
         if self.analysis is not None:
             lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
         return "\n".join(lines)
@@ -175,10 +154,10 @@ class Explanation:
         }  # fmt: skip
 
     def _views(self) -> list[ResolvedView]:
-        return [node.view for node in self.plan.nodes if isinstance(node, DedupNode | AggregationNode)]
+        return [node.view for node in self._planned.dag.nodes if isinstance(node, DedupNode | AggregationNode)]
 
     def _dag_document(self, numbers: Numbers) -> dict[str, Any]:
-        lowered = lower_plan(self.plan)
+        lowered = lower_plan(self._planned.dag)
         return {
             "nodes": [
                 {
@@ -189,9 +168,9 @@ class Explanation:
                     "columns": _columns(lowered.get(node.fingerprint)),
                     "text": node.describe(),
                 }
-                for node in self.plan.nodes
+                for node in self._planned.dag.nodes
             ],
-            "outputs": [numbers[node.fingerprint] for node in self.plan.outputs],
+            "outputs": [numbers[node.fingerprint] for node in self._planned.dag.outputs],
         }
 
     def _dag(self) -> list[str]:
@@ -203,7 +182,7 @@ class Explanation:
             seen.add(node.fingerprint)
             return node.describe(), node.inputs
 
-        return [text for output in self.plan.outputs for text in draw(output, line)]
+        return [text for output in self._planned.dag.outputs for text in draw(output, line)]
 
     def _labels(self) -> list[str]:
         """What people say about the views that are used, where they do."""
@@ -211,10 +190,10 @@ class Explanation:
         return [f"{name}: {text.removeprefix(', ')}" for name, text in described if text]
 
     def _trees(self, part: Callable[[Any], Relation], *, verbose: bool = False) -> list[str]:
-        return [line for region in self._compiled.regions for line in tree(part(region), verbose=verbose)]
+        return [line for region in self._planned.regions for line in tree(part(region), verbose=verbose)]
 
     def _rules(self) -> list[Step]:
-        return [step for step in self._compiled.trace if step.phase not in ("results", "physical")]
+        return [step for step in self._planned.trace if step.phase not in ("results", "physical")]
 
     def _rule_lines(self) -> list[str]:
         lines: list[str] = []
@@ -229,7 +208,7 @@ class Explanation:
     def _choices(self) -> list[str]:
         """The physical forms that were chosen, the number that decided, and the form they beat."""
         lines = [f"{view}: {self._reason(form)}" for view, form in self._forms().items()]
-        appended = next((node for node in self._compiled.collected.nodes if isinstance(node, AppendNode)), None)
+        appended = next((node for node in self._planned.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
         return lines
@@ -238,13 +217,13 @@ class Explanation:
         """The physical forms by the views that they answer, several of them where those are fused."""
         return {
             relation.label.replace("+", ", "): relation.form
-            for region in self._compiled.regions
+            for region in self._planned.regions
             for relation in topological(region.physical)
             if isinstance(relation, Carried)
         }
 
     def _reason(self, form: str) -> str:
-        most = self._compiled.statistics.rows_per_key
+        most = self._planned.statistics.rows_per_key
         if form not in ("RangeMax", "UnionLast"):
             return f"{form}, the only form so far"
         share = "an unknown number of rows" if most is None else f"at most {most:,} row{'s' * (most != 1)}"
@@ -292,6 +271,10 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, st
     """The statements of an optimized plan in order, by name; a node that is not SQL is a comment."""
     found: list[tuple[str, str]] = []
     for node in plan.nodes:
+        if isinstance(node, AppendNode):
+            columns = ", ".join(answer.name for answer in node.inputs)
+            found.append((node.name, f"-- appended by {node.row}, without a join: {columns}"))
+            continue
         if not isinstance(node, QueryNode):
             found.append((node.name, f"-- runs in Python: {node.name}"))
             continue

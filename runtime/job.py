@@ -16,18 +16,15 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ..planner.calls import checked_call
-from ..planner.compiler import CompiledPlan
-from ..planner.dag import QueryNode
 from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
 from ..planner.features.checks import check_flag
 from ..planner.features.tasks import HistoricalRetrievalTask
 from ..planner.ir.data import CatalogTable
 from ..planner.ir.logical import Table
+from ..planner.planning import PlannedRequest
 from ..planner.types import unusable_name
-from .analyze import observe
 from .arrow import arrow_type, check_seconds, planned_column
-from .distributed import DistributedEngine
-from .engine import ComputeEngine, SqlComputeEngine
+from .engine import ComputeEngine
 from .explain import Explanation, Format, Level, Query
 from .frames import to_frame, to_polars, with_features
 from .progress import Progress
@@ -113,8 +110,8 @@ class RetrievalJob:
         if not target.parent.is_dir():
             raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
         _check_storable(self.schema)
-        if isinstance(self._engine, DistributedEngine):
-            with self._frame(self._engine) as frame:
+        if self._engine.has_frames:
+            with self._frame() as frame:
                 self._engine.write_parquet(frame, target)
             return target
         if target.is_dir():
@@ -140,9 +137,9 @@ class RetrievalJob:
         so that each keeps its identity. What the frame reads lives until the job is closed: ``job.close()``, or ``with
         job:``. Only on a ``SparkComputeEngine``.
         """
-        if not isinstance(self._engine, DistributedEngine):
+        if not self._engine.has_frames:
             raise UnsupportedError(f"to_spark needs a SparkComputeEngine; this job runs on {self._engine!r}")
-        return self._held.enter_context(self._frame(self._engine))
+        return self._held.enter_context(self._frame())
 
     def close(self) -> None:
         """Release what frames of ``to_spark`` read. They can't be used any more; the job can."""
@@ -167,14 +164,16 @@ class RetrievalJob:
         expected under the names in the second line. Columns have the job's types, as far as the engine can say them:
         an instant with a zone comes in UTC.
         """
-        engine = self._sql_engine("to_sql")
+        compiler = self._engine.compiler
+        if compiler is None:
+            raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
         whole = self._rows.whole()
         name = self._task.spine.name
         data, bounds = CatalogTable((name,), is_plain=True), self._described.spine.bounds
         spine = Table(whole.token, whole.schema, data, name=name, bounds=bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
-        return script_by_hand(self._compile(task).plan, engine.compiler, spine, types)
+        return script_by_hand(self._engine.planner.plan(task).joined, compiler, spine, types)
 
     @checked_call
     def explain(
@@ -190,19 +189,17 @@ class RetrievalJob:
         Levels: "all", "dag", "logical", "optimized", "physical", "sql". Formats: "text", "json". ``verbose`` shows the
         difference that every rule made. Prints nothing: print the result, or show it in a notebook.
         """
-        engine = self._sql_engine("explain")
         problems = Problems()
         check_flag("explain: analyze", analyze, problems)
         check_flag("explain: verbose", verbose, problems)
         problems.raise_if_any()
-        query = Query(engine.description, self._rows.count, self._task.outputs)
-        described = self._described
-        explanation = Explanation(engine.plan(described), self._compile(described), engine.compiler, query)
-        explanation = explanation.at(level, format, verbose=verbose)
+        query = Query(self._engine.description, self._rows.count, self._task.outputs)
+        planned = self._planned if self._described is self._task else self._engine.planner.plan(self._described)
+        explanation = Explanation(planned, self._engine.compiler, query).at(level, format, verbose=verbose)
         if not analyze:
             return explanation
-        with self._observed(), self._rows.answering(self._task) as task:
-            return replace(explanation, analysis=observe(engine, task, self._compile(task).plan))
+        with self._observed() as observer, self._rows.answering(self._task) as task:
+            return replace(explanation, analysis=self._engine.analyze(task, self._plan_of(task), observer))
 
     def __getstate__(self) -> dict[str, Any]:
         # What frames of ``to_spark`` read is released by the job that gave them.
@@ -222,16 +219,12 @@ class RetrievalJob:
         return self._rows.described(self._task)
 
     @cached_property
-    def _compiled(self) -> CompiledPlan:
-        engine = self._sql_engine("a plan")
-        return engine.compile(engine.plan(self._task), self._task.options, self._task.statistics)
+    def _planned(self) -> PlannedRequest:
+        return self._engine.planner.plan(self._task)
 
-    def _compile(self, task: HistoricalRetrievalTask) -> CompiledPlan:
-        """The plan of a task; of the job's own, always the same one."""
-        if task is self._task:
-            return self._compiled
-        engine = self._sql_engine("a plan")
-        return engine.compile(engine.plan(task), task.options, task.statistics)
+    def _plan_of(self, task: HistoricalRetrievalTask) -> PlannedRequest:
+        """The plan of the task of one run: the job's own, unless that run has rows of its own."""
+        return self._planned if task is self._task else self._engine.planner.plan(task)
 
     @property
     def _feature_schema(self) -> pa.Schema:
@@ -245,24 +238,20 @@ class RetrievalJob:
     @contextmanager
     def _answer(self, observer: Progress) -> Generator[tuple[pa.Table, Iterator[pa.RecordBatch]]]:
         """The rows' own columns, and the features in batches, in the same order and with their planned types."""
-        engine = self._engine
-        with self._rows.answering(self._task) as task:
-            if isinstance(engine, SqlComputeEngine):
-                plan = None if task.options.unfused else self._compile(task).collected
-                observer.total = sum(isinstance(node, QueryNode) for node in plan.nodes) if plan else None
-                stream = engine.stream(task, plan, observer)
-            else:
-                stream = engine.stream(task)
-            with stream as reader:
-                yield self._rows.own_columns(task), self._as_planned(reader)
+        with (
+            self._rows.answering(self._task) as task,
+            self._engine.stream(task, self._plan_of(task), observer) as reader,
+        ):
+            yield self._rows.own_columns(task), self._as_planned(reader)
 
     @contextmanager
-    def _frame(self, engine: DistributedEngine) -> Generator[Any]:
+    def _frame(self) -> Generator[Any]:
         """The answer as a frame of the engine's, while the context is open."""
-        with self._rows.answering(self._task) as task:
-            plan = None if task.options.unfused else self._compile(task).plan
-            with engine.frame(task, self._rows.own_data(task), plan) as frame:
-                yield frame
+        with (
+            self._rows.answering(self._task) as task,
+            self._engine.frame(task, self._rows.own_data(task), self._plan_of(task)) as frame,
+        ):
+            yield frame
 
     def _as_planned(self, reader: pa.RecordBatchReader) -> Iterator[pa.RecordBatch]:
         for batch in reader:
@@ -285,11 +274,6 @@ class RetrievalJob:
                 columns = [_one_chunk(column) for column in part.columns]
                 yield pa.RecordBatch.from_arrays([*columns, *batch.columns], schema=self.schema)
         _check_count(done, own)
-
-    def _sql_engine(self, what: str) -> SqlComputeEngine:
-        if not isinstance(self._engine, SqlComputeEngine):
-            raise UnsupportedError(f"{what} needs an engine that runs SQL; {type(self._engine).__name__} does not")
-        return self._engine
 
 
 def _check_count(count: int, own: pa.Table) -> None:

@@ -1,4 +1,4 @@
-"""What an execution is observed to do: statements with their time, tables with their rows, peak memory."""
+"""What a run is observed to do: statements with their time and rows, and peak memory."""
 
 from __future__ import annotations
 
@@ -6,34 +6,59 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..planner.dag import ExecutionObserver, Statement
 from ..planner.ir.logical import Relation
+from .events import Event, Finished
 
 
 @dataclass(frozen=True)
 class StatementMetrics:
-    """One statement: what it filled, how long it took, and the rows of it and of the CTEs in it."""
+    """One statement: what it filled or gave, how long it took, and the rows of it and of the CTEs in it."""
 
     name: str
     seconds: float
     rows: dict[str, int]
 
 
+@dataclass(frozen=True)
+class Coverage:
+    """How many spine rows of a view have an event in time, only older ones (``expired``), or none (``unmatched``).
+
+    ``future`` counts rows whose used event lies after them, which must be 0.
+    """
+
+    view: str
+    matched: int
+    expired: int
+    unmatched: int
+    future: int
+
+
+@dataclass(frozen=True)
+class Analysis:
+    """What a run was observed to do. ``peak_memory`` is the process's, in bytes."""
+
+    statements: tuple[StatementMetrics, ...]
+    coverage: tuple[Coverage, ...]
+    rows: int
+    seconds: float
+    peak_memory: int
+
+
 @dataclass
-class MetricsObserver(ExecutionObserver):
-    """Keeps the time of every statement and, through ``count``, the rows of each of its CTEs."""
+class Metrics:
+    """Keeps the time of every statement and, through ``count``, the rows of each of its CTEs.
 
-    count: Callable[[Relation], dict[str, int]]
+    They are counted when the statement was run, outside the time that was measured.
+    """
+
+    count: Callable[[Relation], dict[str, int]] = field(default=lambda relation: {})
     statements: list[StatementMetrics] = field(default_factory=list[StatementMetrics])
-    _seconds: dict[str, float] = field(default_factory=dict[str, float])
 
-    def finished(self, statement: Statement, seconds: float) -> None:
-        """Note the time; the rows follow when the table is there."""
-        self._seconds[statement.name] = seconds
-
-    def table(self, name: str, relation: Relation) -> None:
-        """Count the rows, outside the time that was measured."""
-        self.statements.append(StatementMetrics(name, self._seconds[name], self.count(relation)))
+    def __call__(self, event: Event) -> None:
+        """Note a statement that was run."""
+        if isinstance(event, Finished) and event.statement.relation is not None:
+            rows = self.count(event.statement.relation)
+            self.statements.append(StatementMetrics(event.statement.name, event.seconds, rows))
 
 
 def peak_memory() -> int:

@@ -10,7 +10,7 @@ from contextlib import suppress
 from importlib.util import find_spec
 from typing import TYPE_CHECKING, Protocol, Self, TextIO
 
-from ..planner.dag import ExecutionObserver, Statement
+from .events import Event, Finished, Planned, Started
 
 if TYPE_CHECKING:
     from rich.progress import Progress as RichProgress
@@ -35,16 +35,16 @@ class Display(Protocol):
         ...
 
 
-class Progress(ExecutionObserver):
+class Progress:
     """Shows on stderr what is run, while the context is open and until ``stop``.
 
     ``wanted`` is None for a terminal alone, True for any stderr, and False for never. All of it is written by one
     thread of its own, which is joined before the context ends: what is printed afterwards, an error's traceback
-    included, begins on a line of its own. ``total`` is how many statements there will be, as soon as that is known.
+    included, begins on a line of its own.
     """
 
     def __init__(self, what: str, *, wanted: bool | None) -> None:
-        self.total: int | None = None
+        self._total: int | None = None
         self._what = what
         self._wanted = wanted
         self._done = 0
@@ -68,13 +68,17 @@ class Progress(ExecutionObserver):
         if self._thread is not None:
             self._thread.join()
 
-    def started(self, statement: Statement) -> None:
-        """Show the statement's name."""
-        self._current = statement.name
-
-    def finished(self, statement: Statement, seconds: float) -> None:
-        """Count the statement."""
-        self._done += 1
+    def __call__(self, event: Event) -> None:
+        """Show the statement that runs, and how many were run of how many."""
+        match event:
+            case Planned(statements=statements):
+                self._total = self._done + statements
+            case Started(statement=statement):
+                self._current = statement.name
+            case Finished():
+                self._done += 1
+            case _:
+                pass
 
     def _run(self, stream: TextIO) -> None:
         started = time.monotonic()
@@ -92,7 +96,7 @@ class Progress(ExecutionObserver):
             try:
                 while not self._stopped.is_set():
                     text = ", ".join(part for part in (f"hitherto: {self._what}", self._current) if part)
-                    display.show(f"{text}, {time.monotonic() - started:.0f} s", self._done, self.total)
+                    display.show(f"{text}, {time.monotonic() - started:.0f} s", self._done, self._total)
                     self._stopped.wait(display.every)
             finally:
                 display.close()

@@ -5,27 +5,25 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Generator
 from contextlib import contextmanager
-from dataclasses import replace
+from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
-from ..planner.compiler import lower_alone, lower_plan
-from ..planner.dag import DAGValue, EngineValue, ExecutionContext, ExecutionObserver, ExecutionPlan
+from ..dialects.compiler import SqlCompiler
+from ..planner.dag import DAGValue, EngineValue, ExecutionPlan, QueryNode, RelationalNode
 from ..planner.errors import EngineError
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
-from ..planner.statistics import Statistics
+from ..planner.planning import lower_alone, lower_plan
+from ..planner.target import Target
 from ..planner.types import Schema, folded, unused_name
 from .arrow import narrowed, planned_reader
-from .events import reading, running
-from .explain import Explanation, Query, script
+from .events import Events, Planned, Statement
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-    from .engine import SqlComputeEngine
 
 # What DuckDB, Spark's casts and Spark's decimals say.
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
@@ -33,7 +31,10 @@ _LONGEST_MESSAGE = 600
 
 
 class SqlConnection(ABC):
-    """What a session needs of a connection: errors come out as EngineError, an interrupt as KeyboardInterrupt."""
+    """What a session needs of a connection: errors come out as EngineError, an interrupt as KeyboardInterrupt.
+
+    A result that is read half-way is given up by the next statement.
+    """
 
     @abstractmethod
     def execute(self, sql: str) -> None:
@@ -71,23 +72,31 @@ class SqlConnection(ABC):
         """Drop everything that was made, and leave the user's own state as it was."""
 
 
+@dataclass(frozen=True, kw_only=True)
+class SqlTarget(Target):
+    """An engine that runs SQL: ``sorts_results`` where SQL brings a result into the order of the rows.
+
+    Otherwise it is sorted when it was collected.
+    """
+
+    compiler: SqlCompiler
+    sorts_results: bool = True
+
+
 class SqlSession:
-    """One execution on a connection: what the nodes of a plan act through."""
+    """One execution on a connection: what the nodes of a plan act through.
+
+    With ``is_lazy`` a temporary table is filled when it is first read, where the engine can do that.
+    """
 
     def __init__(
-        self,
-        engine: SqlComputeEngine,
-        connection: SqlConnection,
-        options: PlannerOptions,
-        statistics: Statistics,
-        *,
-        is_lazy: bool = False,
+        self, target: SqlTarget, connection: SqlConnection, options: PlannerOptions, events: Events, *, is_lazy: bool
     ) -> None:
-        self._engine = engine
-        self._compiler = engine.compiler
+        self._target = target
+        self._compiler = target.compiler
         self.connection = connection
         self._options = options
-        self._statistics = statistics
+        self._events = events
         self._is_lazy = is_lazy
         self._tables: set[str] = set()
         self._registered: dict[str, tuple[TableData, frozenset[str]]] = {}
@@ -95,12 +104,11 @@ class SqlSession:
         self._meant: set[str] = set()
         self._ended = False
 
-    def optimize(self, plan: ExecutionPlan, context: ExecutionContext) -> ExecutionPlan:
-        """Optimized queries, or with ``unfused`` the plan as it is, which runs every node alone."""
-        self.reserve(plan)
-        if self._options.unfused:
-            return plan
-        return self._engine.compile(plan, self._options, self._statistics).collected
+    def begin(self, plan: ExecutionPlan) -> None:
+        """Tell how many statements there will be; the names of tables that nodes read are given to nothing else."""
+        self._events.emit(Planned(sum(isinstance(node, QueryNode | RelationalNode) for node in plan.nodes)))
+        if any(isinstance(node, RelationalNode) for node in plan.nodes):
+            self.reserve(plan)
 
     def reserve(self, plan: ExecutionPlan) -> None:
         """Keep the names of a plan's tables from being given to results of single nodes."""
@@ -113,40 +121,30 @@ class SqlSession:
         self._ended = True
         self.connection.close()
 
-    def explain(self, plan: ExecutionPlan, context: ExecutionContext) -> Explanation:
-        """The plan, every rule that changed it, and the SQL."""
-        compiled = self._engine.compile(plan, self._options, self._statistics)
-        return Explanation(plan, compiled, self._compiler, Query(self._engine.description))
-
-    def to_sql(self, plan: ExecutionPlan, context: ExecutionContext) -> str:
-        """The plan as a script."""
-        return script(self._engine.compile(plan, self._options, self._statistics).plan, self._compiler)
-
-    def create_table(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def create_table(self, relation: Relation, name: str) -> EngineValue:
         """Run a physical relation into a temporary table of that name."""
         self._take(name)
         query = self._compiler.compile(relation)
         statement = self._compiler.to_text(self._compiler.create_table(name, query, is_lazy=self._is_lazy))
         self.register_data(relation)
-        with running(name, relation, statement, context.observer), located(name, relation, statement):
+        with self._events.running(Statement.of(name, relation, statement)), located(name, relation, statement):
             self.connection.execute(statement)
-        context.observer.table(name, relation)
         table = Table(f"{name} {relation.fingerprint}", relation.schema, EngineTable(name), name=name)
         return SqlValue(self, Scan(table, relation.schema.names), table=name)
 
-    def run_alone(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def run_alone(self, relation: Relation, name: str) -> EngineValue:
         """Run a logical relation with physical forms and no other rule, into a table with a name of its own."""
-        physical = lower_alone(relation, self._options, self._engine.forms)
+        physical = lower_alone(relation, self._options, self._target.forms)
         if isinstance(physical, Materialize):
             physical = physical.input
-        return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant), context)
+        return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant))
 
-    def view(self, relation: Relation, name: str, context: ExecutionContext) -> EngineValue:
+    def view(self, relation: Relation, name: str) -> EngineValue:
         """The relation itself; it is run when its value is read."""
         self.register_data(relation)
-        return SqlValue(self, relation, result=(name, context.observer))
+        return SqlValue(self, relation, result=name)
 
-    def ingest(self, value: DAGValue, name: str, context: ExecutionContext) -> EngineValue:
+    def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Register the value's rows under the name."""
         data = ArrowData(value.to_reader().read_all())
         self._register(name, data, frozenset(value.schema.names))
@@ -197,14 +195,12 @@ class SqlSession:
         """The query of a relation whose data is registered."""
         return self._compiler.to_text(self._compiler.compile(relation))
 
-    def read(
-        self, relation: Relation, order_by: str | None = None, result: tuple[str, ExecutionObserver] | None = None
-    ) -> pa.RecordBatchReader:
+    def read(self, relation: Relation, order_by: str | None = None, result: str = "") -> pa.RecordBatchReader:
         """Run a relation and give its batches; with ``order_by``, in that column's order and without the column.
 
-        A ``result``, with its name and who observes it, has run when its last batch was read.
+        A ``result``, which has a name, is told of, and has run when its last batch was read.
         """
-        sorts = self._engine.sorts_results
+        sorts = self._target.sorts_results
         statement = self._compiler.to_text(self._compiler.compile(relation, order_by if sorts else None))
 
         def run() -> pa.RecordBatchReader:
@@ -214,7 +210,7 @@ class SqlSession:
                     return reader
                 return reader.read_all().sort_by(order_by).drop_columns(order_by).to_reader()
 
-        return run() if result is None else reading(result[0], relation, statement, result[1], run)
+        return self._events.reading(Statement.of(result, relation, statement), run) if result else run()
 
     def count_rows(self, relation: Relation) -> dict[str, int]:
         """The rows of every CTE of a relation's statement, and of the statement itself, by name."""
@@ -232,13 +228,7 @@ class SqlSession:
 class SqlValue(EngineValue):
     """Rows in the engine: a temporary table, dropped when the value is closed, or a query that runs when read."""
 
-    def __init__(
-        self,
-        session: SqlSession,
-        relation: Relation,
-        table: str | None = None,
-        result: tuple[str, ExecutionObserver] | None = None,
-    ) -> None:
+    def __init__(self, session: SqlSession, relation: Relation, table: str | None = None, result: str = "") -> None:
         self.relation = relation
         self._session = session
         self._table = table

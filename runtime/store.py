@@ -225,10 +225,7 @@ class FeatureStore:
         )
         what = f"materialize {len(resolved)} view{'s' * (len(resolved) != 1)}"
         with Progress(what, wanted=self._progress) as observer:
-            if isinstance(self._engine, SqlComputeEngine):
-                filled = self._engine.materialize(task, store, observer)
-            else:
-                filled = self._engine.materialize(task, store)
+            filled = self._engine.materialize(task, store, observer)
         results = {**failed, **filled.views}
         job = MaterializationJob(at, {view.name: results[view.name] for view in base if view.name in results})
         for result in job.views.values():

@@ -13,14 +13,13 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.compiler import lower_plan
 from hitherto.planner.dag import OnlineWriter
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from hitherto.planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from hitherto.planner.ir import logical as ir
 from hitherto.planner.ir import operators as op
 from hitherto.planner.ir.data import ArrowData
-from hitherto.planner.planning import PHYSICAL
+from hitherto.planner.planning import PHYSICAL, lower_plan
 from hitherto.planner.rules import LOGICAL_PHASES, RuleContext, rewrite
 from hitherto.planner.types import DataType
 from hitherto.runtime.arrow import arrow_type

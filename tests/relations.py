@@ -8,13 +8,13 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pyarrow as pa
-from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.dag import ExecutionPlan, RelationalNode
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.ir.data import ArrowData, Bounds
 from hitherto.planner.ir.logical import Relation, Scan, Table
 from hitherto.planner.options import PlannerOptions
+from hitherto.planner.planning import PlannedRequest
 from hitherto.planner.rules import RULE_NAMES
 from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema
@@ -72,16 +72,16 @@ def compiled(
     rules: Iterable[str] = RULE_NAMES,
     statistics: Statistics = NO_STATISTICS,
     engine: SqlComputeEngine = ENGINE,
-) -> CompiledPlan:
+) -> PlannedRequest:
     """The relation as queries, with these logical rules and all physical ones; every firing is verified."""
     disabled = tuple(name for name in RULE_NAMES if name not in set(rules))
     options = PlannerOptions(disabled_rules=disabled, verify_each=True)
-    return engine.compile(ExecutionPlan(Given(relation)), options, statistics)
+    return engine.planner.plan_dag(ExecutionPlan(Given(relation)), options, statistics)
 
 
 def execute(plan: ExecutionPlan) -> pa.Table:
     """The result of a plan of queries."""
-    with ENGINE.session(PlannerOptions(), NO_STATISTICS) as context:
+    with ENGINE.executing(PlannerOptions()) as context:
         (value,) = plan.execute(context)
         return value.to_reader().read_all()
 
@@ -90,7 +90,7 @@ def run(
     relation: Relation, rules: Iterable[str] = RULE_NAMES, statistics: Statistics = NO_STATISTICS
 ) -> list[dict[str, object]]:
     """The relation's rows, each a dictionary."""
-    rows: list[dict[str, object]] = execute(compiled(relation, rules, statistics).plan).to_pylist()
+    rows: list[dict[str, object]] = execute(compiled(relation, rules, statistics).joined).to_pylist()
     return rows
 
 

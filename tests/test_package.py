@@ -34,7 +34,7 @@ LAYERS = """
     planner.statistics
     planner.rules
     planner.physical
-    planner.planning
+    planner.target
     planner.options
     planner.features
     planner.dag
@@ -42,13 +42,14 @@ LAYERS = """
     planner.nodes
     planner.append
     planner.features.builder
-    planner.compiler
+    planner.planning
     dialects
     runtime.arrow runtime.frames runtime.metrics runtime.events runtime.progress runtime.explain runtime.rows runtime
-    runtime.engine runtime.session
-    runtime.distributed
+    runtime.session
+    runtime.analyze
+    runtime.engine
     runtime.engines runtime.sources runtime.sinks
-    runtime.analyze runtime.job runtime.online runtime.script runtime.spine runtime.store runtime.tables
+    runtime.job runtime.online runtime.script runtime.spine runtime.store runtime.tables
 """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 EXACT = ("planner", "runtime")  # Their own __init__.py, and no layer for a new file that is named nowhere.

@@ -5,12 +5,15 @@ A ``FeatureBuilder`` of another engine overrides the ``build_…`` methods; the 
 
 from __future__ import annotations
 
+from collections import Counter
+from collections.abc import Sequence
 from dataclasses import replace
 
 from ..dag import DAGNode, ExecutionPlan
 from ..expr.nodes import Column, replace_columns
 from ..nodes import (
     AggregationNode,
+    AnswersNode,
     DedupNode,
     FilterNode,
     JoinNode,
@@ -22,6 +25,7 @@ from ..nodes import (
 )
 from ..room import with_room
 from ..spine_node import SpineNode
+from ..types import folded
 from .resolver import ResolvedView
 from .tasks import HistoricalRetrievalTask, MaterializationTask
 
@@ -35,7 +39,9 @@ class FeatureBuilder:
         self.task = task
         self.view = view
         self.columns = output_columns(task.outputs, view)
-        asked = {feature: name for name, feature in reversed(self.columns)}
+        # Stored views are answered side by side, where two may have features of one name.
+        used = Counter(folded(output.name) for output in task.outputs)
+        asked = {feature: name for name, feature in reversed(self.columns) if used[folded(name)] == 1}
         self._names = {
             field.name: asked.get(field.name) or task.names.fresh(f"{view.name}__{field.name}")
             for field in view.features
@@ -48,7 +54,7 @@ class FeatureBuilder:
         task = replace(task, names=task.names.copy())
         builders = [cls(task, view) for view in task.views]
         if isinstance(task, MaterializationTask):
-            return ExecutionPlan(*(builder.build_output_nodes() for builder in builders))
+            return ExecutionPlan(*_written(task, builders))
         spine = SpineNode(task, task.views)
         answers = [builder.build_view(builder.build_events(), spine) for builder in builders]
         columns = (*task.carried, *(output.name for output in task.outputs))
@@ -113,21 +119,47 @@ class FeatureBuilder:
         return TransformationNode(f"{self.view.name}_post", columns, node)
 
     def build_projection_node(self, node: DAGNode) -> DAGNode:
-        """Keeps the row number and the features asked for."""
-        columns = tuple((name, self._name(feature)) for name, feature in self.columns)
+        """Keeps the row number and the features asked for; of a stored view under names that no other view has."""
+        is_stored = isinstance(self.task, MaterializationTask)
+        columns = tuple(
+            (self._name(feature) if is_stored else name, self._name(feature)) for name, feature in self.columns
+        )
         return ProjectionNode(self.view, self.task.names.row, columns, node)
 
-    def build_output_nodes(self) -> DAGNode:
-        """Materialization: the answers of every known key at the end, and the write."""
+    def build_output_nodes(self, spine: SpineNode, joined: DAGNode) -> DAGNode:
+        """Materialization: the view's part of the answers of every known key at the end, and the write."""
         task = self.task
         assert isinstance(task, MaterializationTask)
-        events = self.build_events()
-        spine = SpineNode(task, (self.view,), events)
         keys = {spine.keys[key]: key.family for key in self.view.keys}
-        names = tuple(name for name, _ in self.columns)
-        answers = JoinNode((*keys, *names), task.names.row, spine, self.build_view(events, spine))
+        columns = (*((key, key) for key in keys), *((name, self._name(feature)) for name, feature in self.columns))
+        answers = AnswersNode(self.view, task.names.row, columns, joined)
         return WriteNode(self.view.view, keys, task.names.row, task.end, task.allow_rollback, answers)
+
+    def stored_names(self) -> list[str]:
+        """The columns of the view's features among the answers of all views that are stored."""
+        return [self._name(feature) for _, feature in self.columns]
 
     def _name(self, feature: str) -> str:
         """The column of a feature: its first name in the answer, or an unused one where it is not asked for."""
         return self._names[feature]
+
+
+def _written(task: MaterializationTask, builders: Sequence[FeatureBuilder]) -> list[DAGNode]:
+    """A write for each view. Views whose known keys are the same rows are answered side by side."""
+    spines: list[SpineNode] = []
+    answers: dict[str, list[DAGNode]] = {}
+    columns: dict[str, list[str]] = {}
+    for builder in builders:
+        events = builder.build_events()
+        spine = SpineNode(task, (builder.view,), events)
+        spines.append(spine)
+        answers.setdefault(spine.fingerprint, []).append(builder.build_view(events, spine))
+        columns.setdefault(spine.fingerprint, list(dict.fromkeys(spine.keys.values()))).extend(builder.stored_names())
+    joined = {
+        each: JoinNode(tuple(columns[each]), task.names.row, next(s for s in spines if s.fingerprint == each), *views)
+        for each, views in answers.items()
+    }
+    return [
+        builder.build_output_nodes(spine, joined[spine.fingerprint])
+        for builder, spine in zip(builders, spines, strict=True)
+    ]

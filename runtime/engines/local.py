@@ -217,6 +217,7 @@ class LocalConnection(SqlConnection):
         self._place = Place("")
         self._is_moved = False
         self._failures: list[SourceError] = []
+        self._reader: pa.RecordBatchReader | None = None
         self._worker = ThreadPoolExecutor(max_workers=1)
         settings = DuckDBDialect.session
         # No bar in the output of a script, and the name of a table is never that of a Python variable.
@@ -236,14 +237,17 @@ class LocalConnection(SqlConnection):
             raise EngineError(f"the database defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
 
     def execute(self, sql: str) -> None:
+        self._abandon()
         with _translated(sql, self._failures):
             self._interruptible(lambda: self._cursor.execute(sql))
 
     def read(self, sql: str) -> pa.RecordBatchReader:
         import pyarrow as pa
 
+        self._abandon()
         with _translated(sql, self._failures):
             reader = self._interruptible(lambda: self._cursor.sql(sql).to_arrow_reader())
+        self._reader = reader
 
         def batches() -> Iterator[pa.RecordBatch]:
             while True:
@@ -254,6 +258,12 @@ class LocalConnection(SqlConnection):
                 yield batch
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def _abandon(self) -> None:
+        """Give up a result that is read half-way: DuckDB runs no other statement beside it."""
+        if self._reader is not None:
+            self._reader.close()
+            self._reader = None
 
     def register(self, name: str, data: TableData) -> None:
         if isinstance(data, ArrowData):

@@ -7,29 +7,30 @@ import shutil
 import tempfile
 import uuid
 from collections.abc import Collection, Generator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Self
 
 from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
-from ...planner.append import Append
 from ...planner.calls import checked_call
-from ...planner.dag import ExecutionPlan
+from ...planner.dag import EngineValue, ExecutionContext
 from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
 from ...planner.ir.data import EngineData, TableData
+from ...planner.planning import PlannedRequest
+from ...planner.target import Append
 from ..arrow import arrow_type
-from ..distributed import DistributedEngine
+from ..engine import SqlComputeEngine
 from ..rows import EngineRows, is_query
-from ..session import SqlConnection, SqlSession, SqlValue, shortened
+from ..session import SqlConnection, shortened
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
-class SparkComputeEngine(DistributedEngine):
+class SparkComputeEngine(SqlComputeEngine):
     """Spark SQL, on any ``SparkSession`` of the user's, classic or Connect; without one, on a local Spark.
 
     Everything is done in a new session of that Spark, so that the user's settings, temporary views and current database
@@ -43,6 +44,7 @@ class SparkComputeEngine(DistributedEngine):
     append: ClassVar[Append] = Append(groups=0, columns=0)
     widest_join = 10
     sorts_results = False
+    has_frames = True
 
     @checked_call
     def __init__(self, session: Any = None) -> None:
@@ -115,16 +117,15 @@ class SparkComputeEngine(DistributedEngine):
         return table.sort_by(POSITION).drop_columns(POSITION)
 
     @contextmanager
-    def frame(self, task: HistoricalRetrievalTask, own: TableData, plan: ExecutionPlan | None = None) -> Generator[Any]:
+    def frame(self, task: HistoricalRetrievalTask, own: TableData, planned: PlannedRequest) -> Generator[Any]:
         """The answer as a lazy DataFrame of a session of its own; temporary results are filled when it is used."""
-        with self.session(task.options, task.statistics, is_lazy=True) as context:
-            chosen = plan or self.plan(task).optimized(context)
-            (value,) = chosen.execute(context)
-            session = context.engine
-            assert isinstance(value, SqlValue)
-            assert isinstance(session, SqlSession)
+        features = {output.name: arrow_type(output.type) for output in task.outputs}
+        with ExitStack() as behind_the_session, self.session(task.options, is_lazy=True) as session:
+            context = ExecutionContext(session)
+            behind_the_session.callback(context.close)
+            (value,) = planned.pieces_of_a_frame.execute(context)
+            assert isinstance(value, EngineValue)
             assert isinstance(session.connection, SparkConnection)
-            features = {output.name: arrow_type(output.type) for output in task.outputs}
             statement = session.statement(value.relation)
             yield session.connection.joined(own, statement, task.names.row, features)
 

@@ -16,7 +16,6 @@ from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.ir.data import ArrowData, ParquetFiles
 from hitherto.planner.ir.logical import Project, Scan, Table
 from hitherto.planner.options import PlannerOptions
-from hitherto.planner.statistics import Statistics
 from hitherto.planner.types import Schema
 from hitherto.runtime.arrow import planner_schema
 from hitherto.runtime.engine import SqlComputeEngine
@@ -42,8 +41,8 @@ def evaluated(
     columns = tuple((f"c{number}", expr) for number, expr in enumerate(exprs))
     position = ("position", Column("position", schema["position"]))
     relation = Project(Scan(Table("rows", schema, data, name="rows"), schema.names), (*columns, position))
-    with engine.session(PlannerOptions(), Statistics()) as context:
-        value = context.engine.view(relation, "value", context)
+    with engine.session(PlannerOptions()) as session:
+        value = session.view(relation, "value")
         answer: pa.Table = value.to_reader(order_by="position").read_all()
     return answer.columns
 

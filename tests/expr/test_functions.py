@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hitherto.dialects.duckdb.expressions import DuckDBExpressions
-from hitherto.planner.dag import ExecutionContext
+from hitherto.planner.dag import Session
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.functions import EXAMPLE, EXAMPLE_VALUE, FUNCTIONS, call
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal
@@ -21,23 +21,23 @@ from hitherto.planner.options import PlannerOptions
 from hitherto.planner.types import INT64, TIMESTAMP, DataType, Schema
 from hitherto.runtime.arrow import arrow_type
 
-from tests.relations import ENGINE, NO_STATISTICS, expression, scan, table
+from tests.relations import ENGINE, expression, scan, table
 
 Value = bool | int | float | str | bytes | None
 ONE_ROW = pa.table({EXAMPLE.name: pa.array([EXAMPLE_VALUE], pa.list_(pa.string()))})
 
 
 @pytest.fixture(scope="module")
-def context() -> Iterator[ExecutionContext]:
-    with ENGINE.session(PlannerOptions(), NO_STATISTICS) as session:
+def session() -> Iterator[Session]:
+    with ENGINE.session(PlannerOptions()) as session:
         yield session
 
 
 class Evaluator:
     """Evaluates expressions over one row, in one session for all."""
 
-    def __init__(self, context: ExecutionContext) -> None:
-        self._context = context
+    def __init__(self, session: Session) -> None:
+        self._session = session
         self._tables = 0
 
     def __call__(self, text: str, **columns: pa.Scalar[Any]) -> object:
@@ -53,7 +53,7 @@ class Evaluator:
 
     def value(self, rows: Relation, expr: Expr) -> object:
         """The value of an expression over one row, which has the planned type."""
-        value = self._context.engine.view(Project(rows, (("value", expr),)), "value", self._context)
+        value = self._session.view(Project(rows, (("value", expr),)), "value")
         column = value.to_reader().read_all()["value"]
         if expr.type.kind != "null":
             assert column.type == arrow_type(DataType(expr.type.kind, unit=expr.type.unit)), f"planned {expr.type}"
@@ -97,8 +97,8 @@ def _array(literal: Literal) -> pa.Array[Any]:
 
 
 @pytest.fixture
-def evaluate(context: ExecutionContext) -> Evaluator:
-    return Evaluator(context)
+def evaluate(session: Session) -> Evaluator:
+    return Evaluator(session)
 
 
 def same(actual: object, expected: object, *, is_approximate: bool = False) -> bool:

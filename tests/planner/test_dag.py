@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator
+from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
 import hitherto as ht
@@ -74,7 +74,7 @@ class Failing(Constant):
 
 
 def context() -> ht.ExecutionContext:
-    return ht.ExecutionContext(engine=None)  # type: ignore[arg-type]
+    return ht.ExecutionContext()
 
 
 def test_equal_nodes_have_one_fingerprint_whatever_they_are_called() -> None:
@@ -413,11 +413,31 @@ def test_the_forms_of_a_job_work_with_an_engine_from_outside() -> None:
     assert job.to_df()["v"].tolist()[:2] == [2.0, 3.0]
 
 
-@pytest.mark.parametrize("call", ["to_sql", "explain"])
-def test_what_needs_sql_says_so_with_an_engine_from_outside(call: str) -> None:
+@pytest.mark.parametrize(
+    ("call", "what"),
+    [
+        (lambda job: job.to_sql(), "to_sql"),
+        (lambda job: job.explain("sql"), r"explain\('sql'\)"),
+        (lambda job: job.explain(analyze=True), r"explain\(analyze=True\)"),
+    ],
+)
+def test_what_needs_sql_says_so_with_an_engine_from_outside(call: Callable[[Any], Any], what: str) -> None:
     job = ht.FeatureStore([view()], engine=HandEngine()).get_historical_features(SPINE, "last")
-    with pytest.raises(ht.UnsupportedError, match=f"{call} needs an engine that runs SQL; HandEngine does not"):
-        getattr(job, call)()
+    with pytest.raises(ht.UnsupportedError, match=f"{what} needs an engine that runs SQL; HandEngine does not"):
+        call(job)
+
+
+def test_an_engine_from_outside_is_explained_by_its_nodes() -> None:
+    job = ht.FeatureStore([view()], engine=HandEngine()).get_historical_features(SPINE, "last")
+    lines = str(job.explain()).splitlines()
+    assert lines[:4] == [
+        "Query   1 view, 1 feature, spine 3 rows, HandEngine",
+        "dag",
+        "  HandLatestNode",
+        "  └─ HandReadNode",
+    ]
+    assert "sql" not in lines
+    assert [node["kind"] for node in job.explain().to_dict()["dag"]["nodes"]] == ["HandReadNode", "HandLatestNode"]
 
 
 def test_an_engine_that_drops_rows_is_found_out() -> None:

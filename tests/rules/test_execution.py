@@ -26,7 +26,7 @@ Rows = Counter[tuple[object, ...]]
 @cache
 def unrewritten(name: str) -> Rows:
     """The rows of a plan with physical forms and no other rule."""
-    return multiset(execute(compiled(PLANS[name](), ()).plan))
+    return multiset(execute(compiled(PLANS[name](), ()).joined))
 
 
 _RUNS: dict[tuple[str, str], Rows] = {}
@@ -37,14 +37,14 @@ def rewritten(name: str, rules: Collection[str], given: Callable[[Relation], Rel
     plan = compiled(given(PLANS[name]()), rules)
     key = (name, plan.regions[0].physical.fingerprint)
     if key not in _RUNS:
-        _RUNS[key] = multiset(execute(plan.plan))
+        _RUNS[key] = multiset(execute(plan.joined))
     return _RUNS[key]
 
 
 def same_rows(relation: Relation) -> bool:
     """Whether a plan of its own gives the same rows with and without all rules."""
-    rewritten_rows = multiset(execute(compiled(relation).plan))
-    return rewritten_rows == multiset(execute(compiled(relation, ()).plan))
+    rewritten_rows = multiset(execute(compiled(relation).joined))
+    return rewritten_rows == multiset(execute(compiled(relation, ()).joined))
 
 
 @pytest.mark.parametrize("name", PLANS)

@@ -13,9 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 
 import pytest
-from hitherto.planner.compiler import CompiledPlan
 from hitherto.planner.ir.printer import tree
-from hitherto.planner.planning import PHASES, RULES
+from hitherto.planner.planning import PHASES, RULES, PlannedRequest
 from hitherto.planner.rules import RULE_NAMES
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.explain import statements
@@ -50,18 +49,18 @@ class Case:
         chosen = {rule.name for phase in PHASES if phase.name in phases for rule in phase.rules} | set(rules)
         return tuple(name for name in RULE_NAMES if name in chosen) if phases or rules else RULE_NAMES
 
-    def compiled(self, engine: SqlComputeEngine = ENGINE) -> CompiledPlan:
+    def compiled(self, engine: SqlComputeEngine = ENGINE) -> PlannedRequest:
         """The case's plan with its rules, for an engine. Nothing is run."""
         for request in self.values("request"):
             task = REQUESTS[request]()._task
-            return engine.compile(engine.plan(task), task.options, task.statistics)
+            return engine.planner.plan(task)
         (plan,) = self.values("plan")
         given = unbounded(PLANS[plan]()) if self.values("bounds") == ["unknown"] else PLANS[plan]()
         return compiled(given, self.rules, engine=engine)
 
     def sql(self, engine: SqlComputeEngine) -> str:
         """The statements of the plan."""
-        return "\n\n".join(f"{text};" for _, text in statements(self.compiled(engine).plan, engine.compiler))
+        return "\n\n".join(f"{text};" for _, text in statements(self.compiled(engine).joined, engine.compiler))
 
     def __str__(self) -> str:
         lines = [f"=== {self.name}", *(f"{name}: {text}" for name, text in self.settings)]
