@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Protocol
 
@@ -31,8 +31,12 @@ class Writer(Protocol):
         """A relation as a block."""
         ...
 
-    def write(self, block: Block) -> exp.Select:
-        """A block as a SELECT."""
+    def write(self, block: Block, names: Sequence[str]) -> exp.Select:
+        """A block as a SELECT of these columns."""
+        ...
+
+    def wanted(self, relation: Relation, block: Block, columns: Iterable[tuple[str, Expr]]) -> list[tuple[str, Expr]]:
+        """Those of a relation's columns that are read."""
         ...
 
     def initial(self, table: str) -> str:
@@ -112,21 +116,22 @@ def _side(to: Writer, relation: Relation, taken: frozenset[str], *, computed: bo
     all that it is given.
     """
     block = to.block(relation)
+    columns = dict(to.wanted(relation, block, block.columns.items()))
     is_bare = block.table is not None and not block.where and (computed or block.is_plain)
-    if block.table is not None and is_bare and not (whole and len(block.columns) < len(block.table[1])):
+    if block.table is not None and is_bare and not (whole and len(columns) < len(block.table[1])):
         table = block.table[0]
         alias = free_name(to.initial(table), taken)
 
         def value(expr: Expr) -> Value:
             return lambda: to.dialect.expressions.compile(expr, lambda name: sql.column(name, alias))
 
-        values = {name: value(expr) for name, expr in block.columns.items()}
+        values = {name: value(expr) for name, expr in columns.items()}
         return _Side(lambda: sql.table(table, alias), alias, values)
     alias = free_name(to.initial(block.source().name), taken)
     return _Side(
-        lambda: exp.Subquery(this=to.write(block), alias=exp.TableAlias(this=sql.name(alias))),
+        lambda: exp.Subquery(this=to.write(block, list(columns)), alias=exp.TableAlias(this=sql.name(alias))),
         alias,
-        {name: _column(name, alias) for name in block.columns},
+        {name: _column(name, alias) for name in columns},
     )
 
 

@@ -7,12 +7,13 @@ its view. Columns stay typed expressions over a block's FROM clause until the SE
 from __future__ import annotations
 
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import replace
 
 from sqlglot import exp
 
 from ..planner.expr.nodes import MOST_LEVELS, Column, Expr, Literal, columns_of, conjuncts
+from ..planner.ir.columns import columns_wanted
 from ..planner.ir.logical import (
     Aggregate,
     Filter,
@@ -29,7 +30,7 @@ from ..planner.ir.logical import (
     topological,
 )
 from ..planner.ir.operators import AsofMatch, Carried, Explode, KeyedJoin, Materialize, Named, Window
-from ..planner.types import folded, short_label, unused_name
+from ..planner.types import Field, folded, short_label, unused_name
 from . import syntax as sql
 from .base import Dialect
 from .block import Block, is_cheap, is_light, keeps_names
@@ -45,12 +46,14 @@ class Statement:
         self.dialect = dialect
         self._root = root
         self._ctes: list[exp.CTE] = []
-        tables = [scan.table for scan in topological(root) if isinstance(scan, Scan)]
+        relations = topological(root)
+        tables = [scan.table for scan in relations if isinstance(scan, Scan)]
         self._names = {folded(table.name) for table in tables} | meant_names(tables)
         self._initials: dict[str, str] = {}
         self._done: dict[str, Block] = {}
-        readers = Counter(child.fingerprint for relation in topological(root) for child in relation.inputs)
+        readers = Counter(child.fingerprint for relation in relations for child in relation.inputs)
         self._shared = {fingerprint for fingerprint, count in readers.items() if count > 1}
+        self._wanted = columns_wanted(relations)
 
     def select(self, order_by: str | None) -> exp.Select:
         block = self.block(self._root)
@@ -116,7 +119,16 @@ class Statement:
         role = "rows"
         if isinstance(relation, Aggregate):
             role = "groups" if relation.measures else "keys"
-        return self.cte(self.label(relation, role), self.write(block), block)
+        return self.cte(self.label(relation, role), relation, block)
+
+    def wanted(self, relation: Relation, block: Block, columns: Iterable[tuple[str, Expr]]) -> list[tuple[str, Expr]]:
+        """Those of a relation's columns that are read, or on which its rows depend."""
+        read = self._wanted[relation.fingerprint]
+        return [
+            (name, expr)
+            for name, expr in columns
+            if name in read or (block.kept and isinstance(expr, Column) and expr.name in block.kept)
+        ]
 
     def _named(self, node: Named) -> Block:
         """A CTE of that name, or the table that has just these columns."""
@@ -127,7 +139,7 @@ class Statement:
             block = self.block(node.input)
             if block.table is not None and not block.where and keeps_names(block):
                 return block
-            made = self.cte(wish, self.write(block), block)
+            made = self.cte(wish, node, block)
         self._initials[made.source().name] = node.role[0]
         return made
 
@@ -157,14 +169,15 @@ class Statement:
     def _project(self, project: Project) -> Block:
         """In place, unless a computed column would be written more than once, or too deep in another."""
         block = self.block(project.input)
-        if block.listed and not block.can_choose(project.columns):
+        columns = self.wanted(project, block, project.columns)
+        if block.listed and not block.can_choose(columns):
             block = self.wrapped(project.input, block)
-        reads = Counter(name for _, expr in project.columns for name in columns_of(expr))
-        is_repeated = any(reads[name] > 1 and not is_cheap(block.columns[name]) for name in reads)
-        projected = None if is_repeated else block.project(project.columns)
+        costly = {name for name, expr in block.columns.items() if not is_cheap(expr)}
+        reads = Counter(name for _, expr in columns if costly for name in columns_of(expr))
+        projected = None if any(reads[name] > 1 for name in costly) else block.project(columns)
         if projected is None or any(expr.levels > MOST_LEVELS for expr in projected.columns.values()):
-            block = self.cte(self.label(project.input), self.write(block), block)
-            projected = block.project(project.columns)
+            block = self.cte(self.label(project.input), project.input, block)
+            projected = block.project(columns)
         return projected
 
     def _filter(self, node: Filter) -> Block:
@@ -172,7 +185,7 @@ class Statement:
         block = self._open(node.input)
         filtered = block.filter(node.predicate)
         if any(part.levels > MOST_LEVELS for part in filtered.where[len(block.where) :]):
-            filtered = self.cte(self.label(node.input), self.write(block), block).filter(node.predicate)
+            filtered = self.cte(self.label(node.input), node.input, block).filter(node.predicate)
         return filtered
 
     def _values(self, values: Values) -> Block:
@@ -187,13 +200,13 @@ class Statement:
             )
             for row in values.rows
         ]
-        return self.cte("literal_rows", _union_all(selects), values)
+        return self.add_cte("literal_rows", _union_all(selects), values.schema)
 
     def _number_rows(self, node: NumberRows) -> Block:
         block = self._open(node.input)
         position = self.dialect.row_number(node)
         columns = [(node.column, position), *((name, self.sql(block, expr)) for name, expr in block.columns.items())]
-        return self.cte(node.label or "numbered_rows", self._select(block, columns), node)
+        return self.add_cte(node.label or "numbered_rows", self._select(block, columns), node.schema)
 
     def _aggregate(self, node: Aggregate) -> Block:
         block = self._open(node.input)
@@ -265,8 +278,10 @@ class Statement:
         )
 
     def _union(self, node: Union, wish: str | None = None) -> Block:
-        selects = [self.write(block, list(node.schema.names)) for block in map(self._open, node.relations)]
-        return self.cte(wish or self.label(node, "rows"), _union_all(selects), node)
+        read = [field for field in node.schema if field.name in self._wanted[node.fingerprint]]
+        names = [field.name for field in read]
+        selects = [self.write(block, names) for block in map(self._open, node.relations)]
+        return self.add_cte(wish or self.label(node, "rows"), _union_all(selects), read)
 
     def _join(self, node: Join) -> Block:
         """All inputs by name, in one FROM clause, so that the columns are read straight from them."""
@@ -322,7 +337,7 @@ class Statement:
         block = self.block(relation)
         if block.table is not None and not block.where and keeps_names(block):
             return block.table[0]
-        made = self.cte(self.label(relation, "rows"), self.write(block), block)
+        made = self.cte(self.label(relation, "rows"), relation, block)
         self._done[relation.fingerprint] = made
         return made.source().name
 
@@ -330,27 +345,19 @@ class Statement:
         """Whether the table's columns can be read as they are."""
         return all(isinstance(self.dialect.scanned_column(scan, name), exp.Column) for name in scan.columns)
 
-    def cte(self, wish: str, query: exp.Query, columns: Block | Relation) -> Block:
-        """The query as a CTE, and a block that reads it."""
-        made = self.add_cte(wish, query)
-        if isinstance(columns, Relation):
-            fields = {field.name: field.type for field in columns.schema}
-        else:
-            fields = {name: expr.type for name, expr in columns.columns.items()}
-        return Block(
-            source=lambda: sql.table(made),
-            joins=list,
-            base=sql.column,
-            columns={name: Column(name, type_) for name, type_ in fields.items()},
-            table=(made, frozenset(fields)),
-        )
+    def cte(self, wish: str, relation: Relation, block: Block) -> Block:
+        """A relation's block as a CTE, with the columns that are read."""
+        columns = self.wanted(relation, block, block.columns.items())
+        query = self.write(block, [name for name, _ in columns])
+        return self.add_cte(wish, query, [Field(name, expr.type) for name, expr in columns])
 
-    def add_cte(self, wish: str, query: exp.Query) -> str:
-        """Add a CTE under a free name."""
-        label = unused_name(wish, self._names)
-        self._names.add(folded(label))
-        self._ctes.append(exp.CTE(this=query, alias=exp.TableAlias(this=sql.name(label))))
-        return label
+    def add_cte(self, wish: str, query: exp.Query, fields: Iterable[Field]) -> Block:
+        """The query as a CTE under an unused name, and a block that reads it."""
+        made = unused_name(wish, self._names)
+        self._names.add(folded(made))
+        self._ctes.append(exp.CTE(this=query, alias=exp.TableAlias(this=sql.name(made))))
+        columns = {field.name: Column(field.name, field.type) for field in fields}
+        return Block(lambda: sql.table(made), list, sql.column, columns, table=(made, frozenset(columns)))
 
     def label(self, relation: Relation, role: str = "rows") -> str:
         """A readable name: the node's own label or the nearest one below, and what the CTE holds."""

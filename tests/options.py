@@ -43,14 +43,15 @@ class Grid:
     def nodes(self, *, known: bool) -> Iterator[AsofJoin | WindowAggregate]:
         """What the views are lowered to, each labelled with its view."""
         engine = ht.LocalComputeEngine()
-        plan = engine.plan(self._job(engine, known=known)._task)
+        plan = engine.plan(self.job(engine, known=known)._task)
         for node in topological(lower_plan(plan)[plan.outputs[0].fingerprint]):
             if isinstance(node, AsofJoin | WindowAggregate):
                 yield node
 
-    def _job(
+    def job(
         self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, *, known: bool
     ) -> ht.RetrievalJob:
+        """The retrieval of all views."""
         store = ht.FeatureStore(self.views, engine=engine, planner_options=options)
         return store.get_historical_features(
             SPINE, self.views, full_feature_names=True, filter_by_created_timestamp=known
@@ -60,7 +61,7 @@ class Grid:
         self, engine: ht.ComputeEngine, options: ht.PlannerOptions | None = None, *, known: bool
     ) -> list[str]:
         """How an engine's answer differs from the reference's."""
-        job = self._job(engine, options, known=known)
+        job = self.job(engine, options, known=known)
         relations = {
             source: Rows(tuple(table.column_names), plain_rows(table)) for source, table in self.tables.items()
         }

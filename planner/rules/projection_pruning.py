@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Iterable
+from collections.abc import Set as AbstractSet
 
-from ..expr.nodes import Column, columns_of
+from ..expr.nodes import Column
+from ..ir.columns import columns_read
 from ..ir.logical import Aggregate, AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate
 from .driver import RuleContext, rule
 
@@ -37,7 +38,7 @@ def push_project_through_filter(node: Project, context: RuleContext) -> Relation
     inner = node.input
     if not isinstance(inner, Filter):
         return None
-    narrowed = _narrow(inner.input, [*_read_by(node), *columns_of(inner.predicate)])
+    narrowed = _narrow(inner.input, columns_read(inner, _read_by(node))[0])
     return None if narrowed is None else Project(Filter(narrowed, inner.predicate), node.columns)
 
 
@@ -90,8 +91,7 @@ def narrow_join_inputs(node: Project, context: RuleContext) -> Relation | None:
     join = node.input
     if not isinstance(join, Join):
         return None
-    read = [*_read_by(node), *join.on]
-    narrowed = [_narrow(child, read) for child in join.relations]
+    narrowed = [_narrow(*each) for each in zip(join.relations, columns_read(join, _read_by(node)), strict=True)]
     if not any(narrowed):
         return None
     inputs = (new or old for new, old in zip(narrowed, join.relations, strict=True))
@@ -105,14 +105,10 @@ def narrow_asof_events(node: AsofJoin, context: RuleContext) -> Relation | None:
     Not without the order's columns, even where no feature of theirs is asked for: they decide who wins a tie.
     """
     del context
-    read = _matched_by(node)
-    for pick in node.picks:
-        read += [] if pick.unique else pick.order
-        read += [column for _, column in pick.features]
     if any(pick.unique for pick in node.picks):
         picks = tuple(dataclasses.replace(pick, order=()) if pick.unique else pick for pick in node.picks)
         node = dataclasses.replace(node, picks=picks)
-    narrowed = _narrow(node.events, read)
+    narrowed = _narrow(node.events, _read_by(node, 1))
     return node.with_inputs(node.spine, narrowed) if narrowed is not None else node
 
 
@@ -123,12 +119,7 @@ def narrow_window_events(node: WindowAggregate, context: RuleContext) -> Relatio
     Not without the order's columns where a ``first`` or ``last`` is among the aggregates.
     """
     del context
-    read = _matched_by(node)
-    for aggregate in node.aggregates:
-        read += [aggregate.operand] if aggregate.operand is not None else []
-        read += aggregate.order
-        read += columns_of(aggregate.where) if aggregate.where is not None else ()
-    narrowed = _narrow(node.events, read)
+    narrowed = _narrow(node.events, _read_by(node, 1))
     return None if narrowed is None else node.with_inputs(node.spine, narrowed)
 
 
@@ -139,23 +130,16 @@ def narrow_aggregate_input(node: Aggregate, context: RuleContext) -> Relation | 
     Not to nothing: a count of rows without keys still needs rows, so one column stays.
     """
     del context
-    read = [name for measure in node.measures for expr in measure.expressions for name in columns_of(expr)]
-    narrowed = _narrow(node.input, [*node.keys, *read])
+    narrowed = _narrow(node.input, _read_by(node))
     return None if narrowed is None else node.with_inputs(narrowed)
 
 
-def _matched_by(node: AsofJoin | WindowAggregate) -> list[str]:
-    """The event columns that decide what a spine row sees."""
-    created = [] if node.created is None else [node.created]
-    return [*(right for _, right in node.keys), node.event_time, *created]
+def _read_by(node: Relation, number: int = 0) -> AbstractSet[str]:
+    """The columns of one of its inputs that a node reads."""
+    return columns_read(node, frozenset(node.schema.names))[number]
 
 
-def _read_by(node: Project) -> frozenset[str]:
-    return frozenset(name for _, expr in node.columns for name in columns_of(expr))
-
-
-def _narrow(relation: Relation, read: Iterable[str]) -> Relation | None:
-    """A projection to the columns read, in the relation's order; None where it has no others."""
-    wanted = frozenset(read)
+def _narrow(relation: Relation, wanted: AbstractSet[str]) -> Relation | None:
+    """A projection to the columns wanted, in the relation's order; None where it has no others."""
     kept = tuple((field.name, Column(field.name, field.type)) for field in relation.schema if field.name in wanted)
     return Project(relation, kept) if kept and len(kept) < len(relation.schema) else None
