@@ -11,7 +11,7 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.compiler import lower_plan
+from hitherto.planner.planning import lower_plan
 from hitherto.planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from hitherto.planner.physical import Form
 

@@ -62,8 +62,7 @@ def unread_in(statement: exp.Select) -> set[tuple[str, str]]:
 
 def unread(job: ht.RetrievalJob, engine: SqlComputeEngine) -> set[tuple[str, str]]:
     """Columns of CTEs, subqueries and temporary results that nothing reads."""
-    task = job._task
-    plan = engine.compile(engine.plan(task), task.options, task.statistics).plan
+    plan = engine.planner.plan(job._task).joined
     queries = [node for node in plan.nodes if isinstance(node, QueryNode)]
     statements = {node.name: engine.compiler.compile(node.relation, node.order_by) for node in queries}
     made: list[tuple[str, exp.Expr]] = [(node.name, statements[node.name]) for node in queries if not node.is_result]
