@@ -16,7 +16,7 @@ from .features.builder import FeatureBuilder
 from .features.tasks import HistoricalRetrievalTask, MaterializationTask
 from .ir.data import EngineTable
 from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
-from .ir.operators import Materialize
+from .ir.operators import Carried, Materialize
 from .nodes import AnswersNode
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form
@@ -24,7 +24,7 @@ from .room import with_room
 from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .rules.driver import Phase, Rule
 from .rules.temporary_results import materialize_numbered_rows, materialize_view_groups, split_wide_joins
-from .statistics import Statistics
+from .statistics import Choice, Statistics
 from .target import Append, Target
 from .types import folded, short_label, unused_name
 
@@ -61,8 +61,13 @@ class PlannedRequest:
     collected: ExecutionPlan
     regions: tuple[Region, ...]
     trace: Trace
-    statistics: Statistics
     options: PlannerOptions
+
+    @property
+    def choices(self) -> tuple[Choice, ...]:
+        """The forms that carry out the matches of the request, and why."""
+        relations = (each for region in self.regions for each in topological(region.physical))
+        return tuple(each.choice for each in relations if isinstance(each, Carried))
 
     @property
     def pieces(self) -> ExecutionPlan:
@@ -98,7 +103,7 @@ class Planner:
         trace: Trace = []
         joined = _Compiler(dag, context, regions, trace).compile()
         collected = _Compiler(dag, context, regions, trace, target.append).compile() if target.append else joined
-        return PlannedRequest(dag, joined, collected, tuple(regions.values()), trace, statistics, options)
+        return PlannedRequest(dag, joined, collected, tuple(regions.values()), trace, options)
 
 
 @with_room

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterator
+from fractions import Fraction
 from typing import Any, cast
 
 import pyarrow as pa
@@ -44,6 +45,14 @@ LISTS = (
     pa.types.is_list_view,
     pa.types.is_large_list_view,
 )
+
+_MICROSECONDS = {
+    "d": Fraction(86_400_000_000),
+    "s": Fraction(1_000_000),
+    "ms": Fraction(1_000),
+    "us": Fraction(1),
+    "ns": Fraction(1, 1_000),
+}
 
 
 def data_type(type_: pa.DataType) -> DataType:
@@ -170,6 +179,22 @@ def floor_to_micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     is_above = pc.greater(pc.multiply(cut, 1_000), nanos)
     micros = pc.subtract(cut, pc.cast(is_above, pa.int64()))
     return cast("pa.ChunkedArray[Any]", pc.cast(micros, pa.timestamp("us", column.type.tz)))
+
+
+def span_of(column: pa.ChunkedArray[Any]) -> tuple[int, int] | None:
+    """The least and greatest integer, or instant in microseconds, rounded down; None of no values and other types."""
+    type_, unit = column.type, None
+    if pa.types.is_timestamp(type_):
+        unit = type_.unit
+    elif pa.types.is_date(type_):
+        unit = "d" if pa.types.is_date32(type_) else "ms"
+    elif not pa.types.is_integer(type_):
+        return None
+    ends = pc.min_max(column if unit is None else column.cast(pa.int32() if unit == "d" else pa.int64()))
+    if not ends["min"].is_valid:
+        return None
+    scale = _MICROSECONDS[unit or "us"]
+    return int(ends["min"].as_py() * scale // 1), int(ends["max"].as_py() * scale // 1)
 
 
 def as_planned(column: pa.Array[Any], type_: DataType) -> pa.Array[Any]:

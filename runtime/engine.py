@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from abc import ABC, abstractmethod
 from collections import Counter
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping
 from contextlib import ExitStack, contextmanager, suppress
 from dataclasses import dataclass, replace
 from pathlib import Path
@@ -30,6 +30,7 @@ from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.physical import FORM_NAMES
 from ..planner.planning import PlannedRequest, Planner
+from ..planner.statistics import NoStatistics, Statistics
 from ..planner.target import Append, Target
 from ..planner.types import Schema
 from .analyze import observe
@@ -38,6 +39,7 @@ from .events import Events, Observer, Statement
 from .metrics import Analysis, Metrics
 from .rows import EntityRows
 from .session import SqlConnection, SqlSession, SqlTarget, shortened
+from .statistics import DataStatistics, Groups, Question
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -125,6 +127,10 @@ class ComputeEngine(ABC):
         ``keys`` are the columns that views need.
         """
         return None
+
+    def statistics(self) -> Statistics:
+        """What is known of data, for the choices of one task."""
+        return NoStatistics()
 
     @abstractmethod
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
@@ -282,6 +288,9 @@ class SqlComputeEngine(ComputeEngine):
         metrics = Metrics()
         with self.session(task.options, observer, metrics) as session:
             return observe(session, task, planned, metrics)
+
+    def statistics(self, known: Mapping[Question, Groups] | None = None) -> Statistics:
+        return DataStatistics(self.collect, known)
 
     def columns(self, data: TableData) -> Schema:
         return planner_schema(self.arrow_columns(data))

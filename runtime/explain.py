@@ -16,13 +16,12 @@ from ..planner.errors import DefinitionError, UnsupportedError, shown, unknown_n
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
-from ..planner.ir.logical import Relation, topological
-from ..planner.ir.operators import Carried
+from ..planner.ir.logical import Relation
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.nodes import AggregationNode, DedupNode
-from ..planner.physical.choose import FEW_ROWS_PER_KEY
 from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
+from ..planner.statistics import Choice
 from .metrics import Analysis
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
@@ -77,8 +76,8 @@ class Explanation:
 
         ``query`` says what is asked for. ``dag``, ``logical``, ``optimized`` and ``physical`` are plans: ``nodes``,
         each with its ``id``, ``kind``, ``inputs`` (ids) and ``columns``, and ``outputs`` (ids); one id is one node, in
-        whichever plan. ``rules`` are those that changed something, with the node before and after; ``choices`` say why
-        a view has its physical form; ``statements`` are the SQL, in order.
+        whichever plan. ``rules`` are those that changed something, with the node before and after; ``choices`` say
+        why a view has its physical form, by which facts, and which forms it beat; ``statements`` are the SQL, in order.
         """
         numbers = Numbers()
         regions = self._planned.regions
@@ -88,10 +87,7 @@ class Explanation:
             "rules": ("optimized", lambda: [_step_document(step, numbers) for step in self._rules()]),
             "optimized": ("optimized", lambda: plan_document((region.optimized for region in regions), numbers)),
             "physical": ("physical", lambda: plan_document((region.physical for region in regions), numbers)),
-            "choices": ("physical", lambda: [
-                {"view": label, "form": form, "reason": self._reason(form)}
-                for label, form in self._forms().items()
-            ]),
+            "choices": ("physical", lambda: list(map(_choice_document, self._planned.choices))),
             "statements": ("sql", lambda: [
                 {"name": name, "sql": text}
                 for name, text in (statements(self._planned.collected, self._compiler) if self._compiler else [])
@@ -206,28 +202,12 @@ class Explanation:
         return [line if count == 1 else f"{line}  ({count} times)" for line, count in counted.items()]
 
     def _choices(self) -> list[str]:
-        """The physical forms that were chosen, the number that decided, and the form they beat."""
-        lines = [f"{view}: {self._reason(form)}" for view, form in self._forms().items()]
+        """The physical forms that were chosen, the facts that decided, and the forms that they beat."""
+        lines = [f"{_views(choice)}: {choice.reason}" for choice in self._planned.choices]
         appended = next((node for node in self._planned.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
         return lines
-
-    def _forms(self) -> dict[str, str]:
-        """The physical forms by the views that they answer, several of them where those are fused."""
-        return {
-            relation.label.replace("+", ", "): relation.form
-            for region in self._planned.regions
-            for relation in topological(region.physical)
-            if isinstance(relation, Carried)
-        }
-
-    def _reason(self, form: str) -> str:
-        most = self._planned.statistics.rows_per_key
-        if form not in ("RangeMax", "UnionLast"):
-            return f"{form}, the only form so far"
-        share = "an unknown number of rows" if most is None else f"at most {most:,} row{'s' * (most != 1)}"
-        return f"{form}, {share} for a key   (RangeMax: up to {FEW_ROWS_PER_KEY}, UnionLast: more)"
 
 
 def summary(step: Step) -> str:
@@ -251,6 +231,21 @@ def _step_document(step: Step, numbers: Numbers) -> dict[str, Any]:
         "before": reference_document(step.before, numbers),
         "after": reference_document(step.after, numbers),
     }
+
+
+def _choice_document(choice: Choice) -> dict[str, Any]:
+    return {
+        "view": _views(choice),
+        "form": choice.form,
+        "reason": choice.reason,
+        "cost": choice.cost,
+        "beaten": [{"form": form, "cost": cost, "reason": why} for form, cost, why in choice.beaten],
+        "facts": [{"fact": fact.question, "value": fact.answer} for fact in choice.facts],
+    }
+
+
+def _views(choice: Choice) -> str:
+    return choice.label.replace("+", ", ")
 
 
 def _columns(relation: Relation | None) -> list[Any]:

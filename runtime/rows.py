@@ -5,20 +5,23 @@ from __future__ import annotations
 import os
 import re
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator
+from collections.abc import Collection, Generator, Mapping, Sequence
 from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
 from ..planner.errors import SpineError
 from ..planner.expr.functions import call
-from ..planner.expr.nodes import Column
+from ..planner.expr.nodes import Column, Expr, Literal, conjunction
+from ..planner.expr.structs import is_present
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.features.tasks import HistoricalRetrievalTask, check_spine, unnamed_columns
 from ..planner.ir.data import Bounds, EngineData, TableData
-from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table
-from ..planner.types import INT64, Schema, names_that_differ_by_case
+from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table, Union
+from ..planner.statistics import Statistics
+from ..planner.types import BOOL, INT64, Schema, names_that_differ_by_case
 from .arrow import planner_schema
+from .statistics import Groups, Question, grouped
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -96,6 +99,10 @@ class RowsEngine(Protocol):
         """Run a relation that aggregates."""
         ...
 
+    def statistics(self, known: Mapping[Question, Groups] | None = None) -> Statistics:
+        """What is known of data, beside what was found out already."""
+        ...
+
 
 class EngineRows(EntityRows):
     """Rows that stay in the engine, such as a Spark DataFrame: they have no order, and are collected only as a result.
@@ -150,33 +157,82 @@ class EngineRows(EntityRows):
 
     def _reading(self, task: HistoricalRetrievalTask, data: EngineData) -> HistoricalRetrievalTask:
         """The task with these rows, and what may be known of them."""
-        bounds = self._bounds(data)
-        known = None if task.options.statistics == "off" else bounds
-        return replace(task, spine=replace(self._table(data, task.spine.name), bounds=known))
+        table = self._table(data, task.spine.name)
+        is_known = task.options.statistics != "off"
+        latest = (view for view in task.views if is_known and not view.aggregations)
+        keys = {tuple(sorted({key.spine_column for key in view.keys})): None for view in latest}
+        bounds, groups = self._measured(table, tuple(keys) or ((),))
+        if not is_known:
+            return replace(task, spine=table)
+        known = {grouped(table, columns): found for columns, found in groups.items()}
+        return replace(task, spine=replace(table, bounds=bounds), statistics=self._engine.statistics(known))
 
     def _table(self, data: EngineData, name: str = "spine") -> Table:
         return Table(f"spine {id(data)}", self.schema, data, name=name)
 
-    def _bounds(self, data: EngineData) -> Bounds | None:
-        """The rows' first and last time. Raises a SpineError where a time is null."""
-        table = self._table(data)
-        time = call("micros_down", Column(self.timestamp, self.schema[self.timestamp]))
-        t = Column("t", INT64)
-        measures = (
+    def _measured(
+        self, table: Table, keys: Sequence[tuple[str, ...]]
+    ) -> tuple[Bounds | None, dict[tuple[str, ...], Groups]]:
+        """The rows' first and last time, and how they are grouped by each of some keys: one query for all.
+
+        Raises a SpineError where a time is null.
+        """
+        (first, *_), facts = keys, {}
+        for row in self._engine.collect(_measures(table, self.timestamp, keys)).to_pylist():
+            facts[keys[row["set"]]] = row
+        if not facts:
+            return None, dict.fromkeys(keys, (0, 0))
+        found = facts[first]
+        nulls = found["rows"] - found["times"]
+        if nulls:
+            raise SpineError(
+                f"entity rows: timestamp {self.timestamp!r} is null in {nulls} of {found['rows']} rows; "
+                "drop or fill them"
+            )
+        groups = {columns: (row["groups"], row["most"] or 0) for columns, row in facts.items()}
+        return Bounds(self.timestamp, found["first"], found["last"]), groups
+
+
+def _measures(table: Table, timestamp: str, keys: Sequence[tuple[str, ...]]) -> Relation:
+    """For each of the keys, by its place: rows, their times, how many groups have no null, and the most rows of one."""
+    scan, schema = Scan(table, table.schema.names), table.schema
+    time = call("micros_down", Column(timestamp, schema[timestamp]))
+    columns = tuple(dict.fromkeys(name for each in keys for name in each))
+    names = {name: f"key_{number}" for number, name in enumerate(columns)}
+
+    def rows_of(place: int) -> Relation:
+        whole = conjunction(tuple(is_present(Column(name, schema[name])) for name in keys[place]))
+        own: list[tuple[str, Expr]] = [
+            (names[name], Column(name, schema[name]) if name in keys[place] else Literal(None, schema[name]))
+            for name in columns
+        ]
+        return Project(scan, (("set", Literal(place, INT64)), ("t", time), ("whole", whole), *own))
+
+    parts = tuple(map(rows_of, range(len(keys))))
+    t, count = Column("t", INT64), Column("rows", INT64)
+    each_group = Aggregate(
+        parts[0] if len(parts) == 1 else Union(parts),
+        ("set", "whole", *names.values()),
+        (
             Measure("rows", "count", None, INT64),
             Measure("times", "count", t, INT64),
             Measure("first", "min", t, INT64),
             Measure("last", "max", t, INT64),
-        )
-        rows = Project(Scan(table, table.schema.names), (("t", time),))
-        (facts,) = self._engine.collect(Aggregate(rows, (), measures)).to_pylist()
-        nulls = facts["rows"] - facts["times"]
-        if nulls:
-            raise SpineError(
-                f"entity rows: timestamp {self.timestamp!r} is null in {nulls} of {facts['rows']} rows; "
-                "drop or fill them"
-            )
-        return None if facts["first"] is None else Bounds(self.timestamp, facts["first"], facts["last"])
+        ),
+    )
+    is_whole = Column("whole", BOOL)
+    return Aggregate(
+        each_group,
+        ("set",),
+        (
+            Measure("rows", "sum", count, INT64),
+            Measure("times", "sum", Column("times", INT64), INT64),
+            Measure("first", "min", Column("first", INT64), INT64),
+            Measure("last", "max", Column("last", INT64), INT64),
+            Measure("groups", "count", None, INT64, where=is_whole),
+            Measure("most", "max", count, INT64, where=is_whole),
+        ),
+    )
 
 
 def _engine_data(task: HistoricalRetrievalTask) -> EngineData:

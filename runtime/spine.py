@@ -6,7 +6,6 @@ import re
 from collections.abc import Callable, Collection, Generator, Iterable, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
-from fractions import Fraction
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, cast
 
@@ -19,7 +18,7 @@ from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
 from ..planner.ir.data import ArrowData, Bounds, TableData
 from ..planner.ir.logical import Table
 from ..planner.types import BEYOND_TIME, Schema
-from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, to_table
+from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, span_of, to_table
 from .rows import EntityRows, check_names, is_query, time_column
 from .sources.files import FileSource
 
@@ -27,13 +26,6 @@ if TYPE_CHECKING:
     import pandas as pd
 
 _OF_EVENTS = ("created_timestamp_column", "sequence_columns", "field_mapping", "data_delay", "unique")
-_MICROSECONDS = {
-    "d": Fraction(86_400_000_000),
-    "s": Fraction(1_000_000),
-    "ms": Fraction(1_000),
-    "us": Fraction(1),
-    "ns": Fraction(1, 1_000),
-}
 
 
 @dataclass(frozen=True)
@@ -151,27 +143,8 @@ class Spine(EntityRows):
 
     def _bounds(self) -> Bounds | None:
         """The least and greatest query time; None of no rows."""
-        times = self.rows[self.timestamp]
-        if not len(times):
-            return None
-        stored, unit = (pa.int32(), "d") if pa.types.is_date32(times.type) else (pa.int64(), "ms")
-        unit = times.type.unit if pa.types.is_timestamp(times.type) else unit
-        ends = pc.min_max(times.cast(stored))
-        first, last = (int(ends[end].as_py() * _MICROSECONDS[unit] // 1) for end in ("min", "max"))
-        return Bounds(self.timestamp, first, last)
-
-    def rows_per_key(self, views: tuple[ResolvedView, ...]) -> int:
-        """The most rows that share the keys of any view. Rows with a null key match nothing and are not counted."""
-        return max((self._most(tuple(key.spine_column for key in view.keys)) for view in views), default=0)
-
-    def _most(self, keys: tuple[str, ...]) -> int:
-        if not keys:
-            return self.rows.num_rows
-        known = self.rows.select(list(dict.fromkeys(keys))).drop_null()
-        if not known.num_rows:
-            return 0
-        counts = known.group_by(known.column_names).aggregate([([], "count_all")])
-        return int(pc.max(counts["count_all"]).as_py())
+        ends = span_of(self.rows[self.timestamp])
+        return None if ends is None else Bounds(self.timestamp, *ends)
 
 
 def _snapshot(entity_df: Any) -> pd.DataFrame | None:

@@ -25,13 +25,12 @@ from ..planner.features.selection import FeatureResolver, FeatureUse, resolve_fe
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask, retrieval_names
 from ..planner.ir.logical import Table
 from ..planner.options import PlannerOptions
-from ..planner.statistics import Statistics
+from ..planner.statistics import NoStatistics, Statistics
 from ..planner.types import Schema
-from .engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
+from .engine import ComputeEngine, MaterializationJob, ViewResult
 from .job import RetrievalJob
 from .online import OnlineResponse, read_online
 from .progress import Progress
-from .rows import EntityRows
 from .sinks.online import OnlineStore
 from .spine import Spine
 from .tables import JobTables, renamed
@@ -168,7 +167,7 @@ class FeatureStore:
             names=retrieval_names(views, outputs, spine.schema.names),
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
-            statistics=self._statistics(spine, views),
+            statistics=self._statistics(),
             spine=renamed(self._known(spine.needed(views)), tables.spine),
             timestamp=spine.timestamp,
         )
@@ -178,12 +177,9 @@ class FeatureStore:
         """The table without what may not be known of it."""
         return replace(table, bounds=None) if self._options.statistics == "off" else table
 
-    def _statistics(self, rows: EntityRows, views: tuple[ResolvedView, ...]) -> Statistics:
-        """What a plan may know of the rows: their times, and for an engine that chooses by it, how many share a key."""
-        if self._options.statistics == "off" or not isinstance(rows, Spine):
-            return Statistics()
-        chooses = isinstance(self._engine, SqlComputeEngine) and "RangeMax" in self._engine.forms
-        return Statistics(rows.rows_per_key(views) if chooses else None)
+    def _statistics(self) -> Statistics:
+        """What a choice may ask about data."""
+        return NoStatistics() if self._options.statistics == "off" else self._engine.statistics()
 
     @checked_call
     def materialize(
@@ -219,7 +215,7 @@ class FeatureStore:
             names=retrieval_names(resolved, outputs, ()),
             filter_by_created_timestamp=filter_by_created_timestamp,
             options=self._options,
-            statistics=Statistics(None if self._options.statistics == "off" else 1),
+            statistics=self._statistics(),
             end=at,
             allow_rollback=allow_rollback,
         )

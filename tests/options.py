@@ -11,9 +11,9 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.planning import lower_plan
 from hitherto.planner.ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from hitherto.planner.physical import Form
+from hitherto.planner.planning import lower_plan
 
 from tests.reference import Reference, agrees, selected
 from tests.reference import Relation as Rows

@@ -16,14 +16,14 @@ from hitherto.planner.ir.logical import Relation, Scan, Table
 from hitherto.planner.options import PlannerOptions
 from hitherto.planner.planning import PlannedRequest
 from hitherto.planner.rules import RULE_NAMES
-from hitherto.planner.statistics import Statistics
+from hitherto.planner.statistics import NoStatistics, Statistics
 from hitherto.planner.types import Schema
 from hitherto.runtime.arrow import planner_schema
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.local import LocalComputeEngine
 
 ENGINE = LocalComputeEngine(threads=2)
-NO_STATISTICS = Statistics()
+NO_STATISTICS = NoStatistics()
 
 
 class Given(RelationalNode):

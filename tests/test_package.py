@@ -30,8 +30,9 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 LAYERS = """
     planner.types planner.errors planner.calls planner.room planner.durations planner.node planner
     planner.expr
-    planner.ir
+    planner.ir.data planner.ir.logical
     planner.statistics
+    planner.ir
     planner.rules
     planner.physical
     planner.target
@@ -44,11 +45,13 @@ LAYERS = """
     planner.features.builder
     planner.planning
     dialects
-    runtime.arrow runtime.frames runtime.metrics runtime.events runtime.progress runtime.explain runtime.rows runtime
+    runtime.arrow runtime.sources
+    runtime.frames runtime.metrics runtime.events runtime.progress runtime.explain runtime.statistics runtime.rows
+    runtime
     runtime.session
     runtime.analyze
     runtime.engine
-    runtime.engines runtime.sources runtime.sinks
+    runtime.engines runtime.sinks
     runtime.job runtime.online runtime.script runtime.spine runtime.store runtime.tables
 """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}

@@ -12,7 +12,7 @@ from ..expr.functions import call, coerce
 from ..expr.nodes import Cast, Column, Expr, Literal
 from ..ir.logical import Table
 from ..options import PlannerOptions
-from ..statistics import Statistics
+from ..statistics import NoStatistics, Statistics
 from ..types import FLOAT64, INT64, DataType, Schema, common_type, folded, unused_name
 from .checks import no_time
 from .resolver import JoinKey, OutputFeature, ResolvedView, key_family
@@ -50,7 +50,7 @@ class Task:
     names: Names
     filter_by_created_timestamp: bool = False
     options: PlannerOptions = field(default_factory=PlannerOptions)
-    statistics: Statistics = field(default_factory=Statistics)
+    statistics: Statistics = field(default_factory=NoStatistics)
 
     def created_column(self, view: ResolvedView) -> str | None:
         """The event column that has to be at or before the query time: where that is asked for and there is one."""

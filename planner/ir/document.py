@@ -16,8 +16,8 @@ from .printer import describe, format_expr, format_interval
 Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
-_PRINTED = ("line", "leaves")
-"""Fields of a form's mark that say how it is printed, which the document says by its text and its nodes."""
+_PRINTED = ("choice", "line", "leaves")
+"""Fields of a form's mark, which the document says by its text, its nodes and its choices."""
 
 
 class Numbers:

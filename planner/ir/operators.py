@@ -11,6 +11,7 @@ from typing import Literal as OneOf
 
 from ..expr.nodes import Expr
 from ..node import label_field, node
+from ..statistics import Choice
 from ..types import Field, Schema
 from .logical import Measure, Relation
 
@@ -110,15 +111,19 @@ class Named(Relation):
 class Carried(Relation):
     """Marks what a form made of a logical node. It has no content of its own, and no SQL.
 
-    ``form`` is the form's name, ``label`` the views', ``line`` what is printed of the node; ``leaves`` are the
-    fingerprints of the relations that the form was given, below which nothing is the form's.
+    ``choice`` says which form that is and why, ``line`` is what is printed of the node; ``leaves`` are the fingerprints
+    of the relations that the form was given, below which nothing is the form's.
     """
 
     input: Relation
-    form: str = label_field(default="", kw_only=True)
-    label: str = label_field(default="", kw_only=True)
+    choice: Choice = dataclasses.field(kw_only=True, metadata={"fingerprint": False})
     line: str = label_field(default="", kw_only=True)
     leaves: tuple[str, ...] = dataclasses.field(default=(), kw_only=True, metadata={"fingerprint": False})
+
+    @property
+    def label(self) -> str:
+        """The views that the form answers."""
+        return self.choice.label
 
     def derive_schema(self) -> Schema:
         return self.input.schema
@@ -132,4 +137,4 @@ def beside(left: Schema, right: Schema, keys: Keys) -> Schema:
 
 def node_name(relation: Relation) -> str:
     """What a relation is called where an error or a plan speaks of it: its form, where a form made it."""
-    return relation.form if isinstance(relation, Carried) else type(relation).__name__
+    return relation.choice.form if isinstance(relation, Carried) else type(relation).__name__

@@ -11,6 +11,7 @@ from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Project, Relation, WindowAggregate, identity_columns
 from ..ir.operators import Carried, Named
 from ..ir.printer import match_line
+from ..statistics import Choice, Statistics
 from ..types import Schema, folded, unused_name
 
 PointInTime = AsofJoin | WindowAggregate
@@ -36,12 +37,19 @@ class Form(ABC, Generic[N]):
         del node
         return ""
 
-    def of(self, node: N) -> Carried:
+    def drawback(self, node: N, statistics: Statistics) -> str | None:
+        """What makes the form dear for these data, as far as that is known; None for a form that never is.
+
+        It is asked only where another form would give the answer, and asks only what it needs to know.
+        """
+        del node, statistics
+        return None
+
+    def of(self, node: N, choice: Choice | None = None) -> Carried:
         """The node carried out in this form."""
         return Carried(
             self.expand(node),
-            form=self.name,
-            label=node.label,
+            choice=choice or Choice(node.label, self.name),
             line=match_line(self.name, node) + self.detail(node),
             leaves=(node.spine.fingerprint, node.events.fingerprint),
         )

@@ -8,9 +8,13 @@ from ..ir.intervals import plus
 from ..ir.logical import Aggregate, AsofJoin, Measure, Project, Relation, identity_columns
 from ..ir.operators import KeyedJoin
 from ..ir.properties import row_identity
+from ..statistics import Statistics
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import features_of_payload, payload
+
+_FEW_ROWS = 2
+"""An event is in the range of at most so many rows: a range join makes no more pairs than two for each event."""
 
 
 class RangeMax(Form[AsofJoin]):
@@ -26,6 +30,11 @@ class RangeMax(Form[AsofJoin]):
     def applies_to(self, node: AsofJoin) -> bool:
         """Where a spine column identifies the row: any condition may stand in a range join."""
         return row_identity(node.spine) is not None
+
+    def drawback(self, node: AsofJoin, statistics: Statistics) -> str | None:
+        """More than two pairs for each event: with 1,000 rows for each of 1,000 events of a key it makes a million."""
+        most = statistics.most(node.spine, tuple(dict.fromkeys(key for key, _ in node.keys)))
+        return None if most is not None and most <= _FEW_ROWS else f"for up to {_FEW_ROWS}"
 
     def expand(self, node: AsofJoin) -> Relation:
         made = Expansion(node)

@@ -16,7 +16,7 @@ from ..errors import HithertoError
 from ..ir.logical import Relation
 from ..ir.verify import InvalidPlanError, verify
 from ..room import has_room, with_room
-from ..statistics import Statistics
+from ..statistics import NoStatistics, Statistics
 
 N = TypeVar("N", bound=Relation)
 _MOST_FIRINGS = 20_000
@@ -34,7 +34,7 @@ class RuleContext:
     one query; None for all, and for any number.
     """
 
-    statistics: Statistics = field(default_factory=Statistics)
+    statistics: Statistics = field(default_factory=NoStatistics)
     disabled: frozenset[str] = frozenset()
     verify_each: bool = False
     forms: frozenset[str] | None = None

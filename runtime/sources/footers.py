@@ -7,13 +7,14 @@ from collections.abc import Generator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
+from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
 
 from ...planner.errors import SourceError
 from ...planner.types import MOST_DIGITS, DataType, Field, Schema, common_type
-from ..arrow import planner_schema
+from ..arrow import planner_schema, span_of
 from .columns import partition_fields
 from .paths import Files
 
@@ -224,6 +225,24 @@ def _extension(file: StoredFile, name: str) -> str:
 def _texts(file: StoredFile) -> set[str]:
     """The columns of plain texts."""
     return {each.name for each in file.schema if each.type.kind == "string" and not _extension(file, each.name)}
+
+
+def stored_span(parts: ParquetParts, name: str) -> tuple[int, int] | None:
+    """The least and greatest value of a column, as ``span_of`` has them, by what the footers say of every row group."""
+    ends: list[pa.ChunkedArray[Any]] = []
+    for file in parts.filled:
+        with reading(file.path):
+            footer = pq.read_metadata(parts.system.within(file.path), filesystem=parts.system.arrow)
+        paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
+        for group in map(footer.row_group, range(footer.num_row_groups) if name in paths else ()):
+            found = group.column(paths.index(name)).statistics
+            if found is None or not found.has_min_max or not isinstance(found.min_raw, int):
+                return None
+            type_ = file.arrow.field(name).type
+            stored = pa.int32() if pa.types.is_date32(type_) else pa.int64()
+            ends.append(pa.chunked_array([pa.array([found.min_raw, found.max_raw], stored).cast(type_)]))
+    spans = [span for span in map(span_of, ends) if span is not None]
+    return (min(spans)[0], max(last for _, last in spans)) if spans and len(spans) == len(ends) else None
 
 
 def check_unchanged(file: StoredFile, footer: pq.FileMetaData) -> None:

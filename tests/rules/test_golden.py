@@ -20,7 +20,7 @@ from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.explain import statements
 
 from tests.engines import ENGINES
-from tests.relations import ENGINE, compiled, unbounded
+from tests.relations import ENGINE, NO_STATISTICS, compiled, unbounded
 from tests.rules.plans import PLANS
 from tests.rules.requests import REQUESTS
 
@@ -53,7 +53,7 @@ class Case:
         """The case's plan with its rules, for an engine. Nothing is run."""
         for request in self.values("request"):
             task = REQUESTS[request]()._task
-            return engine.planner.plan(task)
+            return engine.planner.plan(task, NO_STATISTICS)
         (plan,) = self.values("plan")
         given = unbounded(PLANS[plan]()) if self.values("bounds") == ["unknown"] else PLANS[plan]()
         return compiled(given, self.rules, engine=engine)

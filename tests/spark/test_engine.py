@@ -462,13 +462,25 @@ def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: str) 
 def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     few = store.get_historical_features(ROWS.slice(0, 3), "latest")
-    assert "latest: RangeMax, at most 2 rows for a key   (RangeMax: up to 2, UnionLast: more)" in str(
+    assert "latest: RangeMax, most spine_rows for one k: 2   (UnionLast: where RangeMax is dear)" in str(
         few.explain(level="physical")
     )
     many = store.get_historical_features(ROWS, "latest")
-    assert "latest: UnionLast, at most 3 rows for a key" in str(many.explain(level="physical"))
-    frame = store.get_historical_features(spark.createDataFrame(ROWS), "latest")
-    assert "latest: UnionLast, an unknown number of rows for a key" in str(frame.explain(level="physical"))
+    more = "latest: UnionLast, most spine_rows for one k: 3   (RangeMax: for up to 2)"
+    assert more in str(many.explain(level="physical"))
+    for rows, line in ((ROWS.slice(0, 3), "latest: RangeMax, most spine_rows for one k: 2"), (ROWS, more)):
+        frame = store.get_historical_features(spark.createDataFrame(rows), "latest")
+        assert line in str(frame.explain(level="physical"))
+        found, wanted = (
+            job.to_arrow().sort_by("note").select(["note", "v", "name"])
+            for job in (frame, store.get_historical_features(rows, "latest"))
+        )
+        assert same(found, wanted)
+    unaware = ht.FeatureStore(
+        views(), engine=ht.SparkComputeEngine(spark), planner_options=ht.PlannerOptions(statistics="off")
+    )
+    unknown = unaware.get_historical_features(spark.createDataFrame(ROWS), "latest")
+    assert "latest: UnionLast, most spine_rows for one k: unknown" in str(unknown.explain(level="physical"))
 
 
 @pytest.mark.of_one_session
