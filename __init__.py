@@ -10,17 +10,10 @@ from importlib import import_module
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from .planner.dag import (
-        DAGNode,
-        DAGValue,
-        EngineValue,
-        ExecutionContext,
-        ExecutionPlan,
-        Failure,
-        OnlineWriter,
-        RelationalNode,
-        Session,
-    )
+    from .planner.dag.builder import FeatureBuilder
+    from .planner.dag.node import DAGNode, DAGValue, EngineValue, ExecutionContext, OnlineWriter, Session
+    from .planner.dag.plan import ExecutionPlan, Failure
+    from .planner.dag.query import RelationalNode
     from .planner.errors import (
         DefinitionError,
         EngineError,
@@ -32,7 +25,6 @@ if TYPE_CHECKING:
         UnknownColumnError,
         UnsupportedError,
     )
-    from .planner.features.builder import FeatureBuilder
     from .planner.features.definitions import (
         Aggregation,
         Entity,
@@ -72,11 +64,12 @@ if TYPE_CHECKING:
 __version__ = "0.1.0"
 
 _HOMES = {
-    "planner.dag": "DAGNode DAGValue EngineValue ExecutionContext ExecutionPlan Failure OnlineWriter RelationalNode "
-    "Session",
+    "planner.dag.builder": "FeatureBuilder",
+    "planner.dag.node": "DAGNode DAGValue EngineValue ExecutionContext OnlineWriter Session",
+    "planner.dag.plan": "ExecutionPlan Failure",
+    "planner.dag.query": "RelationalNode",
     "planner.errors": "DefinitionError EngineError HithertoError PlanTypeError SourceError SpineError StoreError "
     "UnknownColumnError UnsupportedError",
-    "planner.features.builder": "FeatureBuilder",
     "planner.features.definitions": "Aggregation Entity FeatureService FeatureView FeatureViewProjection Source",
     "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
     "planner.features.sources": "Catalog",

@@ -10,14 +10,16 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .append import AppendNode, answers_of, part_of, row_answers
-from .dag import DAGNode, ExecutionPlan, QueryNode, RelationalNode, ingested
-from .features.builder import FeatureBuilder
+from .dag.append import AppendNode, answers_of, part_of, row_answers
+from .dag.builder import FeatureBuilder
+from .dag.node import DAGNode
+from .dag.operations import AnswersNode
+from .dag.plan import ExecutionPlan
+from .dag.query import QueryNode, RelationalNode, ingested
 from .features.tasks import HistoricalRetrievalTask, MaterializationTask
 from .ir.data import EngineTable
 from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
 from .ir.operators import Carried, Materialize
-from .nodes import AnswersNode
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form
 from .room import with_room
@@ -112,9 +114,9 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
     lowered: dict[str, Relation] = {}
     for node in plan.nodes:
         if isinstance(node, RelationalNode):
-            lowered[node.fingerprint] = node.lower(*(lowered[child.fingerprint] for child in node.inputs))
+            lowered[node.fingerprint] = _lowered(node, [lowered[child.fingerprint] for child in node.inputs])
         elif node.output_schema is not None:
-            lowered[node.fingerprint] = ingested(node)
+            lowered[node.fingerprint] = ingested(node, plan.names[node.fingerprint])
     return lowered
 
 
@@ -122,6 +124,13 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
 def lower_alone(relation: Relation, options: PlannerOptions, forms: frozenset[str] | None = None) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
     return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))
+
+
+def _lowered(node: RelationalNode, inputs: Sequence[Relation]) -> Relation:
+    """The node over its inputs' relations: as it was lowered before, where these are the same."""
+    before = [child.relation if isinstance(child, RelationalNode) else None for child in node.inputs]
+    is_known = all(old is new for old, new in zip(before, inputs, strict=True))
+    return node.relation if is_known else node.lower(*inputs)
 
 
 class _Compiler:
@@ -136,7 +145,8 @@ class _Compiler:
         self._plan = plan
         self._context = context
         read = [table for node in plan.nodes if isinstance(node, RelationalNode) for table in node.tables]
-        self._taken = {folded(table.name) for table in read} | meant_names(read)
+        self._taken = {folded(table.name) for table in read} | meant_names(read) | set(map(folded, plan.names.values()))
+        self._names: dict[str, str] = {}
         self._append = append
         self._trace = trace
         self._regions = regions
@@ -147,7 +157,7 @@ class _Compiler:
         self._done: dict[str, DAGNode] = {}
 
     def compile(self) -> ExecutionPlan:
-        return ExecutionPlan(*(self._node(node) for node in self._plan.outputs))
+        return ExecutionPlan(*map(self._node, self._plan.outputs), names=self._names)
 
     def _node(self, node: DAGNode) -> DAGNode:
         """The node in the new plan: a query for a relational one, otherwise itself over its new inputs."""
@@ -155,7 +165,9 @@ class _Compiler:
             if isinstance(node, RelationalNode):
                 self._done[node.fingerprint] = self._query(node)
             else:
-                self._done[node.fingerprint] = node.with_inputs(*map(self._node, node.inputs))
+                compiled = self._done[node.fingerprint] = node.with_inputs(*map(self._node, node.inputs))
+                if node.fingerprint in self._plan.names:
+                    self._names[compiled.fingerprint] = self._plan.names[node.fingerprint]
         return self._done[node.fingerprint]
 
     def _query(self, node: RelationalNode) -> DAGNode:
@@ -193,10 +205,10 @@ class _Compiler:
         """A relational node over its inputs' relations; any other node as a scan of its value."""
         if node.fingerprint not in self._relations:
             if isinstance(node, RelationalNode):
-                relation = node.lower(*map(self._lower, node.inputs))
+                relation = _lowered(node, list(map(self._lower, node.inputs)))
             else:
                 compiled = self._node(node)
-                relation = ingested(compiled)
+                relation = ingested(compiled, self._names.get(compiled.fingerprint, node.name))
                 self._sources[compiled.fingerprint] = compiled
             self._relations[node.fingerprint] = relation
         return self._relations[node.fingerprint]

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from ..planner.dag import ExecutionContext, ExecutionPlan
+from ..planner.dag.node import ExecutionContext
+from ..planner.dag.plan import ExecutionPlan
 from ..planner.expr.functions import call
 from ..planner.expr.nodes import Call, Column, Expr, Literal
 from ..planner.features.tasks import HistoricalRetrievalTask
@@ -31,7 +32,7 @@ def observe(session: SqlSession, task: HistoricalRetrievalTask, planned: Planned
     rows = sum(batch.num_rows for batch in value.to_reader(order_by=task.names.row))
     statements, memory = tuple(metrics.statements), peak_memory()
     seconds = sum(each.seconds for each in statements)
-    session.reserve(planned.dag)
+    session.reserve(planned.dag.nodes)
     return Analysis(statements, _coverages(planned.dag, session), rows, seconds, memory)
 
 

@@ -11,7 +11,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any, ClassVar, Literal
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.dag import ExecutionContext, ExecutionPlan, Failure, NoSession, OnlineWriter, Session
+from ..planner.dag.builder import FeatureBuilder
+from ..planner.dag.node import ExecutionContext, NoSession, OnlineWriter, Session
+from ..planner.dag.plan import ExecutionPlan, Failure
+from ..planner.dag.write import WrittenRows
 from ..planner.durations import format_instant
 from ..planner.errors import (
     DefinitionError,
@@ -22,11 +25,9 @@ from ..planner.errors import (
     UnsupportedError,
     shown,
 )
-from ..planner.features.builder import FeatureBuilder
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from ..planner.ir.data import CatalogTable, EngineQuery, TableData
 from ..planner.ir.logical import Relation
-from ..planner.nodes import WrittenRows
 from ..planner.options import PlannerOptions
 from ..planner.physical import FORM_NAMES
 from ..planner.planning import PlannedRequest, Planner

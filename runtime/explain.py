@@ -10,15 +10,17 @@ from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.append import AppendNode
-from ..planner.dag import DAGNode, ExecutionPlan, QueryNode
+from ..planner.dag.append import AppendNode
+from ..planner.dag.node import DAGNode
+from ..planner.dag.operations import AggregationNode, DedupNode
+from ..planner.dag.plan import ExecutionPlan
+from ..planner.dag.query import QueryNode
 from ..planner.errors import DefinitionError, UnsupportedError, shown, unknown_name
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
 from ..planner.ir.logical import Relation
 from ..planner.ir.printer import describe, draw, tree
-from ..planner.nodes import AggregationNode, DedupNode
 from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
 from ..planner.statistics import Choice

@@ -5,7 +5,8 @@ from __future__ import annotations
 from collections.abc import Mapping
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.dag import ExecutionPlan, QueryNode
+from ..planner.dag.plan import ExecutionPlan
+from ..planner.dag.query import QueryNode
 from ..planner.ir.data import ArrowData
 from ..planner.ir.logical import Scan, Table, topological
 from ..planner.types import DataType

@@ -3,20 +3,21 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Generator
+from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import TYPE_CHECKING
 
 from ..dialects.compiler import SqlCompiler
-from ..planner.dag import DAGValue, EngineValue, ExecutionPlan, QueryNode, RelationalNode
+from ..planner.dag.node import DAGNode, DAGValue, EngineValue
+from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
-from ..planner.planning import lower_alone, lower_plan
+from ..planner.planning import lower_alone
 from ..planner.target import Target
 from ..planner.types import Schema, folded, unused_name
 from .arrow import narrowed, planned_reader
@@ -104,17 +105,16 @@ class SqlSession:
         self._meant: set[str] = set()
         self._ended = False
 
-    def begin(self, plan: ExecutionPlan) -> None:
-        """Tell how many statements there will be; the names of tables that nodes read are given to nothing else."""
-        self._events.emit(Planned(sum(isinstance(node, QueryNode | RelationalNode) for node in plan.nodes)))
-        if any(isinstance(node, RelationalNode) for node in plan.nodes):
-            self.reserve(plan)
+    def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
+        """Tell how many statements there will be; the names of what nodes read are given to nothing else."""
+        self._events.emit(Planned(sum(isinstance(node, QueryNode | RelationalNode) for node in nodes)))
+        self.reserve(nodes)
+        self._reserved |= {folded(name) for name in names}
 
-    def reserve(self, plan: ExecutionPlan) -> None:
-        """Keep the names of a plan's tables from being given to results of single nodes."""
-        scans = (scan for relation in lower_plan(plan).values() for scan in topological(relation))
-        tables = {scan.table.name: scan.table for scan in scans if isinstance(scan, Scan)}
-        self._reserved |= {folded(name) for name in tables} | meant_names(tables.values())
+    def reserve(self, nodes: Sequence[DAGNode]) -> None:
+        """Keep the names of the tables that nodes read from being given to results of single nodes."""
+        tables = [table for node in nodes if isinstance(node, RelationalNode) for table in node.tables]
+        self._reserved |= {folded(table.name) for table in tables} | meant_names(tables)
 
     def end(self) -> None:
         """Close the connection, with which every temporary table goes; also under a result that is read half-way."""

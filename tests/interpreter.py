@@ -13,7 +13,7 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.planner.dag import OnlineWriter
+from hitherto.planner.dag.node import OnlineWriter
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from hitherto.planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from hitherto.planner.ir import logical as ir

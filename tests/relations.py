@@ -8,7 +8,8 @@ from collections.abc import Iterable
 from dataclasses import replace
 
 import pyarrow as pa
-from hitherto.planner.dag import ExecutionPlan, RelationalNode
+from hitherto.planner.dag.plan import ExecutionPlan
+from hitherto.planner.dag.query import RelationalNode
 from hitherto.planner.expr.nodes import Column, Expr
 from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.ir.data import ArrowData, Bounds
@@ -31,13 +32,10 @@ class Given(RelationalNode):
 
     def __init__(self, relation: Relation) -> None:
         super().__init__("given")
-        self.relation = relation
-
-    def parameters(self) -> Relation:
-        return self.relation
+        self._given = relation
 
     def lower(self, *inputs: Relation) -> Relation:
-        return self.relation
+        return self._given
 
 
 def table(name: str, rows: pa.Table, bounds: Bounds | None = None) -> Table:

@@ -39,10 +39,6 @@ LAYERS = """
     planner.options
     planner.features
     planner.dag
-    planner.spine_node
-    planner.nodes
-    planner.append
-    planner.features.builder
     planner.planning
     dialects
     runtime.arrow runtime.sources

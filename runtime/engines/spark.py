@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Self
 from ...dialects.compiler import SqlCompiler
 from ...dialects.spark import POSITION, SparkDialect
 from ...planner.calls import checked_call
-from ...planner.dag import EngineValue, ExecutionContext
+from ...planner.dag.node import EngineValue, ExecutionContext
 from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
 from ...planner.ir.data import EngineData, TableData

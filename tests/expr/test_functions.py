@@ -12,7 +12,7 @@ from typing import Any
 import pyarrow as pa
 import pytest
 from hitherto.dialects.duckdb.expressions import DuckDBExpressions
-from hitherto.planner.dag import Session
+from hitherto.planner.dag.node import Session
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.functions import EXAMPLE, EXAMPLE_VALUE, FUNCTIONS, call
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal

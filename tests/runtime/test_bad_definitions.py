@@ -15,8 +15,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.dialects.duckdb import DuckDBDialect
-from hitherto.planner.append import AppendedColumns
-from hitherto.planner.dag import DAGValue
+from hitherto.planner.dag.append import AppendedColumns
+from hitherto.planner.dag.node import DAGValue
 from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.nodes import Column
 from hitherto.planner.expr.parse import parse_expression

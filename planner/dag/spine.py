@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable
 from typing import TYPE_CHECKING
 
-from .dag import DAGNode, RelationalNode
-from .durations import format_instant
-from .expr.functions import call
-from .expr.nodes import Call, Column, Expr, Literal
-from .features.resolver import JoinKey, ResolvedView
-from .features.tasks import HistoricalRetrievalTask, MaterializationTask, key_expression
-from .ir.logical import (
+from ..durations import format_instant
+from ..expr.functions import call
+from ..expr.nodes import Call, Column, Expr, Literal
+from ..features.resolver import JoinKey, ResolvedView
+from ..features.tasks import HistoricalRetrievalTask, MaterializationTask, key_expression
+from ..ir.logical import (
     Aggregate,
     Filter,
     NumberRows,
@@ -23,7 +21,9 @@ from .ir.logical import (
     Values,
     identity_columns,
 )
-from .types import BOOL, INT64, DataType, Field, folded
+from ..types import BOOL, INT64, DataType, Field, folded
+from .node import DAGNode
+from .query import RelationalNode
 
 if TYPE_CHECKING:
     pass
@@ -46,13 +46,6 @@ class SpineNode(RelationalNode):
     @property
     def tables(self) -> tuple[Table, ...]:
         return () if isinstance(self.task, MaterializationTask) else (self.task.spine,)
-
-    def parameters(self) -> Hashable:
-        keys = tuple((key.column, key.spine_column, str(key.type), name) for key, name in self.keys.items())
-        if isinstance(self.task, MaterializationTask):
-            delays = tuple(view.source.data_delay for view in self.views)
-            return (self.task.end, delays, keys, self.task.filter_by_created_timestamp)
-        return (self.task.spine, self.task.timestamp, self.task.carried, keys)
 
     def lower(self, *inputs: Relation) -> Relation:
         if isinstance(self.task, MaterializationTask):

@@ -2,21 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Mapping
 from typing import TYPE_CHECKING
 
-from .dag import DAGNode, DAGValue, ExecutionContext, RelationalNode
-from .durations import format_instant
-from .errors import HithertoError, StoreError
-from .expr.aggregates import AGGREGATES
-from .expr.functions import call, coerce
-from .expr.nodes import Column, Expr, Literal
-from .features.definitions import FeatureView
-from .features.fingerprint import declared
-from .features.resolver import JoinKey, OutputFeature, ResolvedView
-from .features.tasks import Names, key_expression
-from .ir.intervals import latest_interval, window_interval
-from .ir.logical import (
+from ..expr.aggregates import AGGREGATES
+from ..expr.functions import call, coerce
+from ..expr.nodes import Column, Expr, Literal
+from ..features.resolver import JoinKey, OutputFeature, ResolvedView
+from ..features.tasks import Names, key_expression
+from ..ir.intervals import latest_interval, window_interval
+from ..ir.logical import (
     AsofJoin,
     Filter,
     Join,
@@ -29,11 +23,13 @@ from .ir.logical import (
     WindowedAggregate,
     identity_columns,
 )
-from .ir.windows import expanded
-from .types import INT64, TIMESTAMP, DataType, Field, Schema, free_name
+from ..ir.windows import expanded
+from ..types import TIMESTAMP, DataType, free_name
+from .node import DAGNode
+from .query import RelationalNode
 
 if TYPE_CHECKING:
-    import pyarrow as pa
+    pass
 
 
 class ReadNode(RelationalNode):
@@ -50,11 +46,6 @@ class ReadNode(RelationalNode):
     @property
     def tables(self) -> tuple[Table, ...]:
         return (self.view.table,)
-
-    def parameters(self) -> Hashable:
-        source = self.view.source
-        types = self.view.rows.fields if self.view.table.is_empty else ()
-        return (self.view.table, self.view.mapping, source.timestamp_field, source.created_timestamp_column, types)
 
     def lower(self, *inputs: Relation) -> Relation:
         table, source = self.view.table, self.view.source
@@ -85,9 +76,6 @@ class FilterNode(RelationalNode):
         self.text = view.view.filter or ""
         self.predicate = predicate
 
-    def parameters(self) -> Hashable:
-        return self.predicate
-
     def lower(self, *inputs: Relation) -> Relation:
         return Filter(inputs[0], self.predicate)
 
@@ -101,9 +89,6 @@ class TransformationNode(RelationalNode):
     def __init__(self, name: str, columns: tuple[tuple[str, Expr], ...], rows: DAGNode) -> None:
         super().__init__(name, rows)
         self.columns = columns
-
-    def parameters(self) -> Hashable:
-        return self.columns
 
     def lower(self, *inputs: Relation) -> Relation:
         return Project(inputs[0], (*identity_columns(inputs[0].schema), *self.columns))
@@ -119,9 +104,6 @@ class ProjectionNode(RelationalNode):
         super().__init__(f"{view.name}_features", answers)
         self.row = row
         self.columns = columns
-
-    def parameters(self) -> Hashable:
-        return (self.row, self.columns)
 
     def lower(self, *inputs: Relation) -> Relation:
         schema = inputs[0].schema
@@ -175,11 +157,6 @@ class DedupNode(_PointInTimeNode):
         super().__init__(view, keys, names, events, spine, created=created)
         self.columns = columns
 
-    def parameters(self) -> Hashable:
-        view, source = self.view.view, self.view.source
-        options = (view.ttl, view.allow_exact_matches, source.data_delay, self.view.is_unique, source.sequence_columns)
-        return (options, self.created, self.columns, tuple(field.name for field in self.view.features), self.spine_keys)
-
     def lower(self, *inputs: Relation) -> Relation:
         events, keys = self.keyed_events(inputs[0])
         view = self.view.view
@@ -208,25 +185,6 @@ class AggregationNode(_PointInTimeNode):
     ) -> None:  # fmt: skip
         super().__init__(view, keys, names, events, spine, created=created)
         self.aggregate_names = aggregate_names
-
-    def parameters(self) -> Hashable:
-        source = self.view.source
-        aggregates = tuple(
-            (
-                item.operand, item.where, item.definition.function, item.definition.time_window,
-                item.definition.offset, item.definition.slide_interval, item.definition.closed,
-                item.definition.parameter,
-            )
-            for item in self.view.aggregations
-        )  # fmt: skip
-        return (
-            aggregates,
-            self.aggregate_names,
-            self.created,
-            source.data_delay,
-            source.sequence_columns,
-            self.spine_keys,
-        )
 
     def lower(self, *inputs: Relation) -> Relation:
         events, keys = self.keyed_events(inputs[0])
@@ -274,9 +232,6 @@ class JoinNode(RelationalNode):
     def row_order(self) -> str:
         return self.row
 
-    def parameters(self) -> Hashable:
-        return (self.columns, self.row)
-
     def lower(self, *inputs: Relation) -> Relation:
         joined = Join((self._rows(inputs[0]), *inputs[1:]), (self.row,))
         schema = joined.schema
@@ -302,9 +257,6 @@ class AnswersNode(RelationalNode):
     def row_order(self) -> str:
         return self.row
 
-    def parameters(self) -> Hashable:
-        return (self.row, self.columns)
-
     def lower(self, *inputs: Relation) -> Relation:
         schema = inputs[0].schema
         columns = ((self.row, self.row), *self.columns)
@@ -312,54 +264,6 @@ class AnswersNode(RelationalNode):
 
     def describe(self) -> str:
         return f"AnswersNode {', '.join(name for name, _ in self.columns)}"
-
-
-class WriteNode(DAGNode):
-    """Writes a view's answers to the online store, in one transaction, with the definition that they are of."""
-
-    def __init__(
-        self, view: FeatureView, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
-    ) -> None:
-        super().__init__(f"write_{view.name}", answers)
-        self.view = view.name
-        self.definition = declared(view)
-        self.keys = keys
-        self.row = row
-        self.end = end
-        self.allow_rollback = rollback
-
-    def execute(self, context: ExecutionContext) -> DAGValue:
-        store = context.online_store
-        if store is None:
-            raise StoreError("materialize needs an online store: FeatureStore(views, online_store=…)")
-        reader = context.outputs[self.inputs[0].fingerprint].to_reader(order_by=self.row)
-        try:
-            count = store.write(
-                self.view, self.keys, reader, self.end, definition=self.definition, allow_rollback=self.allow_rollback
-            )
-        except HithertoError:
-            raise
-        except Exception as error:  # Of whatever class: a store may come from outside.
-            what = f"{type(store).__name__} failed with {type(error).__name__}: {error}"
-            raise StoreError(f"feature view {self.view!r}: {what}") from error
-        return WrittenRows(count)
-
-    def describe(self) -> str:
-        return f"WriteNode {self.view} as of {format_instant(self.end)}"
-
-
-class WrittenRows(DAGValue):
-    """How many keys a WriteNode wrote; there are no rows to read."""
-
-    def __init__(self, count: int) -> None:
-        self.count = count
-
-    @property
-    def schema(self) -> Schema:
-        return Schema([Field("rows", INT64)])
-
-    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        raise TypeError("what was written is read from the store")
 
 
 def output_columns(outputs: tuple[OutputFeature, ...], view: ResolvedView) -> tuple[tuple[str, str], ...]:

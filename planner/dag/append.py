@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Hashable, Iterator, Mapping
+from collections.abc import Iterator, Mapping
 from typing import TYPE_CHECKING, Any
 
-from .dag import DAGNode, DAGValue, ExecutionContext
-from .errors import EngineError
-from .expr.nodes import Column, Expr
-from .ir.logical import Join, Project, Relation, nearest_label
-from .ir.operators import Materialize
-from .types import Schema
+from ..errors import EngineError
+from ..expr.nodes import Column, Expr
+from ..ir.logical import Join, Project, Relation, nearest_label
+from ..ir.operators import Materialize
+from ..types import Schema
+from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -101,16 +101,13 @@ def _chosen(relation: Relation, row: str, columns: tuple[tuple[str, str], ...]) 
     return tuple((name, Column(column, relation.schema[column])) for name, column in pairs)
 
 
-class AppendNode(DAGNode):
+class AppendNode(SpecifiedNode):
     """Reads every input in the order of ``row`` and puts their columns side by side."""
 
     def __init__(self, name: str, row: str, schema: Schema, *answers: DAGNode) -> None:
         super().__init__(name, *answers)
         self.row = row
         self.schema = schema
-
-    def parameters(self) -> Hashable:
-        return (self.name, self.row, self.schema.names)
 
     @property
     def is_read_later(self) -> bool:

@@ -9,9 +9,13 @@ from collections import Counter
 from collections.abc import Sequence
 from dataclasses import replace
 
-from ..dag import DAGNode, ExecutionPlan
 from ..expr.nodes import Column, replace_columns
-from ..nodes import (
+from ..features.resolver import ResolvedView
+from ..features.tasks import HistoricalRetrievalTask, MaterializationTask
+from ..room import with_room
+from ..types import folded
+from .node import DAGNode
+from .operations import (
     AggregationNode,
     AnswersNode,
     DedupNode,
@@ -20,14 +24,11 @@ from ..nodes import (
     ProjectionNode,
     ReadNode,
     TransformationNode,
-    WriteNode,
     output_columns,
 )
-from ..room import with_room
-from ..spine_node import SpineNode
-from ..types import folded
-from .resolver import ResolvedView
-from .tasks import HistoricalRetrievalTask, MaterializationTask
+from .plan import ExecutionPlan
+from .spine import SpineNode
+from .write import WriteNode
 
 AnyTask = HistoricalRetrievalTask | MaterializationTask
 

@@ -1,0 +1,1 @@
+"""The DAG of operations that answers a task."""

@@ -1,0 +1,197 @@
+"""Nodes of the DAG that answers a task, their values, and what they act through.
+
+Nodes never touch data themselves: they act through the ``ExecutionContext``, whose session does the work.
+"""
+
+from __future__ import annotations
+
+from abc import ABC, abstractmethod
+from collections.abc import Collection, Hashable, Mapping, Sequence
+from contextlib import ExitStack
+from dataclasses import dataclass, field
+from itertools import count
+from typing import TYPE_CHECKING, Protocol
+
+from ..errors import UnsupportedError
+from ..ir.logical import Relation
+from ..node import digest
+from ..types import Schema
+
+if TYPE_CHECKING:
+    import pyarrow as pa
+
+
+_TOKENS = count()
+
+
+class DAGValue(ABC):
+    """What a node gave: rows, in Arrow or in a table of the engine's own. ``close`` drops what is temporary."""
+
+    @property
+    @abstractmethod
+    def schema(self) -> Schema:
+        """Names and types of the columns."""
+
+    @abstractmethod
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        """The rows as Arrow batches; with ``order_by``, in that column's order and without the column."""
+
+    def close(self) -> None:
+        """Release what the value holds. Called once, after the last consumer."""
+        return
+
+
+class EngineValue(DAGValue):
+    """A value that lives in the engine: a relation that further SQL can read."""
+
+    relation: Relation
+
+
+class Session(Protocol):
+    """What relational nodes act through: an engine that runs relations, for the time of one execution."""
+
+    def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
+        """A plan is about to be run; ``names`` are those by which SQL reads the values of nodes that are not SQL."""
+        ...
+
+    def create_table(self, relation: Relation, name: str) -> EngineValue:
+        """Run a physical relation into a temporary table of that name."""
+        ...
+
+    def run_alone(self, relation: Relation, name: str) -> EngineValue:
+        """Run a logical relation, without optimizing it, into a temporary table named like it."""
+        ...
+
+    def view(self, relation: Relation, name: str) -> EngineValue:
+        """A relation as a value, run when it is read."""
+        ...
+
+    def ingest(self, value: DAGValue, name: str) -> EngineValue:
+        """Make a value readable by SQL under that name."""
+        ...
+
+
+class NoSession:
+    """Of an engine that runs no relations, where every node executes itself."""
+
+    def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
+        """Nothing has to be known beforehand."""
+
+    def create_table(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def run_alone(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def view(self, relation: Relation, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def ingest(self, value: DAGValue, name: str) -> EngineValue:
+        raise _no_session(name)
+
+
+def _no_session(name: str) -> UnsupportedError:
+    return UnsupportedError(f"the engine runs no relations, and {name!r} is one; give its builder nodes of your own")
+
+
+class OnlineWriter(Protocol):
+    """What a WriteNode needs of an online store."""
+
+    def write(
+        self,
+        view: str,
+        key_families: Mapping[str, str],
+        batches: pa.RecordBatchReader,
+        as_of: int,
+        *,
+        definition: Mapping[str, str],
+        allow_rollback: bool,
+    ) -> int:
+        """Replace a view's rows in one transaction; returns how many keys were written.
+
+        ``key_families`` are the key columns, and what each compares as: "integer", "instant", "string", …;
+        ``definition`` is what the rows are the answers of.
+        """
+        ...
+
+
+@dataclass
+class ExecutionContext:
+    """Everything one execution acts on; lives for that execution alone."""
+
+    session: Session = field(default_factory=NoSession)
+    online_store: OnlineWriter | None = None
+    outputs: dict[str, DAGValue] = field(default_factory=dict[str, DAGValue])
+    names: Mapping[str, str] = field(default_factory=dict[str, str])
+
+    def close(self) -> None:
+        """Release every value that is still held; each is tried, and the first error is raised."""
+        held = list(self.outputs.values())
+        self.outputs.clear()
+        with ExitStack() as stack:
+            for value in held:
+                stack.callback(value.close)
+
+
+class DAGNode(ABC):
+    """One operation. Immutable: equality, sharing and caching go by ``fingerprint``, never by name."""
+
+    def __init__(self, name: str, *inputs: DAGNode) -> None:
+        self.name = name
+        self.inputs = inputs
+        self._fingerprint: str | None = None
+        self._token = next(_TOKENS)
+
+    def parameters(self) -> Hashable | None:
+        """What the node's result depends on besides its inputs; nodes that agree on it run once.
+
+        None for a node that is like no other, but for its own copies over other inputs.
+        """
+        return None
+
+    @property
+    def fingerprint(self) -> str:
+        """Hash of what the node computes; it is computed once."""
+        if self._fingerprint is None:
+            self._fingerprint = self._compute_fingerprint()
+        return self._fingerprint
+
+    def _compute_fingerprint(self) -> str:
+        own = self.parameters()
+        identity = ("object", self._token) if own is None else ("parameters", own)
+        below = tuple(node.fingerprint for node in self.inputs)
+        return digest(f"{type(self).__module__}.{type(self).__qualname__}", identity, below)
+
+    def with_inputs(self, *inputs: DAGNode) -> DAGNode:
+        """A copy over other inputs; the node itself is never changed."""
+        copy = object.__new__(type(self))
+        vars(copy).update(vars(self) | {"inputs": inputs, "_fingerprint": None})
+        return copy
+
+    @property
+    def output_schema(self) -> Schema | None:
+        """The schema of the result, where it is known beforehand; needed of a node that SQL reads from."""
+        return None
+
+    @property
+    def is_read_later(self) -> bool:
+        """Whether the value reads the inputs' values when it is read itself, so that they have to be kept for it."""
+        return False
+
+    @abstractmethod
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        """Compute the value; the inputs' values are in ``context.outputs`` by fingerprint."""
+
+    def describe(self) -> str:
+        """One line for explain: what the node does, without its inputs."""
+        return type(self).__name__
+
+    def __repr__(self) -> str:
+        return f"{type(self).__name__}({self.name!r})"
+
+
+class SpecifiedNode(DAGNode):
+    """A node that is what it was made with: every attribute that is not private counts, and its name."""
+
+    def parameters(self) -> Hashable:
+        return tuple((key, value) for key, value in sorted(vars(self).items()) if key[0] != "_" and key != "inputs")
