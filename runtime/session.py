@@ -20,6 +20,7 @@ from ..planner.options import PlannerOptions
 from ..planner.planning import lower_alone
 from ..planner.target import Target
 from ..planner.types import Schema, folded, unused_name
+from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
 
@@ -143,6 +144,10 @@ class SqlSession:
         """The relation itself; it is run when its value is read."""
         self.register_data(relation)
         return SqlValue(self, relation, result=name)
+
+    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
+        """The columns of several values side by side, in Arrow."""
+        return AppendedColumns(values, row, schema)
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Register the value's rows under the name."""

@@ -3,17 +3,12 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Mapping
-from typing import TYPE_CHECKING, Any
 
-from ..errors import EngineError
 from ..expr.nodes import Column, Expr
 from ..ir.logical import Join, Project, Relation, nearest_label
 from ..ir.operators import Materialize
 from ..types import Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
-
-if TYPE_CHECKING:
-    import pyarrow as pa
 
 
 def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
@@ -115,36 +110,7 @@ class AppendNode(SpecifiedNode):
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         values = [context.outputs[node.fingerprint] for node in self.inputs]
-        return AppendedColumns(values, self.row, self.schema)
+        return context.session.append(values, self.row, self.schema)
 
     def describe(self) -> str:
         return f"AppendNode by {self.row}, {len(self.inputs)} answers"
-
-
-class AppendedColumns(DAGValue):
-    """Columns of several values; each is read when the whole is."""
-
-    def __init__(self, values: list[DAGValue], row: str, schema: Schema) -> None:
-        self._values = values
-        self._row = row
-        self._schema = schema
-
-    @property
-    def schema(self) -> Schema:
-        return self._schema
-
-    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
-        if order_by != self._row:
-            raise TypeError(f"columns that are appended come in the order of {self._row!r}")
-        columns: dict[str, pa.ChunkedArray[Any]] = {}
-        counts: set[int] = set()
-        for value in self._values:
-            table = value.to_reader(order_by=self._row).read_all()
-            counts.add(table.num_rows)
-            columns.update(zip(table.column_names, table.columns, strict=True))
-        if len(counts) > 1:
-            raise EngineError(f"view groups have {sorted(counts)} answers for the same rows: a bug, please report it")
-        names = [name for name in self._schema.names if name != self._row]
-        return pa.Table.from_arrays([columns[name] for name in names], names=names).to_reader()

@@ -66,6 +66,10 @@ class Session(Protocol):
         """A relation as a value, run when it is read."""
         ...
 
+    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
+        """The columns of several values side by side, in the order of ``row``; each is read when the whole is."""
+        ...
+
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Make a value readable by SQL under that name."""
         ...
@@ -85,6 +89,9 @@ class NoSession:
 
     def view(self, relation: Relation, name: str) -> EngineValue:
         raise _no_session(name)
+
+    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
+        raise _no_session(row)
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         raise _no_session(name)

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from typing import TYPE_CHECKING
-
 from ..durations import format_instant
 from ..expr.functions import call
 from ..expr.nodes import Call, Column, Expr, Literal
@@ -24,9 +22,6 @@ from ..ir.logical import (
 from ..types import BOOL, INT64, DataType, Field, folded
 from .node import DAGNode
 from .query import RelationalNode
-
-if TYPE_CHECKING:
-    pass
 
 
 class SpineNode(RelationalNode):

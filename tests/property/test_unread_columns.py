@@ -8,7 +8,7 @@ from typing import Any
 import hitherto as ht
 import pytest
 import sqlglot
-from hitherto.planner.dag import QueryNode
+from hitherto.planner.dag.query import QueryNode
 from hitherto.planner.physical import FORMS, Form
 from hitherto.runtime.engine import SqlComputeEngine
 from sqlglot import exp
