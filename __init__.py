@@ -36,11 +36,20 @@ if TYPE_CHECKING:
     from .planner.features.resolver import JoinKey, OutputFeature, ResolvedAggregation, ResolvedView
     from .planner.features.sources import Catalog
     from .planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
-    from .planner.ir.data import ArrowData, CatalogTable, EngineData, EngineQuery, EngineTable, Meaning, ParquetFiles
+    from .planner.ir.data import (
+        ArrowData,
+        Bounds,
+        CatalogTable,
+        EngineData,
+        EngineQuery,
+        EngineTable,
+        Meaning,
+        ParquetFiles,
+    )
     from .planner.ir.logical import Relation, Table
     from .planner.options import PlannerOptions
     from .planner.planning import PlannedRequest, Planner
-    from .planner.statistics import Statistics
+    from .planner.statistics import Choice, Fact, NoStatistics, Statistics
     from .planner.target import Target
     from .planner.types import DataType, Field, Schema
     from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
@@ -74,11 +83,11 @@ _HOMES = {
     "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
     "planner.features.sources": "Catalog",
     "planner.features.tasks": "HistoricalRetrievalTask MaterializationTask",
-    "planner.ir.data": "ArrowData CatalogTable EngineData EngineQuery EngineTable Meaning ParquetFiles",
+    "planner.ir.data": "ArrowData Bounds CatalogTable EngineData EngineQuery EngineTable Meaning ParquetFiles",
     "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
     "planner.planning": "PlannedRequest Planner",
-    "planner.statistics": "Statistics",
+    "planner.statistics": "Choice Fact NoStatistics Statistics",
     "planner.target": "Target",
     "planner.types": "DataType Field Schema",
     "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine ViewResult",
@@ -105,8 +114,10 @@ __all__ = [
     "Analysis",
     "ArrowData",
     "ArrowSource",
+    "Bounds",
     "Catalog",
     "CatalogTable",
+    "Choice",
     "ComputeEngine",
     "Coverage",
     "DAGNode",
@@ -125,6 +136,7 @@ __all__ = [
     "ExecutionContext",
     "ExecutionPlan",
     "Explanation",
+    "Fact",
     "Failed",
     "Failure",
     "FeatureBuilder",
@@ -142,6 +154,7 @@ __all__ = [
     "MaterializationJob",
     "MaterializationTask",
     "Meaning",
+    "NoStatistics",
     "OnlineResponse",
     "OnlineStore",
     "OnlineWriter",
