@@ -28,7 +28,7 @@ import pyarrow.parquet as pq
 from hitherto.planner.expr.aggregates import AGGREGATES, AggregateFunction
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.features.definitions import Feature, FeatureView, FeatureViewProjection, Source
-from hitherto.runtime.arrow import data_type
+from hitherto.runtime.arrow import arrow_type, data_type
 from hypothesis import strategies as st
 
 from tests.expressions import Column, after, answered, computations, conditions, either, negated
@@ -756,6 +756,9 @@ def _takes(aggregate: AggregateFunction, type_: pa.DataType) -> bool:
 
 
 def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
+    if AGGREGATES[function].expansion is not None:
+        # That of the parts is stated here, and what is computed of them is an expression.
+        return arrow_type(AGGREGATES[function].type_rule(data_type(type_)))
     if function in ("count", "count_distinct"):
         return pa.int64()
     if function in ("min", "max", "first", "last", "mode", "bool_and", "bool_or"):
