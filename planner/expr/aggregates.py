@@ -9,6 +9,7 @@ from __future__ import annotations
 import math
 from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
+from functools import partial
 from operator import index
 from typing import Literal as OneOf
 from typing import SupportsIndex
@@ -178,9 +179,8 @@ _MOMENTS = (_COUNT, State("sum", "sum", _as_float))
 _VARIANCE = (*_MOMENTS, State("var_pop", "sum", _as_float, _spread))
 
 
-def _root(name: str, of: str, cases: tuple[AggregateCase, ...]) -> AggregateFunction:
-    expansion = Expansion((of,), lambda variance: call("plain_sqrt", variance))
-    return AggregateFunction(name, expansion.type_rule, cases, expansion=expansion)
+def _written(name: str, expansion: Expansion, cases: tuple[AggregateCase, ...], **facts: bool) -> AggregateFunction:
+    return AggregateFunction(name, expansion.type_rule, cases, expansion=expansion, **facts)
 
 
 _P = Parameter("p", "a number from 0 to 1", 0.25, _fraction)
@@ -207,8 +207,12 @@ _ENTRIES = (
     AggregateFunction("var_pop", _numeric, (
         (INT64, (2, 4, None), 1.0), (INT64, (2,), 0.0), (FLOAT64, (math.inf,), _NAN),
     ), states=_VARIANCE, finish=lambda states, type_: states[2]),
-    _root("stddev_samp", "var_samp", ((INT64, (1, 3, 5), 2.0), (INT64, (2,), None))),
-    _root("stddev_pop", "var_pop", ((INT64, (2, 4, None), 1.0), (FLOAT64, (math.inf,), _NAN))),
+    _written("stddev_samp", Expansion(("var_samp",), partial(call, "plain_sqrt")), (
+        (INT64, (1, 3, 5), 2.0), (INT64, (2,), None),
+    )),
+    _written("stddev_pop", Expansion(("var_pop",), partial(call, "plain_sqrt")), (
+        (INT64, (2, 4, None), 1.0), (FLOAT64, (math.inf,), _NAN),
+    )),
     AggregateFunction("count_distinct", _count_distinct, (
         (FLOAT64, (0.0, -0.0, _NAN, _NAN, None), 2),
         (STRING, ("a", "A", "a "), 3),
