@@ -39,13 +39,15 @@ class Parameter:
 
 @dataclass(frozen=True, slots=True)
 class Expansion:
-    """How an aggregate is written with others: ``value`` of those ``parts``, each of the same column and rows."""
+    """How an aggregate is written with others: ``value`` of those ``parts``, each of the same column and rows.
+
+    Called, it is the type rule that follows.
+    """
 
     parts: tuple[str, ...]
     value: Callable[..., Expr]
 
-    def type_rule(self, type_: DataType) -> DataType:
-        """The type of the value."""
+    def __call__(self, type_: DataType) -> DataType:
         return self.value(*(Column(part, AGGREGATES[part].type_rule(type_)) for part in self.parts)).type
 
 
@@ -74,8 +76,7 @@ class AggregateFunction:
     ``cases`` pairs values of a type, in the order of their events, with the aggregate of them on every engine.
     ``is_ordered`` aggregates depend on the order of the events: (ts, created, sequence columns, value). One that
     ``may_overflow`` is an error where its integer or decimal is beyond the type. ``states`` are there where the value
-    can be made from those of parts of the rows, by ``finish`` of the states of all. Where an aggregate is written with
-    others (``expansion``), no dialect has a form of it.
+    can be made from those of parts of the rows, by ``finish`` of the states of all.
     """
 
     name: str
@@ -87,7 +88,11 @@ class AggregateFunction:
     parameter: Parameter | None = None
     states: tuple[State, ...] = ()
     finish: Callable[[Sequence[Expr], DataType], Expr] = _as_planned
-    expansion: Expansion | None = None
+
+    @property
+    def expansion(self) -> Expansion | None:
+        """How it is written with others, where it is: then no dialect has a form of it."""
+        return self.type_rule if isinstance(self.type_rule, Expansion) else None
 
 
 def _any(type_: DataType) -> DataType:
@@ -179,10 +184,6 @@ _MOMENTS = (_COUNT, State("sum", "sum", _as_float))
 _VARIANCE = (*_MOMENTS, State("var_pop", "sum", _as_float, _spread))
 
 
-def _written(name: str, expansion: Expansion, cases: tuple[AggregateCase, ...], **facts: bool) -> AggregateFunction:
-    return AggregateFunction(name, expansion.type_rule, cases, expansion=expansion, **facts)
-
-
 _P = Parameter("p", "a number from 0 to 1", 0.25, _fraction)
 _N = Parameter("n", f"a whole number from 1 to {_MOST}", 2, _count)
 _K = Parameter("k", f"a whole number from 1 to {_MOST}", 2, _count)
@@ -207,10 +208,10 @@ _ENTRIES = (
     AggregateFunction("var_pop", _numeric, (
         (INT64, (2, 4, None), 1.0), (INT64, (2,), 0.0), (FLOAT64, (math.inf,), _NAN),
     ), states=_VARIANCE, finish=lambda states, type_: states[2]),
-    _written("stddev_samp", Expansion(("var_samp",), partial(call, "plain_sqrt")), (
+    AggregateFunction("stddev_samp", Expansion(("var_samp",), partial(call, "plain_sqrt")), (
         (INT64, (1, 3, 5), 2.0), (INT64, (2,), None),
     )),
-    _written("stddev_pop", Expansion(("var_pop",), partial(call, "plain_sqrt")), (
+    AggregateFunction("stddev_pop", Expansion(("var_pop",), partial(call, "plain_sqrt")), (
         (INT64, (2, 4, None), 1.0), (FLOAT64, (math.inf,), _NAN),
     )),
     AggregateFunction("count_distinct", _count_distinct, (

@@ -7,6 +7,7 @@ import math
 from collections.abc import Mapping
 from datetime import date, datetime
 from decimal import Decimal
+from functools import partial
 from typing import Any, cast
 
 import pyarrow as pa
@@ -15,7 +16,6 @@ from hitherto.dialects.duckdb.aggregates import AGGREGATE_FORMS
 from hitherto.planner.errors import EngineError
 from hitherto.planner.expr.aggregates import AGGREGATES, PLANNER_AGGREGATES, AggregateFunction, Expansion
 from hitherto.planner.expr.functions import call
-from hitherto.planner.expr.nodes import Expr
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.intervals import window_interval
 from hitherto.planner.ir.logical import Project, WindowAggregate, WindowedAggregate
@@ -474,16 +474,11 @@ def test_a_part_takes_no_name_of_a_column() -> None:
     assert (row["Var_Pop_stddev_pop"], row["x_pop"]) == (5.0, math.sqrt(4.5))
 
 
-def subtracted(of: Expr, other: Expr) -> Expr:
-    return call("subtract", of, other)
-
-
 @pytest.fixture
 def more(monkeypatch: pytest.MonkeyPatch) -> None:
     """Two aggregates that the table does not have, each one entry."""
     for name, parts, is_ordered in (("range", ("max", "min"), False), ("change", ("last", "first"), True)):
-        expansion = Expansion(parts, subtracted)
-        entry = AggregateFunction(name, expansion.type_rule, (), is_ordered=is_ordered, expansion=expansion)
+        entry = AggregateFunction(name, Expansion(parts, partial(call, "subtract")), (), is_ordered=is_ordered)
         monkeypatch.setitem(cast("dict[str, AggregateFunction]", AGGREGATES), name, entry)
 
 

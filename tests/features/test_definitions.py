@@ -311,9 +311,7 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
     "aggregate that does not exist": (
         lambda: ht.Aggregation("a", "smu", "1d"),
         ht.DefinitionError,
-        "aggregation smu('a'): no aggregate 'smu'\n  aggregates: count, sum, mean, min, max, var_samp, var_pop, "
-        "stddev_samp, stddev_pop, count_distinct, first, last, median, percentile, first_n, last_n, first_distinct_n, "
-        "last_distinct_n, mode, top_k, bool_and, bool_or\n  did you mean 'sum'?",
+        f"aggregation smu('a'): no aggregate 'smu'\n  aggregates: {', '.join(AGGREGATES)}\n  did you mean 'sum'?",
     ),
     "sum of *": (
         lambda: ht.Aggregation("*", "sum"),
