@@ -755,10 +755,10 @@ def _takes(aggregate: AggregateFunction, type_: pa.DataType) -> bool:
     return True
 
 
+FLOATS = ("mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "median", "percentile")
+
+
 def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
-    if AGGREGATES[function].expansion is not None:
-        # That of the parts is stated here, and what is computed of them is an expression.
-        return arrow_type(AGGREGATES[function].type_rule(data_type(type_)))
     if function in ("count", "count_distinct"):
         return pa.int64()
     if function in ("min", "max", "first", "last", "mode", "bool_and", "bool_or"):
@@ -767,7 +767,9 @@ def _result_type(function: str, type_: pa.DataType) -> pa.DataType:
         return pa.list_(answered(type_))
     if function == "sum" and pa.types.is_decimal(type_):
         return pa.decimal128(38, type_.scale)
-    return pa.int64() if function == "sum" and pa.types.is_integer(type_) else pa.float64()
+    if function in FLOATS or function == "sum":
+        return pa.int64() if function == "sum" and pa.types.is_integer(type_) else pa.float64()
+    return arrow_type(AGGREGATES[function].type_rule(data_type(type_)))
 
 
 def _shown(table: pa.Table) -> str:

@@ -22,7 +22,7 @@ from hitherto.planner.expr.structs import bucket_of, field_of, sort_key, struct_
 from hitherto.planner.ir import operators as op
 from hitherto.planner.ir.logical import Measure, NumberRows, Relation, Union, Values, topological
 from hitherto.planner.physical import FORMS
-from hitherto.planner.types import BOOL, FLOAT64, INT64, STRING, TIMESTAMP, DataType, Field, Schema
+from hitherto.planner.types import INT64, STRING, TIMESTAMP, DataType, Field, Schema
 
 from tests.dialects import postgres
 from tests.dialects.postgres import NeverError, PostgresDialect
@@ -122,14 +122,13 @@ def test_every_function_has_its_words_or_never_any() -> None:
 
 
 def measured(function: str) -> str:
-    operand = Column("x", PAIR.type if function == "newest" else BOOL if function.startswith("bool") else FLOAT64)
     entry = AGGREGATES.get(function)
-    type_ = operand.type if entry is None else entry.type_rule(operand.type)
+    type_ = entry.cases[0][0] if entry is not None else PAIR.type if function == "newest" else INT64
     given = None if entry is None or entry.parameter is None else entry.parameter.example
     of = Measured(
-        lambda: sql.column("x"), operand.type, lambda: sql.column("inside"), lambda: [sql.column("ts")], given, DIALECT
+        lambda: sql.column("x"), type_, lambda: sql.column("inside"), lambda: [sql.column("ts")], given, DIALECT
     )
-    return DIALECT.aggregate(function, of, type_).sql(DIALECT.name)
+    return DIALECT.aggregate(function, of, type_ if entry is None else entry.type_rule(type_)).sql(DIALECT.name)
 
 
 def test_every_aggregate_has_its_words_or_never_any() -> None:
