@@ -63,6 +63,7 @@ if TYPE_CHECKING:
     from .runtime.rows import EngineRows, EntityRows, RowsEngine
     from .runtime.session import SqlConnection
     from .runtime.sinks.online import OnlineStore, StoredView
+    from .runtime.sinks.sink import Sink
     from .runtime.sinks.sqlite import SqliteOnlineStore
     from .runtime.sources.arrow import ArrowSource
     from .runtime.sources.files import FileSource
@@ -101,6 +102,7 @@ _HOMES = {
     "runtime.rows": "EngineRows EntityRows RowsEngine",
     "runtime.session": "SqlConnection",
     "runtime.sinks.online": "OnlineStore StoredView",
+    "runtime.sinks.sink": "Sink",
     "runtime.sinks.sqlite": "SqliteOnlineStore",
     "runtime.sources.arrow": "ArrowSource",
     "runtime.sources.files": "FileSource",
@@ -174,6 +176,7 @@ __all__ = [
     "RowsEngine",
     "Schema",
     "Session",
+    "Sink",
     "Source",
     "SourceError",
     "SparkComputeEngine",

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import os
-import tempfile
 from collections.abc import Generator, Iterator
 from contextlib import ExitStack, contextmanager
 from copy import copy
@@ -13,7 +11,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pyarrow as pa
-import pyarrow.parquet as pq
 
 from ..planner.calls import checked_call
 from ..planner.errors import EngineError, HithertoError, Problems, UnsupportedError, shown
@@ -23,13 +20,15 @@ from ..planner.ir.data import CatalogTable
 from ..planner.ir.logical import Table
 from ..planner.planning import PlannedRequest
 from ..planner.types import unusable_name
-from .arrow import arrow_type, check_seconds, planned_column
+from .arrow import arrow_type, planned_column
 from .engine import ComputeEngine
 from .explain import Explanation, Format, Level, Query
 from .frames import to_frame, to_polars, with_features
 from .progress import Progress
 from .rows import EntityRows
 from .script import script_by_hand
+from .sinks.parquet import ParquetSink, check_place, writing
+from .sinks.sink import written
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -103,31 +102,13 @@ class RetrievalJob:
         if not isinstance(path, str | Path) or unusable_name(str(path)):
             raise HithertoError(f"to_parquet: {shown(path)} is not a path")
         target = Path(path)
-        with _writing(target), self._observed() as observer:
-            return self._written(target, observer)
-
-    def _written(self, target: Path, observer: Progress) -> Path:
-        if not target.parent.is_dir():
-            raise HithertoError(f"to_parquet: there is no folder {target.parent.absolute()}")
-        _check_storable(self.schema)
-        if self._engine.has_frames:
-            with self._frame() as frame:
-                self._engine.write_parquet(frame, target)
-            return target
-        if target.is_dir():
-            raise HithertoError(f"to_parquet: {target.absolute()} is a folder; give a file's path")
-        handle, name = tempfile.mkstemp(dir=target.parent, prefix=f".{target.name}.", suffix=".part")
-        os.close(handle)
-        try:
-            with pq.ParquetWriter(name, self.schema) as writer:
-                for batch in self._run(observer):
-                    check_seconds(batch)
-                    writer.write_batch(batch)
-            os.chmod(name, 0o666 & ~_umask())
-            os.replace(name, target)
-        except BaseException:
-            Path(name).unlink(missing_ok=True)
-            raise
+        with writing(target), self._observed() as observer:
+            if self._engine.has_frames:
+                check_place(target, self.schema)
+                with self._frame() as frame:
+                    self._engine.write_parquet(frame, target)
+            else:
+                written(ParquetSink(target), self.schema, self._run(observer))
         return target
 
     def to_spark(self) -> Any:
@@ -284,40 +265,6 @@ def _check_count(count: int, own: pa.Table) -> None:
 def _one_chunk(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     chunks = column.chunks or [pa.array([], column.type)]
     return chunks[0] if len(chunks) == 1 else pa.concat_arrays(chunks)
-
-
-def _check_storable(schema: pa.Schema) -> None:
-    """Raise an UnsupportedError that names every column of a type that parquet does not have."""
-    if _is_storable(schema):
-        return
-    odd = [field for field in schema if not _is_storable(pa.schema([field]))]
-    listed = ", ".join(f"{field.name!r} is {field.type}" for field in odd)
-    raise UnsupportedError(f"to_parquet: column {listed}, which parquet cannot hold; leave it out of the entity rows")
-
-
-def _is_storable(schema: pa.Schema) -> bool:
-    try:
-        pq.ParquetWriter(pa.BufferOutputStream(), schema).close()
-    except pa.ArrowException:
-        return False
-    return True
-
-
-@contextmanager
-def _writing(target: Path) -> Generator[None]:
-    """What the file system and the format refuse, as ours."""
-    try:
-        yield
-    except pa.ArrowException as error:
-        raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error}") from None
-    except OSError as error:
-        raise HithertoError(f"to_parquet: {shown(str(target))} cannot be written: {error.strerror or error}") from None
-
-
-def _umask() -> int:
-    mask = os.umask(0)
-    os.umask(mask)
-    return mask
 
 
 def require(package: str) -> None:

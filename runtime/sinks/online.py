@@ -13,10 +13,11 @@ from uuid import UUID
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ...planner.errors import SpineError, StoreError, shown
+from ...planner.errors import SpineError, StoreError, UnsupportedError, shown
 from ...planner.types import Schema, is_text
 from ..arrow import arrow_type, data_type, planner_schema
 from .encoding import can_be_stored, encode_keys, encode_rows
+from .sink import Sink, written
 
 
 @dataclass(frozen=True)
@@ -33,9 +34,30 @@ class StoredView:
 
 
 class OnlineStore(ABC):
-    """Keeps the newest answers of each view by key. Subclass it to bring a store of your own."""
+    """Keeps the newest answers of each view by key. Subclass it to bring a store of your own.
 
-    @abstractmethod
+    A store has a ``sink`` for a view, or overrides ``write`` to take all of a view's batches by itself.
+    """
+
+    def sink(
+        self,
+        view: str,
+        key_families: Mapping[str, str],
+        as_of: int,
+        *,
+        definition: Mapping[str, str],
+        allow_rollback: bool,
+    ) -> Sink:
+        """What replaces a view's rows by batches of keys and features, in one transaction.
+
+        ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …);
+        the other columns are features under their own names. The row whose keys are all null is the empty answer; so is
+        the only row of a view without keys. ``definition`` is kept with the rows, for ``read`` to give back. The sink
+        raises a StoreError where the view is stored as of a later time, unless ``allow_rollback``; its rows are those
+        of known keys.
+        """
+        raise UnsupportedError(f"{type(self).__name__} has no sink, and no write of its own")
+
     def write(
         self,
         view: str,
@@ -46,13 +68,9 @@ class OnlineStore(ABC):
         definition: Mapping[str, str],
         allow_rollback: bool,
     ) -> int:
-        """Replace a view's rows by the batches' in one transaction; returns how many keys were written.
-
-        ``key_families`` are the batches' key columns, and what each compares as ("integer", "instant", "string", …);
-        the other columns are features under their own names. The row whose keys are all null is the empty answer; so is
-        the only row of a view without keys. ``definition`` is kept with the rows, for ``read`` to give back. Raises a
-        StoreError, and changes nothing, where the view is stored as of a later time, unless ``allow_rollback``.
-        """
+        """Replace a view's rows by the batches', or change nothing; returns how many keys were written."""
+        sink = self.sink(view, key_families, as_of, definition=definition, allow_rollback=allow_rollback)
+        return written(sink, batches.schema, batches)
 
     @abstractmethod
     def read(self, view: str, keys: Sequence[bytes]) -> tuple[StoredView, dict[bytes, tuple[Any, ...]]]:
@@ -75,17 +93,16 @@ def stored_features(schema: pa.Schema, keys: Collection[str]) -> Schema:
     return features
 
 
-def encoded(batches: pa.RecordBatchReader, keys: Collection[str]) -> Iterator[tuple[pa.Array[Any], pa.Array[Any]]]:
+def encoded(batch: pa.RecordBatch, keys: Collection[str]) -> Iterator[tuple[pa.Array[Any], pa.Array[Any]]]:
     """Keys and rows as bytes, in parts of limited size, each in the order of its keys; a null key comes last."""
-    for batch in batches:
-        plain = [_plain(column) for column in batch.columns]
-        pairs = list(zip(batch.schema.names, plain, strict=True))
-        for start, count in _parts(batch, 0, batch.num_rows):
-            parts = {name: column.slice(start, count) for name, column in pairs}
-            texts = encode_keys([parts[name] for name in keys], count)
-            rows = encode_rows([column for name, column in parts.items() if name not in keys], count)
-            order = pc.sort_indices(texts)
-            yield texts.take(order), rows.take(order)
+    plain = [_plain(column) for column in batch.columns]
+    pairs = list(zip(batch.schema.names, plain, strict=True))
+    for start, count in _parts(batch, 0, batch.num_rows):
+        parts = {name: column.slice(start, count) for name, column in pairs}
+        texts = encode_keys([parts[name] for name in keys], count)
+        rows = encode_rows([column for name, column in parts.items() if name not in keys], count)
+        order = pc.sort_indices(texts)
+        yield texts.take(order), rows.take(order)
 
 
 def _parts(batch: pa.RecordBatch, start: int, count: int) -> Iterator[tuple[int, int]]:

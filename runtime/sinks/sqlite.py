@@ -19,6 +19,7 @@ from ...planner.types import unusable_name
 from ..arrow import arrow_type, planner_schema
 from .encoding import RowDecoder
 from .online import OnlineStore, StoredView, encoded, stored_features
+from .sink import Sink
 
 # The number of a view names the table of its answers. Each write makes a new one, so that what it replaces is not
 # changed row by row, which would write every page three times.
@@ -74,54 +75,21 @@ class SqliteOnlineStore(OnlineStore):
             raise DefinitionError(f"SqliteOnlineStore: {shown(path)} is not a path")
         self._path = os.path.abspath(path)
 
-    def write(
+    def sink(
         self,
         view: str,
         key_families: Mapping[str, str],
-        batches: pa.RecordBatchReader,
         as_of: int,
         *,
         definition: Mapping[str, str],
         allow_rollback: bool,
-    ) -> int:
-        features = stored_features(batches.schema, key_families)
-        schema = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in features])
-        count, empty = 0, None
-        with self._transaction() as connection:
-            before = self._head(connection, view)
-            if before is not None and before.as_of > as_of and not allow_rollback:
-                raise StoreError(
-                    f"feature view {view!r} is stored as of {format_instant(before.as_of)}, which is later than "
-                    f"{format_instant(as_of)}; allow_rollback=True overwrites it"
-                )
-            (number,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM hitherto_views").fetchone()
-            connection.execute(f"CREATE TABLE {_answers(number)} (key BLOB PRIMARY KEY, features BLOB) WITHOUT ROWID")
-            for keys, rows in encoded(batches, key_families):
-                known = len(keys) - keys.null_count
-                for row in rows.slice(known).to_pylist():
-                    if empty is not None:
-                        raise StoreError(
-                            f"feature view {view!r}: two rows have null keys, where one is the empty answer"
-                        )
-                    empty = row
-                pairs = zip(keys.slice(0, known).to_pylist(), rows.slice(0, known).to_pylist(), strict=True)
-                connection.executemany(f"INSERT INTO {_answers(number)} VALUES (?, ?)", pairs)
-                count += known
-            if empty is None:
-                raise StoreError(f"feature view {view!r}: no row has null keys, which would be the empty answer")
-            head = _Head(
-                number, _FORMAT, as_of, json.dumps(dict(definition)), json.dumps(dict(key_families)),
-                schema.serialize().to_pybytes(), empty,
-            )  # fmt: skip
-            connection.execute("INSERT OR REPLACE INTO hitherto_views VALUES (?, ?, ?, ?, ?, ?, ?, ?)", (view, *head))
-            if before is not None:
-                connection.execute(f"DROP TABLE {_answers(before.number)}")
-        return count
+    ) -> Sink:
+        return _ViewSink(self, view, key_families, as_of, definition, allow_rollback)
 
     def read(self, view: str, keys: Sequence[bytes]) -> tuple[StoredView, dict[bytes, tuple[Any, ...]]]:
         found: dict[bytes, bytes] = {}
         with self._reading() as connection:
-            head = self._head(connection, view)
+            head = head_of(connection, view)
             if head is None:
                 raise self._never_filled(connection, view)
             if head.format != _FORMAT:
@@ -141,13 +109,6 @@ class SqliteOnlineStore(OnlineStore):
             raise StoreError(f"{self._of(view)}: {error}") from None
         return StoredView(head.as_of, json.loads(head.definition), json.loads(head.keys), features, empty), rows
 
-    def _head(self, connection: sqlite3.Connection, view: str) -> _Head | None:
-        if not _columns(connection, "hitherto_views"):
-            return None
-        row = connection.execute(f"SELECT {', '.join(_Head._fields)} FROM hitherto_views WHERE view = ?", (view,))
-        found = row.fetchone()
-        return None if found is None else _Head(*found)
-
     def _never_filled(self, connection: sqlite3.Connection, view: str) -> StoreError:
         if _has_old_tables(connection):
             return StoreError(f"{self._of(view)} was written by an earlier version of hitherto: {_AGAIN}")
@@ -156,19 +117,18 @@ class SqliteOnlineStore(OnlineStore):
     def _of(self, view: str) -> str:
         return f"feature view {view!r} in {self._path}"
 
-    @contextmanager
-    def _transaction(self) -> Generator[sqlite3.Connection]:
-        """A connection whose changes are all kept at the end, or none of them after an error."""
-        with (
-            self._translated("written"),
-            closing(sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)) as connection,
-        ):
+    def opened_to_write(self) -> sqlite3.Connection:
+        """A connection with a transaction of its own; what earlier versions kept is dropped in it."""
+        connection = sqlite3.connect(self._path, timeout=_PATIENCE, isolation_level=None)
+        try:
             connection.execute("BEGIN IMMEDIATE")
             for table in _OLD_TABLES if _has_old_tables(connection) else ():
                 connection.execute(f"DROP TABLE {table}")
             connection.execute(_VIEWS)
-            yield connection
-            connection.execute("COMMIT")
+        except BaseException:
+            connection.close()
+            raise
+        return connection
 
     @contextmanager
     def _reading(self) -> Generator[sqlite3.Connection]:
@@ -179,14 +139,15 @@ class SqliteOnlineStore(OnlineStore):
             raise StoreError(f"the online store {self._path} does not exist yet: call store.materialize(end) first")
         address = f"{Path(self._path).as_uri()}?mode=rw"
         with (
-            self._translated("read"),
+            self.translated("read"),
             closing(sqlite3.connect(address, uri=True, timeout=_PATIENCE, isolation_level=None)) as connection,
         ):
             connection.execute("BEGIN")
             yield connection
 
     @contextmanager
-    def _translated(self, what: str) -> Generator[None]:
+    def translated(self, what: str) -> Generator[None]:
+        """What SQLite says, as a StoreError."""
         try:
             yield
         except sqlite3.Error as error:
@@ -197,7 +158,93 @@ class SqliteOnlineStore(OnlineStore):
         return f"SqliteOnlineStore({self._path!r})"
 
 
+class _ViewSink(Sink):
+    """One view's rows, in a table that takes the place of the one before."""
+
+    def __init__(
+        self,
+        store: SqliteOnlineStore,
+        view: str,
+        key_families: Mapping[str, str],
+        as_of: int,
+        definition: Mapping[str, str],
+        allow_rollback: bool,
+    ) -> None:
+        self._store = store
+        self._view = view
+        self._keys = key_families
+        self._as_of = as_of
+        self._definition = definition
+        self._allow_rollback = allow_rollback
+        self._connection: sqlite3.Connection | None = None
+        self._before: _Head | None = None
+        self._number = 0
+        self._schema = pa.schema([])
+        self._empty: bytes | None = None
+        self._count = 0
+
+    def begin(self, schema: pa.Schema) -> None:
+        features = stored_features(schema, self._keys)
+        self._schema = pa.schema([pa.field(field.name, arrow_type(field.type)) for field in features])
+        with self._store.translated("written"):
+            self._connection = connection = self._store.opened_to_write()
+            self._before = head_of(connection, self._view)
+            if self._before is not None and self._before.as_of > self._as_of and not self._allow_rollback:
+                raise StoreError(
+                    f"feature view {self._view!r} is stored as of {format_instant(self._before.as_of)}, which is later "
+                    f"than {format_instant(self._as_of)}; allow_rollback=True overwrites it"
+                )
+            (self._number,) = connection.execute("SELECT coalesce(max(number), 0) + 1 FROM hitherto_views").fetchone()
+            table = _answers(self._number)
+            connection.execute(f"CREATE TABLE {table} (key BLOB PRIMARY KEY, features BLOB) WITHOUT ROWID")
+
+    def write(self, batch: pa.RecordBatch) -> None:
+        assert self._connection is not None
+        for keys, rows in encoded(batch, self._keys):
+            known = len(keys) - keys.null_count
+            for row in rows.slice(known).to_pylist():
+                if self._empty is not None:
+                    raise StoreError(
+                        f"feature view {self._view!r}: two rows have null keys, where one is the empty answer"
+                    )
+                self._empty = row
+            pairs = zip(keys.slice(0, known).to_pylist(), rows.slice(0, known).to_pylist(), strict=True)
+            with self._store.translated("written"):
+                self._connection.executemany(f"INSERT INTO {_answers(self._number)} VALUES (?, ?)", pairs)
+            self._count += known
+
+    def commit(self) -> int:
+        assert self._connection is not None
+        if self._empty is None:
+            raise StoreError(f"feature view {self._view!r}: no row has null keys, which would be the empty answer")
+        head = _Head(
+            self._number, _FORMAT, self._as_of, json.dumps(dict(self._definition)), json.dumps(dict(self._keys)),
+            self._schema.serialize().to_pybytes(), self._empty,
+        )  # fmt: skip
+        with self._store.translated("written"):
+            values = (self._view, *head)
+            self._connection.execute("INSERT OR REPLACE INTO hitherto_views VALUES (?, ?, ?, ?, ?, ?, ?, ?)", values)
+            if self._before is not None:
+                self._connection.execute(f"DROP TABLE {_answers(self._before.number)}")
+            self._connection.execute("COMMIT")
+            self._connection.close()
+        return self._count
+
+    def abort(self) -> None:
+        if self._connection is not None:
+            self._connection.close()
+
+
 _AGAIN = "call store.materialize(end) to fill it again"
+
+
+def head_of(connection: sqlite3.Connection, view: str) -> _Head | None:
+    """A view's line in the table of views; None where it was never filled."""
+    if not _columns(connection, "hitherto_views"):
+        return None
+    row = connection.execute(f"SELECT {', '.join(_Head._fields)} FROM hitherto_views WHERE view = ?", (view,))
+    found = row.fetchone()
+    return None if found is None else _Head(*found)
 
 
 def _answers(number: int) -> str:
