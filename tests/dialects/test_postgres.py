@@ -160,7 +160,6 @@ OPERATORS: dict[str, Relation] = {
     "Window of lists": op.Window(ROWS, ("k",), (Measure("m", "max_by", X, INT64, order=(X,)),)),
     "Explode": op.Explode(ROWS, "bucket", (bucket_of(X, 9), X)),
     "Named": op.Named(op.Explode(ROWS, "bucket", (X,)), "view", "probe"),
-    "Carried": op.Carried(ROWS),
     "Materialize": op.Materialize(ROWS, name="rows"),
     "Union": Union((ROWS, ROWS)),
     "Values": Values((Field("n", INT64), Field("s", STRING)), ((1, "a"), (None, None))),
