@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Callable, Hashable, Iterator
 from typing import Any
 
@@ -449,3 +450,50 @@ def test_an_engine_that_drops_rows_is_found_out() -> None:
     for run in (job.to_arrow, lambda: job.to_batches().read_all()):
         with pytest.raises(ht.EngineError, match="2 answers for 3 spine rows"):
             run()
+
+
+def test_a_python_node_is_the_same_over_other_inputs() -> None:
+    below = Constant("below", 1)
+    node = Anonymous("a", 1, below)
+    assert node.with_inputs(below).fingerprint == node.fingerprint
+    assert node.with_inputs(Constant("other", 2)).fingerprint != node.fingerprint
+    assert Anonymous("a", 1, below).fingerprint != node.fingerprint
+
+
+def test_the_values_of_python_nodes_have_names_that_are_the_same_in_every_process() -> None:
+    def names(*views: ht.FeatureView) -> list[str]:
+        job = ht.FeatureStore(views, engine=doubling_engine()).get_historical_features(
+            SPINE, list(views), full_feature_names=True
+        )
+        return re.findall(r'FROM "(doubled_\d+)"', str(job.explain("sql")))
+
+    assert (
+        names(view(), view("sums", **WINDOWS)) == names(view(), view("sums", **WINDOWS)) == ["doubled_1", "doubled_2"]
+    )
+
+
+def test_the_values_of_python_nodes_take_no_name_of_a_table() -> None:
+    source = ht.ArrowSource(pa.table({"k": [1], "ts": us(10), "v": [1.5]}), timestamp_field="ts", name="doubled_1")
+    made = ht.FeatureView("last", entities=["k"], source=source)
+    job = ht.FeatureStore([made], engine=doubling_engine()).get_historical_features(SPINE, made)
+    assert 'FROM "doubled_2"' in str(job.explain("sql"))
+    assert job.to_arrow()["v"].to_pylist()[0] == 3.0
+
+
+def test_views_that_compute_the_same_are_one_node() -> None:
+    store = ht.FeatureStore([view(), view("again")])
+    job = store.get_historical_features(SPINE, ["last", "again"], full_feature_names=True)
+    kinds = [node["kind"] for node in job.explain("dag").to_dict()["dag"]["nodes"]]
+    assert kinds.count("ReadNode") == 1
+
+
+def test_what_fails_for_one_output_leaves_the_others() -> None:
+    below = Constant("below", 1)
+    plan = ht.ExecutionPlan(Constant("top", 2, Failing("bad", 3, below)), Constant("good", 4, below))
+    run = context()
+    failure, value = plan.outcomes(run)
+    assert isinstance(failure, ht.Failure)
+    assert (failure.node.name, str(failure.error)) == ("bad", "no")
+    assert isinstance(value, Rows)
+    assert value.table["n"].to_pylist() == [4]
+    assert list(run.outputs) == [plan.outputs[1].fingerprint]
