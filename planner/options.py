@@ -2,14 +2,17 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
+from types import MappingProxyType
 from typing import Literal, get_args
 
 from .calls import checked_call
 from .errors import DefinitionError, Problems, shown, unknown_name
+from .physical import FORM_NAMES
 from .rules import RULE_NAMES
 
-StatisticsLevel = Literal["full", "metadata", "off"]
+StatisticsLevel = Literal["full", "off"]
 
 
 @dataclass(frozen=True)
@@ -17,14 +20,17 @@ class PlannerOptions:
     """How a request is planned; the answer never depends on it.
 
     ``disabled_rules`` are names of optimizer rules that are not applied. ``unfused`` runs every node of the DAG alone.
-    ``statistics`` is "off", or "full" or "metadata", which are alike as long as only the spine's times are looked at.
+    ``forms`` are physical forms by view, for views that are not to be carried out as the planner chooses: an error
+    where the form doesn't answer the view on the engine. ``statistics`` are "full", or "off" where no data is looked at
+    to choose.
 
-    >>> PlannerOptions(disabled_rules=("merge_filters",)).unfused
-    False
+    >>> PlannerOptions(forms={"spend": "BucketedWindows"}).forms["spend"]
+    'BucketedWindows'
     """
 
     disabled_rules: tuple[str, ...] = ()
     unfused: bool = False
+    forms: Mapping[str, str] = field(default_factory=dict[str, str], hash=False)
     statistics: StatisticsLevel = "full"
     verify_each: bool = field(default=False, repr=False)
 
@@ -43,11 +49,24 @@ class PlannerOptions:
                 problems.add(f"disabled_rules holds {shown(name)}, which is not a name")
             elif name not in RULE_NAMES:
                 problems.add(unknown_name("disabled_rules: no rule", name, RULE_NAMES, listed_as="rules"))
+        if not isinstance(self.forms, Mapping):
+            raise DefinitionError(f"forms is {shown(self.forms)}; give a dictionary of forms by view")
+        for view, form in self.forms.items():
+            if not isinstance(view, str) or not isinstance(form, str):
+                problems.add(f"forms: {shown(view)} has {shown(form)}; give the name of a form by the name of a view")
+            elif form not in FORM_NAMES:
+                what = f"forms: view {shown(view)} has no form"
+                problems.add(unknown_name(what, form, FORM_NAMES, listed_as="forms"))
         if not isinstance(self.statistics, str) or self.statistics not in get_args(StatisticsLevel):
             problems.add(
                 f"statistics={shown(self.statistics)} is none of {', '.join(map(repr, get_args(StatisticsLevel)))}"
             )
         problems.raise_if_any()
+        object.__setattr__(self, "forms", MappingProxyType(dict(self.forms)))
+
+    def __reduce__(self) -> tuple[type[PlannerOptions], tuple[object, ...]]:
+        given = (self.disabled_rules, self.unfused, dict(self.forms), self.statistics, self.verify_each)
+        return PlannerOptions, given
 
 
 # The generated one tells nothing of a misspelt name.

@@ -16,12 +16,13 @@ from .dag.node import DAGNode
 from .dag.operations import AnswersNode
 from .dag.plan import ExecutionPlan
 from .dag.query import QueryNode, RelationalNode, ingested
+from .errors import DefinitionError, Problems
 from .features.tasks import HistoricalRetrievalTask, MaterializationTask
 from .ir.data import EngineTable
-from .ir.logical import Relation, Scan, Table, meant_names, nearest_label, topological
+from .ir.logical import AsofJoin, Relation, Scan, Table, WindowAggregate, meant_names, nearest_label, topological
 from .ir.operators import Carried, Materialize
 from .options import PlannerOptions
-from .physical.choose import choose_asof_form, choose_window_form
+from .physical.choose import choose_asof_form, choose_window_form, forced
 from .room import with_room
 from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .rules.driver import Phase, Rule
@@ -96,11 +97,28 @@ class Planner:
         known = task.statistics if statistics is None else statistics
         return self.plan_dag(self.builder.plan(task), task.options, known)
 
+    def check_forms(self, task: HistoricalRetrievalTask | MaterializationTask) -> None:
+        """Raise a DefinitionError that names every view whose forced form doesn't answer it here; nothing is read."""
+        if not task.options.forms:
+            return
+        problems = Problems()
+        if not self.target.forms:
+            problems.add("planner_options: forms: the engine has none, since it doesn't carry out plans of relations")
+        lowered = lower_plan(self.builder.plan(task)).values()
+        for node in {each.fingerprint: each for relation in lowered for each in topological(relation)}.values():
+            if isinstance(node, AsofJoin | WindowAggregate) and node.form is not None:
+                alone = node.with_inputs(*map(_as_table, node.inputs)) if task.options.unfused else node
+                try:
+                    forced(alone, self.target.lacks)
+                except DefinitionError as error:
+                    problems.take(error)
+        problems.raise_if_any()
+
     @with_room
     def plan_dag(self, dag: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> PlannedRequest:
         """The DAG with its relational regions replaced by optimized queries."""
         target, disabled = self.target, frozenset(options.disabled_rules)
-        context = RuleContext(statistics, disabled, options.verify_each, target.forms, target.widest_join)
+        context = RuleContext(statistics, disabled, options.verify_each, target.forms, target.widest_join, target.lacks)
         regions: dict[str, Region] = {}
         trace: Trace = []
         joined = _Compiler(dag, context, regions, trace).compile()
@@ -121,9 +139,16 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
 
 
 @with_room
-def lower_alone(relation: Relation, options: PlannerOptions, forms: frozenset[str] | None = None) -> Relation:
+def lower_alone(relation: Relation, options: PlannerOptions, target: Target) -> Relation:
     """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
-    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=forms))
+    return rewrite(
+        relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=target.forms, lacks=target.lacks)
+    )
+
+
+def _as_table(relation: Relation) -> Scan:
+    """What is left of a relation for a node that runs alone: the table of its rows."""
+    return Scan(Table("", relation.schema, EngineTable("")), relation.schema.names)
 
 
 def _lowered(node: RelationalNode, inputs: Sequence[Relation]) -> Relation:

@@ -70,7 +70,8 @@ class Choice:
     """Which form carries out a match, and what that rests on.
 
     ``label`` are the views that it answers, joined by '+'. ``beaten`` are the other forms that would give the answer,
-    each with its cost and why it was not taken; a cost is None where the form has none.
+    each with its cost and why it was not taken; a cost is None where the form has none. A form that ``is_forced`` was
+    asked for by the user, and nothing was weighed.
     """
 
     label: str
@@ -78,10 +79,13 @@ class Choice:
     cost: float | None = None
     beaten: tuple[tuple[str, float | None, str], ...] = ()
     facts: tuple[Fact, ...] = ()
+    is_forced: bool = False
 
     @property
     def reason(self) -> str:
         """The form, the facts, and what it beat, in a line."""
+        if self.is_forced:
+            return f"{self.form}, forced"
         if not self.beaten:
             return f"{self.form}, the only form that applies"
         beaten = ", ".join(f"{form}: {why}" for form, _, why in self.beaten)

@@ -23,11 +23,12 @@ class Append:
 class Target:
     """The engine that a request is planned for. Of one that runs no SQL, the answers are as they are declared.
 
-    ``forms`` are the names of the physical forms that it runs, ``append`` says from where on answers are appended when
-    they are collected, and ``widest_join`` is how many view groups it joins in one query, where it can't join any
-    number.
+    ``forms`` are the names of the physical forms among which it chooses, ``lacks`` the operators that it can't run.
+    ``append`` says from where on answers are appended when they are collected, and ``widest_join`` is how many view
+    groups it joins in one query, where it can't join any number.
     """
 
     forms: frozenset[str] = frozenset()
+    lacks: frozenset[type[Relation]] = frozenset()
     append: Append | None = None
     widest_join: int | None = None

@@ -232,7 +232,9 @@ class SqlComputeEngine(ComputeEngine):
 
     compiler: ClassVar[SqlCompiler]
     forms: ClassVar[frozenset[str]] = frozenset(FORM_NAMES)
-    """The physical forms that the engine runs."""
+    """The physical forms among which the engine chooses."""
+    lacks: ClassVar[frozenset[type[Relation]]] = frozenset()
+    """The operators that its SQL can't say; a form that expands to one of them can't be forced."""
     append: ClassVar[Append] = Append(groups=40, columns=300)
     """From where on the answers of view groups are appended when they are collected, and no longer joined in SQL."""
     widest_join: ClassVar[int | None] = None
@@ -249,6 +251,7 @@ class SqlComputeEngine(ComputeEngine):
         """The engine's forms and limits, and who writes its SQL."""
         return SqlTarget(
             forms=self.forms,
+            lacks=self.lacks,
             append=self.append,
             widest_join=self.widest_join,
             compiler=self.compiler,

@@ -240,6 +240,7 @@ def _choice_document(choice: Choice) -> dict[str, Any]:
         "view": _views(choice),
         "form": choice.form,
         "reason": choice.reason,
+        "forced": choice.is_forced,
         "cost": choice.cost,
         "beaten": [{"form": form, "cost": cost, "reason": why} for form, cost, why in choice.beaten],
         "facts": [{"fact": fact.question, "value": fact.answer} for fact in choice.facts],

@@ -159,7 +159,8 @@ class EngineRows(EntityRows):
         """The task with these rows, and what may be known of them."""
         table = self._table(data, task.spine.name)
         is_known = task.options.statistics != "off"
-        latest = (view for view in task.views if is_known and not view.aggregations)
+        chosen = (view for view in task.views if is_known and view.name not in task.options.forms)
+        latest = (view for view in chosen if not view.aggregations)
         keys = {tuple(sorted({key.spine_column for key in view.keys})): None for view in latest}
         bounds, groups = self._measured(table, tuple(keys) or ((),))
         if not is_known:

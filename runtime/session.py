@@ -135,7 +135,7 @@ class SqlSession:
 
     def run_alone(self, relation: Relation, name: str) -> EngineValue:
         """Run a logical relation with physical forms and no other rule, into a table with a name of its own."""
-        physical = lower_alone(relation, self._options, self._target.forms)
+        physical = lower_alone(relation, self._options, self._target)
         if isinstance(physical, Materialize):
             physical = physical.input
         return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant))

@@ -76,6 +76,12 @@ class FeatureStore:
             )
         self._resolver = FeatureResolver(views, services)
         self._views = {view.name: view for view in views}
+        for name in planner_options.forms if planner_options is not None else ():
+            # A projection is stored as its view.
+            known = dict.fromkeys((*self._views, *(each.view.name for each in self._resolver.views.values())))
+            if name not in known:
+                problems.add(unknown_name("planner_options: forms: no feature view", name, known, listed_as="views"))
+        problems.raise_if_any()
         self._engine = engine or _local_engine()
         self._online_store = online_store
         self._options = planner_options or PlannerOptions()
@@ -171,6 +177,7 @@ class FeatureStore:
             spine=renamed(self._known(spine.needed(views)), tables.spine),
             timestamp=spine.timestamp,
         )
+        self._engine.planner.check_forms(task)
         return RetrievalJob(task, given, self._engine, progress=self._progress)
 
     def _known(self, table: Table) -> Table:
@@ -219,6 +226,7 @@ class FeatureStore:
             end=at,
             allow_rollback=allow_rollback,
         )
+        self._engine.planner.check_forms(task)
         what = f"materialize {len(resolved)} view{'s' * (len(resolved) != 1)}"
         with Progress(what, wanted=self._progress) as observer:
             filled = self._engine.materialize(task, store, observer)

@@ -19,7 +19,6 @@ import hitherto as ht
 import pytest
 from hitherto.dialects.base import Dialect
 from hitherto.planner.ir.logical import Relation
-from hitherto.planner.ir.operators import AsofMatch
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.spark import SparkComputeEngine
 
@@ -29,14 +28,17 @@ class EngineUnderTest:
     """An engine: its name in documents, and how tests make it, with what the fixture ``session`` gives, if any.
 
     ``choices`` are the forms of the latest value among which it chooses by statistics: tests see each give the answer.
-    ``lacks`` are the operators that its SQL can't say.
     """
 
     title: str
     make: Callable[..., SqlComputeEngine]
     choices: tuple[str, ...] = ()
     session: str | None = None
-    lacks: frozenset[type[Relation]] = frozenset()
+
+    @property
+    def lacks(self) -> frozenset[type[Relation]]:
+        """The operators that its SQL can't say."""
+        return self.make().lacks
 
     @property
     def dialect(self) -> Dialect:
@@ -50,7 +52,6 @@ ENGINES: Mapping[str, EngineUnderTest] = {
         SparkComputeEngine,
         ("RangeMax", "UnionLast"),
         session="spark",
-        lacks=frozenset({AsofMatch}),
     ),
 }
 DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}

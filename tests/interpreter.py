@@ -21,6 +21,7 @@ from hitherto.planner.ir import operators as op
 from hitherto.planner.ir.data import ArrowData
 from hitherto.planner.planning import PHYSICAL, lower_plan
 from hitherto.planner.rules import LOGICAL_PHASES, RuleContext, rewrite
+from hitherto.planner.target import Target
 from hitherto.planner.types import DataType
 from hitherto.runtime.arrow import arrow_type
 
@@ -36,12 +37,18 @@ class Interpreted(ht.ComputeEngine):
     """An engine without SQL: retrievals whose point-in-time joins are carried out by the named forms."""
 
     def __init__(self, *forms: str, disabled: tuple[str, ...] = ()) -> None:
-        self._context = RuleContext(disabled=frozenset(disabled), verify_each=True, forms=frozenset(forms))
+        self._target = Target(forms=frozenset(forms))
+        self._disabled = frozenset(disabled)
+
+    @property
+    def target(self) -> Target:
+        return self._target
 
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
         plan = self.plan(task)
         root = lower_plan(plan)[plan.outputs[0].fingerprint]
-        physical = rewrite(rewrite(root, LOGICAL_PHASES, self._context), PHYSICAL, self._context)
+        context = RuleContext(task.statistics, self._disabled, verify_each=True, forms=self._target.forms)
+        physical = rewrite(rewrite(root, LOGICAL_PHASES, context), PHYSICAL, context)
         rows = sorted(Interpreter().rows(physical), key=lambda row: row[task.names.row])
         fields = [field for field in physical.schema if field.name != task.names.row]
         return pa.table({field.name: _array([row[field.name] for row in rows], field.type) for field in fields})

@@ -115,7 +115,7 @@ GOOD: Mapping[str, Mapping[str, Any]] = {
         "event_timestamp": at(15, 30, 30, 30),
         "note": pa.array(["a", "b", "c", "d"]),
     },
-    "options": {"disabled_rules": (), "unfused": False, "statistics": "full"},
+    "options": {"disabled_rules": (), "unfused": False, "forms": {}, "statistics": "full"},
     "store": {
         "views": [Part("latest"), Part("windows"), Part("projection")],
         "engine": None,
@@ -652,8 +652,10 @@ def requests() -> Iterator[Mutation]:
         [{"user_id": None}], [{"user_id": 1, "more": 2}],
     ):  # fmt: skip
         yield put("online", "entity_rows", rows, repr(rows)[:60].split(" at 0x")[0], "entity_rows", "entity rows")
-    for name in ("ful", "FULL", "on", "none", "metadata "):
+    for name in ("ful", "FULL", "on", "none", "metadata"):
         yield put("options", "statistics", name, repr(name), "statistics")
+    for forms in ({"spned": "NarrowAsof"}, {"spend": "narrow_asof"}, {"spend": ""}, {5: "NarrowAsof"}, "NarrowAsof"):
+        yield put("options", "forms", forms, repr(forms), "forms")
     for rules in (("merge_filter",), ("merge_filters", 5), ("",), ("MERGE_FILTERS",), "merge_filters", ("choose",)):
         yield put("options", "disabled_rules", rules, repr(rules), "disabled_rules")
     for key, names in {"level": ("al", "ALL", "plan", "logic"), "format": ("txt", "TEXT", "html2", "yaml")}.items():

@@ -95,7 +95,8 @@ class FeatureBuilder:
         """Latest values, each under the first of its names in the answer."""
         created = self.task.created_column(self.view)
         columns = tuple((self._name(feature), feature) for feature in dict.fromkeys(each for _, each in self.columns))
-        return DedupNode(self.view, columns, spine.keys, self.task.names, node, spine, created=created)
+        form = self.task.options.forms.get(self.view.name)
+        return DedupNode(self.view, columns, spine.keys, self.task.names, node, spine, created=created, form=form)
 
     def build_aggregation_node(self, node: DAGNode, spine: SpineNode) -> DAGNode:
         """Windowed aggregates, under names that are unique among the views of the task."""
@@ -107,6 +108,7 @@ class FeatureBuilder:
             node,
             spine,
             created=self.task.created_column(self.view),
+            form=self.task.options.forms.get(self.view.name),
         )
 
     def build_post_aggregation_node(self, node: DAGNode) -> DAGNode:

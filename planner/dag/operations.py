@@ -118,12 +118,14 @@ class _PointInTimeNode(RelationalNode):
     """What latest values and windows share: a view's events matched with the spine by key and time."""
 
     def __init__(
-        self, view: ResolvedView, keys: dict[JoinKey, str], names: Names, *inputs: DAGNode, created: str | None
-    ) -> None:
+        self, view: ResolvedView, keys: dict[JoinKey, str], names: Names, *inputs: DAGNode, created: str | None,
+        form: str | None,
+    ) -> None:  # fmt: skip
         super().__init__(view.name, *inputs)
         self.view = view
         self.names = names
         self.created = created
+        self.form = form
         self.spine_keys = tuple(keys[key] for key in view.keys)
 
     def keyed_events(self, events: Relation) -> tuple[Relation, tuple[tuple[str, str], ...]]:
@@ -152,9 +154,9 @@ class DedupNode(_PointInTimeNode):
 
     def __init__(
         self, view: ResolvedView, columns: tuple[tuple[str, str], ...], keys: dict[JoinKey, str], names: Names,
-        events: DAGNode, spine: DAGNode, *, created: str | None = None,
+        events: DAGNode, spine: DAGNode, *, created: str | None = None, form: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(view, keys, names, events, spine, created=created)
+        super().__init__(view, keys, names, events, spine, created=created, form=form)
         self.columns = columns
 
     def lower(self, *inputs: Relation) -> Relation:
@@ -170,7 +172,9 @@ class DedupNode(_PointInTimeNode):
         order = dict.fromkeys((*self.event_order(events), *ordered))
         pick = Pick(interval, tuple(order), self.columns, self.view.is_unique, label=self.view.name)
         spine, time, event_time = inputs[1], self.names.time, self.names.event_time
-        return AsofJoin(spine, events, keys, time, event_time, (pick,), created=self.created, label=self.view.name)
+        return AsofJoin(
+            spine, events, keys, time, event_time, (pick,), created=self.created, form=self.form, label=self.view.name
+        )
 
     def describe(self) -> str:
         return f"DedupNode {self.view.name}, {self.view.view.bound}"
@@ -181,9 +185,9 @@ class AggregationNode(_PointInTimeNode):
 
     def __init__(
         self, view: ResolvedView, aggregate_names: tuple[str, ...], keys: dict[JoinKey, str], names: Names,
-        events: DAGNode, spine: DAGNode, *, created: str | None = None,
+        events: DAGNode, spine: DAGNode, *, created: str | None = None, form: str | None = None,
     ) -> None:  # fmt: skip
-        super().__init__(view, keys, names, events, spine, created=created)
+        super().__init__(view, keys, names, events, spine, created=created, form=form)
         self.aggregate_names = aggregate_names
 
     def lower(self, *inputs: Relation) -> Relation:
@@ -210,7 +214,7 @@ class AggregationNode(_PointInTimeNode):
         spine, row, time = inputs[1], self.names.row, self.names.time
         windows = WindowAggregate(
             spine, events, keys, row, time, self.names.event_time, tuple(aggregates),
-            created=self.created, label=self.view.name,
+            created=self.created, form=self.form, label=self.view.name,
         )  # fmt: skip
         return expanded(windows)
 

@@ -271,7 +271,7 @@ class AsofJoin(Relation):
 
     ``keys`` are pairs of spine column and event column; without any, every event is every row's. All picks share the
     upper bound, so they share the match. ``created`` is the event column that must be at or before ``time`` (a null is
-    not), where only what was known then counts.
+    not), where only what was known then counts. ``form`` is the physical form that is asked for, if any is.
     """
 
     spine: Relation
@@ -281,6 +281,7 @@ class AsofJoin(Relation):
     event_time: str
     picks: tuple[Pick, ...]
     created: str | None = dataclasses.field(default=None, kw_only=True)
+    form: str | None = dataclasses.field(default=None, kw_only=True)
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:
@@ -316,7 +317,7 @@ class WindowAggregate(Relation):
     """Every spine row once, with aggregates over the events of its keys in each aggregate's interval.
 
     ``row`` is the spine column that identifies a row. A window without events has its aggregate's empty value.
-    ``created`` is that of an ``AsofJoin``.
+    ``created`` and ``form`` are those of an ``AsofJoin``.
     """
 
     spine: Relation
@@ -327,6 +328,7 @@ class WindowAggregate(Relation):
     event_time: str
     aggregates: tuple[WindowedAggregate, ...]
     created: str | None = dataclasses.field(default=None, kw_only=True)
+    form: str | None = dataclasses.field(default=None, kw_only=True)
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:

@@ -30,8 +30,8 @@ class RuleError(HithertoError):
 class RuleContext:
     """What a rule may know besides the node. ``verify_each`` checks the plan after every firing.
 
-    ``forms`` are the names of the physical forms that the engine runs, ``widest_join`` how many relations it joins in
-    one query; None for all, and for any number.
+    ``forms`` are the names of the physical forms among which the engine chooses, ``widest_join`` how many relations it
+    joins in one query; None for all, and for any number. ``lacks`` are the operators that it can't run.
     """
 
     statistics: Statistics = field(default_factory=NoStatistics)
@@ -39,9 +39,10 @@ class RuleContext:
     verify_each: bool = False
     forms: frozenset[str] | None = None
     widest_join: int | None = None
+    lacks: frozenset[type[Relation]] = frozenset()
 
     def offers(self, form: str) -> bool:
-        """Whether the engine runs a physical form."""
+        """Whether the engine chooses among others a physical form."""
         return self.forms is None or form in self.forms
 
 

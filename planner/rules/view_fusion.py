@@ -24,7 +24,8 @@ def fuse_latest_over_same_rows(node: Join, context: RuleContext) -> Relation | N
     """Join(AsofJoin(s, r, a), AsofJoin(s, r, b)) -> Join(AsofJoin(s, r, a and b)): one match, a pick per view.
 
     Not where the upper bounds differ: with ``allow_exact_matches=False`` and an event at t, the other view's match is
-    a later row. The ttl may differ, since the latest event does not depend on it: each pick has its own.
+    a later row. Not where different forms are asked for. The ttl may differ, since the latest event does not depend
+    on it: each pick has its own.
     """
     del context
     return _fuse_inputs(node, AsofJoin, _fuse_latest)
@@ -118,7 +119,7 @@ def _fuse_latest(group: _Group, right: Relation) -> tuple[Relation, Renaming] | 
     left = group.relation
     if not (isinstance(left, AsofJoin) and isinstance(right, AsofJoin)):
         return None
-    if left.picks[0].interval.upper != right.picks[0].interval.upper:
+    if left.form != right.form or left.picks[0].interval.upper != right.picks[0].interval.upper:
         return None
     if len(left.picks) == len(right.picks) and left == right:
         return left, {}
@@ -141,7 +142,9 @@ def _fuse_latest(group: _Group, right: Relation) -> tuple[Relation, Renaming] | 
 
 def _fuse_windows(group: _Group, right: Relation) -> tuple[Relation, Renaming] | None:
     left = group.relation
-    if not (isinstance(left, WindowAggregate) and isinstance(right, WindowAggregate)) or left.row != right.row:
+    if not (isinstance(left, WindowAggregate) and isinstance(right, WindowAggregate)):
+        return None
+    if left.form != right.form or left.row != right.row:
         return None
     if len(left.aggregates) == len(right.aggregates) and left == right:
         return left, {}

@@ -18,6 +18,7 @@ from ...planner.dag.node import EngineValue, ExecutionContext
 from ...planner.errors import DefinitionError, EngineError, HithertoError, SpineError, UnsupportedError, shown
 from ...planner.features.tasks import HistoricalRetrievalTask
 from ...planner.ir.data import EngineData, TableData
+from ...planner.ir.operators import AsofMatch
 from ...planner.planning import PlannedRequest
 from ...planner.target import Append
 from ..arrow import arrow_type
@@ -41,6 +42,7 @@ class SparkComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(SparkDialect())
     forms = frozenset({"RangeMax", "UnionLast", "RunningMaximumStream", "BucketedWindows"})
+    lacks = frozenset({AsofMatch})
     append: ClassVar[Append] = Append(groups=0, columns=0)
     widest_join = 10
     sorts_results = False

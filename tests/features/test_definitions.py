@@ -18,6 +18,7 @@ import pytest
 from hitherto.planner.durations import format_duration, format_instant, parse_duration, parse_instant
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.features.aggregations import _OF_OTHER_TOOLS
+from hitherto.planner.physical import FORM_NAMES
 
 DATA = pa.table({"user_id": [1], "ts": pa.array([10], pa.timestamp("us")), "amount": [1.5], "status": ["ok"]})
 SOURCE = ht.ArrowSource(DATA, timestamp_field="ts")
@@ -498,7 +499,33 @@ WRONG: dict[str, tuple[Callable[[], Any], type[ht.HithertoError], str]] = {
     "statistics that do not exist": (
         lambda: ht.PlannerOptions(statistics="some"),
         ht.DefinitionError,
-        "statistics='some' is none of 'full', 'metadata', 'off'",
+        "statistics='some' is none of 'full', 'off'",
+    ),
+    "a level of statistics that there is no more": (
+        lambda: ht.PlannerOptions(statistics="metadata"),
+        ht.DefinitionError,
+        "statistics='metadata' is none of 'full', 'off'",
+    ),
+    "a form that does not exist": (
+        lambda: ht.PlannerOptions(forms={"spend": "BucketWindows"}),
+        ht.DefinitionError,
+        "forms: view 'spend' has no form 'BucketWindows'\n"
+        f"  forms: {', '.join(FORM_NAMES)}\n  did you mean 'BucketedWindows'?",
+    ),
+    "forms that are no dictionary": (
+        lambda: ht.PlannerOptions(forms="NarrowAsof"),  # type: ignore[arg-type]
+        ht.DefinitionError,
+        "forms is 'NarrowAsof'; give a dictionary of forms by view",
+    ),
+    "a form that is no name": (
+        lambda: ht.PlannerOptions(forms={"spend": None}),  # type: ignore[dict-item]
+        ht.DefinitionError,
+        "forms: 'spend' has None; give the name of a form by the name of a view",
+    ),
+    "a form of a view that does not exist": (
+        lambda: ht.FeatureStore([view()], planner_options=ht.PlannerOptions(forms={"spnd": "NarrowAsof"})),
+        ht.DefinitionError,
+        "planner_options: forms: no feature view 'spnd'\n  views: spend\n  did you mean 'spend'?",
     ),
 }
 

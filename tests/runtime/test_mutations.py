@@ -68,6 +68,7 @@ LEGAL: dict[str, tuple[str, ...]] = {
     "expressions ignore case, and nothing else names the column": ("rows.status: called 'STATUS'",),
     "another column of the view": ("sum.column: 'half'", "sum.column: 'user_id'"),
     "nothing asks for the feature by that name": ("windows.post_aggregation: None", "windows.post_aggregation: a dict"),
+    "no form is forced": ("options.forms: a dict",),
     "the view is asked for as an object": ("windows.name: 'Spend'", "windows.name: 'SPEND'"),
     "keys of other integers are the same keys": tuple(
         f"{part}.{key}: {name}"

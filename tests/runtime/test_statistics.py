@@ -154,6 +154,7 @@ def test_where_one_form_alone_applies_nothing_is_asked() -> None:
             "view": "v",
             "form": "NarrowAsof",
             "reason": "NarrowAsof, the only form that applies",
+            "forced": False,
             "cost": None,
             "beaten": [],
             "facts": [],
