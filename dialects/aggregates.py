@@ -6,15 +6,13 @@ in another way. A form gets what is measured, and the engine's name of the resul
 
 from __future__ import annotations
 
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 
 from sqlglot import exp
 
 from . import syntax as sql
-from .measured import Measured
+from .base import AggregateForm, Measured
 from .syntax import Sql
-
-AggregateForm = Callable[[Measured, str], Sql]
 
 
 def plain(function: str) -> AggregateForm:

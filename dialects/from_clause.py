@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from sqlglot import exp
 
@@ -13,11 +13,9 @@ from ..planner.ir.logical import Relation
 from ..planner.ir.operators import AsofMatch, Carried, KeyedJoin
 from ..planner.types import free_name
 from . import syntax as sql
+from .base import Dialect
 from .block import Block
 from .syntax import Sql
-
-if TYPE_CHECKING:
-    from .base import Dialect
 
 Value = Callable[[], Sql]
 

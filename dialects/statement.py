@@ -32,10 +32,9 @@ from ..planner.ir.logical import (
 from ..planner.ir.operators import AsofMatch, Carried, Explode, KeyedJoin, Materialize, Named, Window
 from ..planner.types import Field, folded, short_label, unused_name
 from . import syntax as sql
-from .base import Dialect
+from .base import Dialect, Measured
 from .block import Block, is_cheap, is_light, keeps_names
 from .from_clause import joined
-from .measured import Measured
 from .syntax import Sql
 
 

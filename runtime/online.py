@@ -240,7 +240,7 @@ def _changed_types(view: FeatureView, stored: StoredView) -> list[str]:
     if schema is None:
         return []
     try:
-        resolved = resolve_view(FeatureViewProjection(view), Table(view.name, schema, EngineTable(""), name=view.name))
+        resolved = resolve_view(view, Table(view.name, schema, EngineTable(""), name=view.name))
     except HithertoError:
         return []  # A retrieval says what is wrong with the source; what is stored was right.
     families = {f"key {key.column}": key.family for key in resolved.keys}

@@ -16,6 +16,7 @@ import sys
 import tomllib
 import zipfile
 from collections.abc import Iterator
+from graphlib import TopologicalSorter
 from pathlib import Path
 from typing import Any
 
@@ -106,6 +107,25 @@ def test_a_module_imports_only_from_layers_below_it(path: Path) -> None:
             other = rank_of(imported)
             assert other is not None, f"{imported} is in no layer"
             assert other <= rank, f"{module} imports {imported}, which is above it"
+
+
+def import_graph() -> dict[str, set[str]]:
+    """Each module with those that it imports: late, or for the type checker alone, as well as at its beginning.
+
+    Who imports a module of another package runs the ``__init__.py`` of that package too.
+    """
+    modules = {module_of(path): path for path in FILES}
+    graph: dict[str, set[str]] = {}
+    for module, path in modules.items():
+        imported = {name for name, _ in imports_of(path)}
+        packages = {name.rpartition(".")[0] for name in imported} - {module.rpartition(".")[0]}
+        graph[module] = ((imported | packages) & modules.keys()) - {module}
+    return graph
+
+
+def test_no_imports_make_a_circle() -> None:
+    """Code that two modules need of each other belongs into one of them, or into a third; a late import hides it."""
+    TopologicalSorter(import_graph()).prepare()
 
 
 @pytest.mark.parametrize("path", FILES, ids=module_of)

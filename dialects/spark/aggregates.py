@@ -10,9 +10,9 @@ from collections.abc import Mapping
 from sqlglot import exp
 
 from .. import syntax as sql
-from ..aggregates import FORMS, AggregateForm, first_of, reverse_of, values_of
+from ..aggregates import FORMS, first_of, reverse_of, values_of
+from ..base import AggregateForm, Measured
 from ..lists import Lists
-from ..measured import Measured
 from ..syntax import Sql
 from .expressions import named_struct
 

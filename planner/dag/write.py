@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING
 
 from ..durations import format_instant
 from ..errors import HithertoError, StoreError
-from ..features.definitions import FeatureView
 from ..features.fingerprint import declared
+from ..features.views import ViewDefinition
 from ..types import INT64, Field, Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
@@ -20,7 +20,7 @@ class WriteNode(SpecifiedNode):
     """Writes a view's answers to the online store, in one transaction, with the definition that they are of."""
 
     def __init__(
-        self, view: FeatureView, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
+        self, view: ViewDefinition, keys: Mapping[str, str], row: str, end: int, rollback: bool, answers: DAGNode
     ) -> None:
         super().__init__(f"write_{view.name}", answers)
         self.view = view.name

@@ -6,14 +6,12 @@ it can be without its source's schema; the rest is checked by the resolver, befo
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Iterable, Mapping, Sequence
 from types import MappingProxyType
-from typing import cast
 
 from ..calls import checked_call
 from ..durations import Duration
 from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
-from ..ir.intervals import latest_bound
 from ..types import Field, Schema
 from .aggregations import Aggregation
 from .checks import (
@@ -32,7 +30,9 @@ from .checks import (
     labels,
 )
 from .parts import MOST_CHAINED, check_aggregations, check_entities
+from .resolver import resolve_view
 from .sources import Catalog, Entity, Source
+from .views import ViewDefinition
 
 __all__ = [
     "Aggregation",
@@ -45,7 +45,7 @@ __all__ = [
 ]
 
 
-class FeatureView(Definition):
+class FeatureView(ViewDefinition):
     """Features of one entity, computed from the rows of one source.
 
     ``entities`` says whose features they are; without any (``[]``) there is one row for all, which only time tells
@@ -59,19 +59,6 @@ class FeatureView(Definition):
 
     Raises a DefinitionError that lists every problem of the definition.
     """
-
-    name: str
-    entities: tuple[Entity, ...]
-    source: Source | FeatureView
-    filter: str | None
-    columns: Mapping[str, str]
-    features: tuple[str, ...] | None
-    ttl: int | None
-    allow_exact_matches: bool
-    aggregations: tuple[Aggregation, ...]
-    post_aggregation: Mapping[str, str]
-    description: str
-    tags: Mapping[str, str]
 
     @checked_call
     def __init__(
@@ -157,54 +144,13 @@ class FeatureView(Definition):
         )
 
     @property
-    def join_keys(self) -> tuple[str, ...]:
-        """The key columns of all entities, in order."""
-        return tuple(key for entity in self.entities for key in entity.join_keys)
-
-    @property
-    def origin(self) -> Source:
-        """The source that the rows come from, through however many chained views."""
-        return cast("Source", self.chain[-1].source)
-
-    @property
-    def chain(self) -> tuple[FeatureView, ...]:
-        """The view and those whose rows it reads, up to the one that reads the source."""
-        views: list[FeatureView] = [self]
-        while isinstance(above := views[-1].source, FeatureView):
-            views.append(above)
-        return tuple(views)
-
-    def __eq__(self, other: object) -> bool:
-        if self is other or type(self) is not type(other):
-            return self is other
-        assert isinstance(other, FeatureView)
-        mine, others = self.chain, other.chain
-        return len(mine) == len(others) and all(
-            type(one) is type(two) and one._own_state() == two._own_state()
-            for one, two in zip(mine, others, strict=True)
-        )
-
-    __hash__ = Definition.__hash__
-
-    def __reduce__(self) -> tuple[Callable[..., FeatureView], tuple[object, ...]]:
-        """The views of the chain side by side: copy and pickle recurse on what holds the like of itself."""
-        return _restored, (self.origin, tuple((type(view), view._own_state()) for view in self.chain))
-
-    def _own_state(self) -> dict[str, object]:
-        """Everything but a view that this one is chained on."""
-        state = self.__getstate__()
-        return state | {"source": None} if isinstance(self.source, FeatureView) else state
-
-    @property
     def schema(self) -> Schema:
         """Names and types of the features offered. Reads the source's schema, but no row."""
         return self.schema_in(None)
 
     def schema_in(self, catalog: Catalog | None) -> Schema:
         """``schema``, with the engine's catalog for sources that only the engine knows."""
-        from .resolver import resolve_view
-
-        return Schema(resolve_view(FeatureViewProjection(self), self.origin.open(catalog)).features)
+        return Schema(resolve_view(self, self.origin.open(catalog)).features)
 
     def __getitem__(self, features: Sequence[str | Mapping[str, str]]) -> FeatureViewProjection:
         """Some of the features: ``view[["a", {"b": "other"}]]`` has ``b`` under the name ``other``."""
@@ -220,30 +166,11 @@ class FeatureView(Definition):
         """The same view, with its keys read from other spine columns (view's key to spine column)."""
         return FeatureViewProjection(self).with_join_key_map(join_key_map)
 
-    @property
-    def bound(self) -> str:
-        """Which rows a query at ``t`` sees."""
-        delay = self.origin.data_delay
-        if self.aggregations:
-            return ", ".join(dict.fromkeys(item.bound_with(delay) for item in self.aggregations))
-        return latest_bound(ttl=self.ttl, allow_exact_matches=self.allow_exact_matches, data_delay=delay)
-
     def __repr__(self) -> str:
         keys = ", ".join(self.join_keys) or "no key"
         count = f", {len(self.aggregations)} aggregations" if self.aggregations else ""
         about = labels(self.description, self.tags)
         return f"FeatureView({self.name!r}, on {keys}, from {self.source.name}, {self.bound}{count}{about})"
-
-
-def _restored(source: Source, views: Sequence[tuple[type[FeatureView], dict[str, object]]]) -> FeatureView:
-    """The first view of a chain whose last one reads the source."""
-    below: Source | FeatureView = source
-    for kind, state in reversed(views):
-        made = object.__new__(kind)
-        made.__setstate__(state | {"source": below})
-        below = made
-    assert isinstance(below, FeatureView)
-    return below
 
 
 class FeatureViewProjection(Definition):

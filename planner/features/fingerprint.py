@@ -11,15 +11,15 @@ from collections.abc import Iterable, Mapping
 from ..durations import format_duration
 from ..room import with_room
 from .aggregations import Aggregation
-from .definitions import FeatureView
 from .sources import Source
+from .views import ViewDefinition
 
 _MOST_LISTED = 10
 _LONGEST_TEXT = 120
 
 
 @with_room
-def declared(view: FeatureView) -> dict[str, str]:
+def declared(view: ViewDefinition) -> dict[str, str]:
     """The parts of a view's definition that its answers depend on, and what each says.
 
     Two views with equal parts give the same answers over the same rows. A chained view has the parts of its upstream
@@ -27,7 +27,7 @@ def declared(view: FeatureView) -> dict[str, str]:
     """
     parts = _own(view)
     prefix, level = "", 0
-    while isinstance(view.source, FeatureView):
+    while isinstance(view.source, ViewDefinition):
         view, level = view.source, level + 1
         prefix = "upstream " if level == 1 else f"upstream {level} "
         parts |= {f"{prefix}{part}": text for part, text in _own(view).items()}
@@ -43,7 +43,7 @@ def changes(stored: Mapping[str, str], now: Mapping[str, str]) -> list[str]:
     return [*lines, f"and {more:,} more"] if more else lines
 
 
-def _own(view: FeatureView) -> dict[str, str | None]:
+def _own(view: ViewDefinition) -> dict[str, str | None]:
     """The parts of a view without those of what it reads."""
     return {
         "entities": ", ".join(f"{_name(item.name)} ({_names(item.join_keys)})" for item in view.entities),

@@ -39,8 +39,10 @@ from ..types import (
     names_that_differ_by_case,
     unusable_name,
 )
+from .aggregations import Aggregation
 from .checks import no_time
-from .definitions import Aggregation, FeatureView, FeatureViewProjection, Source
+from .sources import Source
+from .views import ViewDefinition
 
 
 @dataclass(frozen=True, slots=True)
@@ -72,7 +74,7 @@ class ResolvedView:
     """
 
     name: str
-    view: FeatureView
+    view: ViewDefinition
     table: Table
     upstream: ResolvedView | None
     keys: tuple[JoinKey, ...]
@@ -121,36 +123,34 @@ Types = Mapping[str, DataType]
 
 
 @with_room
-def resolve_view(projection: FeatureViewProjection, table: Table) -> ResolvedView:
+def resolve_view(view: ViewDefinition, table: Table) -> ResolvedView:
     """Bind a view to its source's schema. Raises SourceError or DefinitionError with every problem."""
     untyped = [name for name in table.schema.names if table.is_untyped(name)]
     if not untyped:
-        return _resolved(projection, table, {})
-    return _resolved(projection, table, _needed_types(projection, table, untyped))
+        return _resolved(view, table, {})
+    return _resolved(view, table, _needed_types(view, table, untyped))
 
 
-def _resolved(projection: FeatureViewProjection, table: Table, types: Types) -> ResolvedView:
-    first, *others = reversed(projection.view.chain)
-    _check_source(first, table, types)
+def _resolved(view: ViewDefinition, table: Table, types: Types) -> ResolvedView:
+    _check_source(view.chain[-1], table, types)
     resolved: ResolvedView | None = None
-    for view in (first, *others):
-        use = projection if view is projection.view else FeatureViewProjection(view)
-        resolved = _ViewResolver(use, table, resolved, types).resolve()
+    for each in reversed(view.chain):
+        resolved = _ViewResolver(each, table, resolved, types).resolve()
     assert resolved is not None
     return resolved
 
 
-def _needed_types(projection: FeatureViewProjection, table: Table, untyped: Sequence[str]) -> Types:
+def _needed_types(view: ViewDefinition, table: Table, untyped: Sequence[str]) -> Types:
     """Types that a view can work with, for columns that have none: nothing but the view says which they are."""
-    source = projection.view.origin
-    fixed = {key: NULL for view in projection.view.chain for key in view.join_keys}
+    source = view.origin
+    fixed = {key: NULL for each in view.chain for key in each.join_keys}
     fixed |= {name: INT64 for name in source.sequence_columns if table.schema[name].kind == "null"}
     fixed |= {name: TIMESTAMP for name in (source.timestamp_field, source.created_timestamp_column) if name}
     types: dict[str, DataType] = {name: fixed.get(name, FLOAT64) for name in untyped}
 
     def problems(given: Types) -> int:
         try:
-            _resolved(projection, table, given)
+            _resolved(view, table, given)
         except DefinitionError as error:
             return len(error.problems)
         return 0
@@ -165,11 +165,8 @@ def _needed_types(projection: FeatureViewProjection, table: Table, untyped: Sequ
 
 
 class _ViewResolver:
-    def __init__(
-        self, projection: FeatureViewProjection, table: Table, upstream: ResolvedView | None, types: Types
-    ) -> None:
-        self._projection = projection
-        self._view = projection.view
+    def __init__(self, view: ViewDefinition, table: Table, upstream: ResolvedView | None, types: Types) -> None:
+        self._view = view
         self._table = table
         self._upstream = upstream
         self._types = types
@@ -213,7 +210,7 @@ class _ViewResolver:
         keys = self._keys(source_rows)
         self._problems.raise_if_any()
         return ResolvedView(
-            self._projection.name, view, self._table, self._upstream, keys, mapping, rows, condition, columns,
+            view.name, view, self._table, self._upstream, keys, mapping, rows, condition, columns,
             aggregations, after, features, tuple(self._withheld),
         )  # fmt: skip
 
@@ -231,7 +228,7 @@ class _ViewResolver:
                 self._problems.add(f"{self._where}: key {key!r} is {rows[key]}, which cannot be a key", PlanTypeError)
                 continue
             type_ = INT64 if family in ("integer", "instant") else DataType("int8") if is_untyped else rows[key]
-            keys.append(JoinKey(key, self._projection.join_key_map.get(key, key), family, type_))
+            keys.append(JoinKey(key, key, family, type_))
         return tuple(keys)
 
     def _condition(self, text: str | None, rows: Schema, where: str) -> Expr | None:
@@ -334,7 +331,7 @@ def no_feature(name: str, type_: DataType) -> str:
     return f"feature {name!r} is {type_}" + ("" if ";" in type_.label else ", which is not supported yet")
 
 
-def _check_source(view: FeatureView, table: Table, types: Types) -> None:
+def _check_source(view: ViewDefinition, table: Table, types: Types) -> None:
     source = view.origin
     schema = table.schema
     if types:

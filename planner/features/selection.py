@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Callable, Iterable, Mapping, Sequence
+from dataclasses import replace
 from typing import NamedTuple
 
 from ..errors import DefinitionError, Problems, UnknownColumnError, UnsupportedError, shown, unknown_name
@@ -183,7 +184,7 @@ def resolve_features(
         named: tuple[str, ...] = () if feature is None else (feature,)
         if used not in views:
             try:
-                views[used] = resolve_view(projection, tables(projection.view.origin))
+                views[used] = _resolved(projection, tables(projection.view.origin))
             except DefinitionError as error:
                 problems.take(error)
                 continue
@@ -214,6 +215,13 @@ def resolve_features(
             problems.add(f"features {clash} would both be called {item.name!r}; {advice}")
     problems.raise_if_any()
     return tuple(views.values()), tuple(outputs)
+
+
+def _resolved(projection: FeatureViewProjection, table: Table) -> ResolvedView:
+    """The view under the name and with the keys of its use."""
+    resolved, spine_columns = resolve_view(projection.view, table), projection.join_key_map
+    keys = tuple(replace(key, spine_column=spine_columns.get(key.column, key.column)) for key in resolved.keys)
+    return replace(resolved, name=projection.name, keys=keys)
 
 
 def default_name(view: str, feature: str, *, full: bool) -> str:

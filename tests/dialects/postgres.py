@@ -9,10 +9,8 @@ from collections.abc import Callable, Mapping, Sequence
 
 from hitherto.dialects import aggregates, expressions
 from hitherto.dialects import syntax as sql
-from hitherto.dialects.aggregates import AggregateForm
-from hitherto.dialects.base import Dialect
+from hitherto.dialects.base import AggregateForm, Dialect, Measured
 from hitherto.dialects.expressions import ExpressionCompiler, Form, Operand
-from hitherto.dialects.measured import Measured
 from hitherto.dialects.syntax import Sql
 from hitherto.planner.expr.nodes import Call, Literal
 from hitherto.planner.ir.logical import NumberRows

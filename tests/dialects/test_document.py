@@ -10,8 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from hitherto.dialects import syntax
-from hitherto.dialects.base import Dialect
-from hitherto.dialects.measured import Measured
+from hitherto.dialects.base import Dialect, Measured
 from hitherto.planner.expr.aggregates import AGGREGATES, AggregateFunction
 from hitherto.planner.expr.functions import EXAMPLE, FUNCTIONS
 from hitherto.planner.expr.nodes import Column

@@ -12,8 +12,8 @@ from pathlib import Path
 import pyarrow as pa
 import pytest
 from hitherto.dialects import syntax as sql
+from hitherto.dialects.base import Measured
 from hitherto.dialects.compiler import SqlCompiler
-from hitherto.dialects.measured import Measured
 from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.functions import FUNCTIONS, call
 from hitherto.planner.expr.nodes import Call, Column, Expr, Literal, children
