@@ -150,8 +150,10 @@ class RetrievalJob:
             raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
         whole = self._rows.whole()
         name = self._task.spine.name
-        data, bounds = CatalogTable((name,), is_plain=True), self._described.spine.bounds
-        spine = Table(whole.token, whole.schema, data, name=name, bounds=bounds)
+        data, known = CatalogTable((name,), is_plain=True), self._described.spine
+        # The same rows by another name: what the job's own plan asked of them is answered already.
+        assert self._shown
+        spine = Table(known.token, whole.schema, data, name=name, bounds=known.bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
         return script_by_hand(self._engine.planner.plan(task).joined, compiler, spine, types)
@@ -175,8 +177,7 @@ class RetrievalJob:
         check_flag("explain: verbose", verbose, problems)
         problems.raise_if_any()
         query = Query(self._engine.description, self._rows.count, self._task.outputs)
-        planned = self._planned if self._described is self._task else self._engine.planner.plan(self._described)
-        explanation = Explanation(planned, self._engine.compiler, query).at(level, format, verbose=verbose)
+        explanation = Explanation(self._shown, self._engine.compiler, query).at(level, format, verbose=verbose)
         if not analyze:
             return explanation
         with self._observed() as observer, self._rows.answering(self._task) as task:
@@ -202,6 +203,11 @@ class RetrievalJob:
     @cached_property
     def _planned(self) -> PlannedRequest:
         return self._engine.planner.plan(self._task)
+
+    @cached_property
+    def _shown(self) -> PlannedRequest:
+        """The plan of the task with all that is known of its rows."""
+        return self._plan_of(self._described)
 
     def _plan_of(self, task: HistoricalRetrievalTask) -> PlannedRequest:
         """The plan of the task of one run: the job's own, unless that run has rows of its own."""

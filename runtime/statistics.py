@@ -122,8 +122,12 @@ class DataStatistics(Statistics):
                 return span_of(rows[name])
             case LocalFiles(parts=parts):
                 return stored_span(parts, name)
-            case _ if expr.type != INT64 or not _is_cheap(scan):
-                return None
+            case _:
+                return self._queried_span(scan, expr)
+
+    def _queried_span(self, scan: Scan, expr: Expr) -> tuple[int, int] | None:
+        if expr.type != INT64 or not _is_cheap(scan):
+            return None
         ends = tuple(Measure(each, each, Column("value", INT64), INT64) for each in ("min", "max"))
         row = self._queried(Aggregate(Project(scan, (("value", expr),)), (), ends))
         return None if row is None or row["min"] is None else (row["min"], row["max"])

@@ -16,7 +16,7 @@ from hitherto.planner.physical import FORM_NAMES
 from hitherto.planner.statistics import Keys, Statistics
 from hypothesis import given, seed, settings
 
-from tests.engines import made, with_forms
+from tests.engines import with_forms
 from tests.interpreter import Interpreted
 from tests.worlds import World, differences, plain_worlds, worlds
 
@@ -213,9 +213,9 @@ def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
 
 
 @pytest.mark.deep
-def test_an_oracle_that_lies_changes_no_row_on_spark(request: pytest.FixtureRequest) -> None:
+def test_an_oracle_that_lies_changes_no_row_on_spark(spark: Any) -> None:
     views = [latest(), latest("young", ttl="30us"), windows()]
     wanted = job(*views).to_arrow()
     for number in range(4):
-        engine = lying(made(request, "spark"), number)
-        assert job(*views, engine=engine).to_arrow() == wanted
+        found = job(*views, engine=lying(ht.SparkComputeEngine(spark), number))
+        assert found.to_arrow() == wanted

@@ -182,6 +182,17 @@ def test_a_choice_says_what_it_rests_on_and_what_it_beat() -> None:
     assert aware.to_arrow() == unaware.to_arrow()
 
 
+def test_a_script_has_the_forms_of_the_run_and_asks_no_table_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
+    engine = with_two_forms()
+    monkeypatch.setattr(engine, "collect", lambda relation: pytest.fail("a query was run"))
+    off = ht.PlannerOptions(statistics="off")
+    aware, unaware = (
+        retrieval(source("arrow", Path()), engine),
+        retrieval(source("arrow", Path()), engine, planner_options=off),
+    )
+    assert ("v_stream" in aware.to_sql(), "v_stream" in unaware.to_sql()) == (False, True)
+
+
 def test_known_keys_have_one_row_each(tmp_path: Path) -> None:
     answered: list[int | None] = []
 
