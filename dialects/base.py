@@ -28,6 +28,8 @@ class Dialect(ABC):
     lists: Lists
     session: Mapping[str, str]
     """Settings that the answer rests on: an engine sets them and reads them back, a script begins with them."""
+    keeps_ctes = False
+    """Whether a CTE that is read twice is kept, unless it is said not to be."""
 
     def setting(self, name: str, value: str) -> str:
         """A statement that sets what the session needs."""

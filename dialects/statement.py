@@ -30,6 +30,7 @@ from ..planner.ir.logical import (
     topological,
 )
 from ..planner.ir.operators import AsofMatch, Carried, Explode, KeyedJoin, Materialize, Named, Window
+from ..planner.ir.properties import is_cheap_to_repeat
 from ..planner.types import Field, folded, short_label, unused_name
 from . import syntax as sql
 from .base import Dialect, Measured
@@ -139,6 +140,8 @@ class Statement:
             if block.table is not None and not block.where and keeps_names(block):
                 return block
             made = self.cte(wish, node, block)
+            if self.dialect.keeps_ctes and self.is_shared(node) and is_cheap_to_repeat(node.input):
+                self._ctes[-1].set("materialized", False)
         self._initials[made.source().name] = node.role[0]
         return made
 

@@ -31,6 +31,7 @@ class DuckDBDialect(Dialect):
 
     name = "duckdb"
     expressions = DuckDBExpressions()
+    keeps_ctes = True
     aggregates = AGGREGATE_FORMS
     lists = LISTS
     session: Mapping[str, str] = {

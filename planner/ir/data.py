@@ -29,10 +29,12 @@ class ArrowData:
     """Data of a table: something in memory with ``__arrow_c_stream__`` that can be read repeatedly.
 
     ``numbered`` where an engine that keeps no order has to number the rows as they come: those of a spine.
+    ``is_table`` where all rows are there, so that nothing is opened, fetched or parsed to read them again.
     """
 
     value: object
     numbered: bool = False
+    is_table: bool = False
 
 
 @dataclasses.dataclass(frozen=True, eq=False)

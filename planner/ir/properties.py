@@ -14,6 +14,7 @@ from collections.abc import Set as AbstractSet
 from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, children, columns_of, conjuncts, replace_columns
 from ..types import FLOAT64, INT64
+from .data import ArrowData, EngineTable, ParquetFiles
 from .logical import (
     Aggregate,
     AsofJoin,
@@ -150,6 +151,35 @@ def time_bounds(relation: Relation, column: str) -> tuple[int, int] | None:
             return (bounds.first, bounds.last) if bounds is not None and bounds.column == column else None
         case _:
             return None
+
+
+def is_cheap_to_repeat(relation: Relation) -> bool:
+    """Whether reading the relation twice gives the same rows, for little more than reading the table once.
+
+    Not for a table or query of the user's, which may be a view with any query in it and have other rows the second
+    time, nor for files that are parsed or fetched. Not where more is computed than comparisons and times.
+    """
+    match relation:
+        case Scan():
+            data = relation.table.data
+            is_at_hand = isinstance(data, ParquetFiles | EngineTable) or (isinstance(data, ArrowData) and data.is_table)
+            return is_at_hand and (relation.predicate is None or _is_cheap(relation.predicate))
+        case Project():
+            return all(_is_cheap(expr) for _, expr in relation.columns) and is_cheap_to_repeat(relation.input)
+        case Filter():
+            return _is_cheap(relation.predicate) and is_cheap_to_repeat(relation.input)
+        case _:
+            return False
+
+
+def _is_cheap(expr: Expr) -> bool:
+    is_simple = expr.function in _CHEAP if isinstance(expr, Call) else not isinstance(expr, Cast)
+    return is_simple and all(map(_is_cheap, children(expr)))
+
+
+_CHEAP = frozenset({
+    "eq", "ne", "lt", "le", "gt", "ge", "and", "or", "not", "is_null", "in", "coalesce", "micros_up", "micros_down",
+})  # fmt: skip
 
 
 def identifies_rows(relation: Relation, column: str) -> bool:

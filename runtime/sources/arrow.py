@@ -91,7 +91,8 @@ class ArrowSource(Source):
             table = readable_table(self.table)
         except (pa.ArrowException, ValueError) as error:
             raise SourceError(f"ArrowSource: {error}") from None
-        return Table(repr(self.identity()), schema, ArrowData(table), name=self.name, is_empty=not table.num_rows)
+        data = ArrowData(table, is_table=True)
+        return Table(repr(self.identity()), schema, data, name=self.name, is_empty=not table.num_rows)
 
     def __repr__(self) -> str:
         columns = ", ".join(self.table.column_names)
