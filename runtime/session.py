@@ -12,6 +12,7 @@ from ..dialects.compiler import SqlCompiler
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
 from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError
+from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
@@ -28,6 +29,7 @@ if TYPE_CHECKING:
     import pyarrow as pa
 
 # What DuckDB, Spark's casts and Spark's decimals say.
+_MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
 _LONGEST_MESSAGE = 600
 
@@ -296,7 +298,7 @@ def _overflow_hint(relations: list[Relation], message: str) -> str:
         for measure in each.measures
         if measure.operand is not None
         and (
-            (measure.function == "sum" and measure.type.kind in ("int64", "decimal"))
+            (measure.function in _MAY_OVERFLOW and measure.type.kind in ("int64", "decimal"))
             or measure.operand.type.kind == "uint64"
         )
     ]
