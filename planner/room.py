@@ -15,6 +15,8 @@ from functools import wraps
 from types import FrameType
 from typing import ParamSpec, TypeVar
 
+from .errors import HithertoError
+
 P = ParamSpec("P")
 T = TypeVar("T")
 
@@ -28,8 +30,8 @@ _open = 0
 _limit_before = 0
 
 
-class _EndlessRecursionError(RecursionError):
-    """The large stack was too small as well: nobody has to try again."""
+class TooDeepError(HithertoError):
+    """Something is nested so deep that the large stack was too small as well."""
 
 
 def has_room() -> bool:
@@ -51,8 +53,8 @@ def with_room(function: Callable[P, T]) -> Callable[P, T]:
     def call(*args: P.args, **kwargs: P.kwargs) -> T:
         try:
             return function(*args, **kwargs)
-        except RecursionError as error:
-            if has_room() or isinstance(error, _EndlessRecursionError) or not _can_start():
+        except RecursionError:
+            if has_room() or not _can_start():
                 raise
         return _on_a_large_stack(lambda: function(*args, **kwargs))
 
@@ -84,7 +86,7 @@ def _on_a_large_stack(work: Callable[[], T]) -> T:
         thread = _started(lambda: context.run(run))
         thread.join()
     if failed and isinstance(failed[0], RecursionError):
-        raise _EndlessRecursionError(str(failed[0])) from None
+        raise TooDeepError(f"nested too deep to be planned: {_STACK_FRAMES:,} calls within each other") from None
     if failed:
         raise failed[0]
     return done[0]
