@@ -1,7 +1,7 @@
 """One statement: a relation as a SELECT over CTEs.
 
 Neighbouring projections, filters and scans become one SELECT; everything else becomes a CTE that is named after
-its view. Columns stay typed expressions over a block's FROM clause until the SELECT is written: nothing is copied.
+its label. Columns stay typed expressions over a block's FROM clause until the SELECT is written: nothing is copied.
 """
 
 from __future__ import annotations
@@ -107,7 +107,7 @@ class Statement:
             case Explode():
                 return self._explode(relation)
             case _:
-                raise TypeError(f"{type(relation).__name__} has no SQL; a rule has to choose its physical form")
+                raise TypeError(f"{type(relation).__name__} has no SQL")
 
     def _open(self, relation: Relation) -> Block:
         """The relation as a block whose columns can be computed with."""

@@ -22,6 +22,7 @@ from typing import Any
 
 import hitherto as ht
 import pytest
+from hitherto.planner.physical import FORM_NAMES
 
 ROOT = Path(__file__).parents[1]
 PACKAGES = ("planner", "dialects", "runtime")
@@ -121,6 +122,15 @@ def import_graph() -> dict[str, set[str]]:
         packages = {name.rpartition(".")[0] for name in imported} - {module.rpartition(".")[0]}
         graph[module] = ((imported | packages) & modules.keys()) - {module}
     return graph
+
+
+@pytest.mark.parametrize("path", [path for path in FILES if "dialects" in path.parts], ids=module_of)
+def test_a_dialect_knows_operators_alone(path: Path) -> None:
+    """No import, name, comment or message of it is about what the operators are put together for."""
+    assert not [name for name, _ in imports_of(path) if name.startswith("planner.physical")]
+    own = r"spines?|picks?|events?|physical forms?|point.in.time|AsofJoin|WindowAggregate"
+    found = re.findall(rf"\b(?:{own}|{'|'.join(FORM_NAMES)})\b|[a-z]+_(?:spine|event)\b", path.read_text())
+    assert not found
 
 
 def test_no_imports_make_a_circle() -> None:

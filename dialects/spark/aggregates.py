@@ -46,11 +46,11 @@ def _count_distinct(w: Measured, result: str) -> Sql:
 
 
 def _by_age(*, newest_first: bool) -> AggregateForm:
-    """The events of the window in their order: structs of the columns of the order, and of the value ``v``."""
+    """The rows in their order: structs of the columns of the order, and of the value ``v``."""
 
     def form(w: Measured, result: str) -> Sql:
-        event = LISTS.struct({"age": sql.function("struct", *w.order()), "v": w.folded()})
-        collected = sql.filtered(sql.function(LISTS.collected, event), w.valued())
+        row = LISTS.struct({"age": sql.function("struct", *w.order()), "v": w.folded()})
+        collected = sql.filtered(sql.function(LISTS.collected, row), w.valued())
         return sql.function(LISTS.ordered, collected, exp.Boolean(this=not newest_first))
 
     return form

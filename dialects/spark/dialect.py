@@ -116,7 +116,7 @@ class SparkDialect(Dialect):
         return super().scanned_column(scan, column)
 
     def scan_predicate(self, scan: Scan, predicate: Expr) -> Sql | None:
-        """A bound on an event time, compared on the stored value itself, so that row groups can be skipped."""
+        """A bound on a time, compared on the stored value itself, so that row groups can be skipped."""
         match predicate:
             case Call("lt" | "ge" as comparison, (Call("micros_up", (Column() as time,)), Literal(int(bound)))):
                 stored = sql.column(time.name)
