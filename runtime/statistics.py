@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Callable, Iterator, Mapping, Sequence
-from typing import Any
+from typing import Any, TypeVar
 
 import pyarrow as pa
 import pyarrow.compute as pc
@@ -36,6 +36,7 @@ from .arrow import arrow_type, span_of
 from .sources.footers import stored_span
 from .sources.parquet import LocalFiles
 
+T = TypeVar("T")
 Question = tuple[str, ...]
 Groups = tuple[int, int]
 """How many combinations of values some columns of a table have, and the most rows of one; nulls aside."""
@@ -113,7 +114,7 @@ class DataStatistics(Statistics):
             return None
         question = ("span", leaf.table.token, name.name)
         if question not in self._spans:
-            self._spans[question] = self._measured_span(leaf, name.name, expr)
+            self._spans[question] = _found(lambda: self._measured_span(leaf, name.name, expr))
         return self._spans[question]
 
     def _measured_span(self, scan: Scan, name: str, expr: Expr) -> tuple[int, int] | None:
@@ -152,7 +153,7 @@ class DataStatistics(Statistics):
             case Scan():
                 question = grouped(leaf.table, read)
                 if question not in self._grouped:
-                    self._grouped[question] = self._measured_groups(leaf, read)
+                    self._grouped[question] = _found(lambda: self._measured_groups(leaf, read))
                 return self._grouped[question]
             case _:
                 return None
@@ -171,14 +172,19 @@ class DataStatistics(Statistics):
         return None if row is None else (row["groups"], row["most"] or 0)
 
     def _queried(self, relation: Relation) -> dict[str, Any] | None:
-        """The one row of a query; None where it fails, since nothing rests on it."""
+        """The one row of a query."""
         query = relation.fingerprint
         if query not in self._rows_of:
-            try:
-                (self._rows_of[query],) = self._collect(relation).to_pylist()
-            except HithertoError:
-                self._rows_of[query] = None
+            self._rows_of[query] = _found(lambda: self._collect(relation).to_pylist()[0])
         return self._rows_of[query]
+
+
+def _found(look: Callable[[], T | None]) -> T | None:
+    """What is found; None where that fails, since nothing rests on it."""
+    try:
+        return look()
+    except (HithertoError, pa.ArrowException):
+        return None
 
 
 def grouped(table: Table, columns: Sequence[str]) -> Question:

@@ -126,6 +126,16 @@ def test_a_question_that_fails_has_no_answer(engine: ht.LocalComputeEngine) -> N
     assert (found["rows"], found["span"], found["most"], found["pairs"]) == (None, None, None, None)
 
 
+def test_values_that_arrow_does_not_group_are_not_counted() -> None:
+    events = EVENTS.append_column("tags", pa.array([["a"]] * 5)).append_column("flag", pa.array([True] * 5))
+    given = ht.ArrowSource(events, timestamp_field="ts", unique=True)
+    view = ht.FeatureView("v", entities=["k"], source=given, features=["tags", "flag"])
+    match = match_of(ht.FeatureStore([view]).get_historical_features(ROWS, "v"))
+    oracle = ht.LocalComputeEngine().statistics()
+    assert (oracle.most(match.events, ["tags"]), oracle.distinct(match.events, ["tags", "k"])) == (None, None)
+    assert (oracle.span(match.events, "tags"), oracle.span(match.events, "flag")) == (None, None)
+
+
 def test_literal_rows_and_what_is_put_together_are_counted() -> None:
     fields = (Field("k", INT64), Field("name", STRING))
     rows = Values(fields, ((1, "a"), (1, "b"), (None, "a")))
