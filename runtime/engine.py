@@ -80,8 +80,6 @@ class ComputeEngine(ABC):
     """
 
     builder: ClassVar[type[FeatureBuilder]] = FeatureBuilder
-    compiler: ClassVar[SqlCompiler | None] = None
-    """Who writes the engine's SQL, where it runs SQL."""
     has_frames: ClassVar[bool] = False
     """Whether an answer can stay in the engine, as a frame of its own that nobody has collected."""
 
@@ -94,6 +92,11 @@ class ComputeEngine(ABC):
     def target(self) -> Target:
         """What the engine offers to the planner."""
         return Target()
+
+    @property
+    def sql(self) -> SqlCompiler | None:
+        """Who writes the engine's SQL; None for an engine that runs none."""
+        return None
 
     @property
     def planner(self) -> Planner:
@@ -245,6 +248,11 @@ class SqlComputeEngine(ComputeEngine):
     @abstractmethod
     def connect(self) -> SqlConnection:
         """A connection for one execution."""
+
+    @property
+    def sql(self) -> SqlCompiler:
+        """The compiler of the engine's dialect."""
+        return self.compiler
 
     @property
     def target(self) -> SqlTarget:

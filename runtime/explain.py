@@ -59,6 +59,11 @@ class Explanation:
     verbose: bool = False
     analysis: Analysis | None = None
 
+    @property
+    def plan(self) -> ExecutionPlan:
+        """The DAG of what was asked, before it was optimized."""
+        return self._planned.dag
+
     def at(self, level: Level, format: Format, *, verbose: bool) -> Explanation:  # noqa: A002
         """The same plan at another level or in another format.
 
@@ -152,10 +157,10 @@ class Explanation:
         }  # fmt: skip
 
     def _views(self) -> list[ResolvedView]:
-        return [node.view for node in self._planned.dag.nodes if isinstance(node, DedupNode | AggregationNode)]
+        return [node.view for node in self.plan.nodes if isinstance(node, DedupNode | AggregationNode)]
 
     def _dag_document(self, numbers: Numbers) -> dict[str, Any]:
-        lowered = lower_plan(self._planned.dag)
+        lowered = lower_plan(self.plan)
         return {
             "nodes": [
                 {
@@ -166,9 +171,9 @@ class Explanation:
                     "columns": _columns(lowered.get(node.fingerprint)),
                     "text": node.describe(),
                 }
-                for node in self._planned.dag.nodes
+                for node in self.plan.nodes
             ],
-            "outputs": [numbers[node.fingerprint] for node in self._planned.dag.outputs],
+            "outputs": [numbers[node.fingerprint] for node in self.plan.outputs],
         }
 
     def _dag(self) -> list[str]:
@@ -180,7 +185,7 @@ class Explanation:
             seen.add(node.fingerprint)
             return node.describe(), node.inputs
 
-        return [text for output in self._planned.dag.outputs for text in draw(output, line)]
+        return [text for output in self.plan.outputs for text in draw(output, line)]
 
     def _labels(self) -> list[str]:
         """What people say about the views that are used, where they do."""

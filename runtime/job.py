@@ -145,7 +145,7 @@ class RetrievalJob:
         expected under the names in the second line. Columns have the job's types, as far as the engine can say them:
         an instant with a zone comes in UTC.
         """
-        compiler = self._engine.compiler
+        compiler = self._engine.sql
         if compiler is None:
             raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
         whole = self._rows.whole()
