@@ -177,7 +177,7 @@ class RetrievalJob:
         check_flag("explain: verbose", verbose, problems)
         problems.raise_if_any()
         query = Query(self._engine.description, self._rows.count, self._task.outputs)
-        explanation = Explanation(self._shown, self._engine.compiler, query).at(level, format, verbose=verbose)
+        explanation = Explanation(self._shown, self._engine.sql, query).at(level, format, verbose=verbose)
         if not analyze:
             return explanation
         with self._observed() as observer, self._rows.answering(self._task) as task:
