@@ -178,12 +178,11 @@ class EngineRows(EntityRows):
 
         Raises a SpineError where a time is null.
         """
-        (first, *_), facts = keys, {}
-        for row in self._engine.collect(_measures(table, self.timestamp, keys)).to_pylist():
-            facts[keys[row["set"]]] = row
+        measured = self._engine.collect(_measures(table, self.timestamp, keys)).to_pylist()
+        facts = {keys[row["set"]]: row for row in measured}
         if not facts:
             return None, dict.fromkeys(keys, (0, 0))
-        found = facts[first]
+        found = facts[keys[0]]
         nulls = found["rows"] - found["times"]
         if nulls:
             raise SpineError(

@@ -16,7 +16,10 @@ from hitherto.planner.planning import lower_plan
 from hitherto.planner.statistics import NoStatistics, Statistics
 from hitherto.planner.types import INT64, STRING, Field
 from hitherto.runtime.job import RetrievalJob
+from hitherto.runtime.rows import _measures
 from hitherto.runtime.statistics import DataStatistics
+
+from tests.relations import table
 
 
 def us(*times: int | None) -> pa.Array:
@@ -124,6 +127,21 @@ def test_a_question_that_fails_has_no_answer(engine: ht.LocalComputeEngine) -> N
     engine._connection.execute("DROP TABLE events")
     found = answers(engine.statistics(), match)
     assert (found["rows"], found["span"], found["most"], found["pairs"]) == (None, None, None, None)
+
+
+def test_one_query_measures_rows_by_several_keys() -> None:
+    rows = pa.table({
+        "k": [1, 1, 1, None], "l": ["a", "a", None, "b"], "at": pa.array([5, -7, 9, 1], pa.timestamp("ns")),
+    })  # fmt: skip
+    spine = table("spine", rows)
+    found = ht.LocalComputeEngine().collect(_measures(spine, "at", (("k",), ("k", "l"), ()))).to_pylist()
+    of_all = {"rows": 4, "times": 4, "first": -1, "last": 0}
+    assert sorted(found, key=lambda row: int(row["set"])) == [
+        {"set": 0, **of_all, "groups": 1, "most": 3},
+        {"set": 1, **of_all, "groups": 1, "most": 2},
+        {"set": 2, **of_all, "groups": 1, "most": 4},
+    ]
+    assert ht.LocalComputeEngine().collect(_measures(table("none", rows.slice(0, 0)), "at", ((),))).num_rows == 0
 
 
 def test_values_that_arrow_does_not_group_are_not_counted() -> None:
