@@ -57,7 +57,7 @@ class Dialect(ABC):
         return [made]
 
     def zoned_type(self, type_: DataType) -> str:
-        """The type of what is known to have a zone, in microseconds; empty for every other type."""
+        """The engine's type of instants with a zone, in microseconds, and of lists of them; empty for other types."""
         if type_.kind == "list" and type_.element is not None:
             element = self.zoned_type(type_.element)
             return self.expressions.list_name.format(element) if element else ""
@@ -141,7 +141,7 @@ class Measured:
         return sql.cast(self.operand(), self.dialect.expressions.type_name(INT64)) if is_wide else self.operand()
 
     def folded(self) -> Sql:
-        """The operand, where -0.0 is 0.0: equal values are one."""
+        """The operand with 0.0 for -0.0, so that equal values are the same value."""
         if self.type is None or not self.type.is_float:
             return self.operand()
         zero: Sql = sql.double(0.0)

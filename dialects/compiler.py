@@ -48,7 +48,7 @@ class SqlCompiler:
         return self.dialect.replace_table(name, query)
 
     def with_zones(self, query: exp.Select, types: Mapping[str, DataType]) -> exp.Select:
-        """The query with the columns that have a zone as such; within a plan they are without one, in UTC."""
+        """The query whose instants have their zones again: within a plan they have none, and are in UTC."""
         for item in query.expressions:
             type_ = self.dialect.zoned_type(types[item.alias_or_name])
             if type_:

@@ -108,7 +108,7 @@ def _case(call: Call, args: list[Operand]) -> Sql:
 
 
 def in_list(found: Form) -> Form:
-    """A null in the list is no reason not to know whether a value is there, as it is to many engines."""
+    """Whether a value is in a list, also where the list has nulls: many engines give null then."""
 
     def form(call: Call, args: list[Operand]) -> Sql:
         known = exp.And(this=sql.is_present(args[0]()), expression=sql.is_present(args[1]()))
@@ -140,7 +140,7 @@ def decimal_name(type_: DataType) -> str:
 
 
 def as_decimal(form: Form) -> Form:
-    """The same, where its result is a decimal with the digits that it is planned with: an engine has its own rule."""
+    """The form with a decimal result cast to the planned type: engines have rules of their own for its digits."""
 
     def cast(call: Call, args: list[Operand]) -> Sql:
         value = form(call, args)
@@ -240,7 +240,7 @@ class ExpressionCompiler:
                 raise TypeError(f"{type(expr).__name__} is no expression")
 
     def _operands(self, call: Call, column: Lookup) -> list[Operand]:
-        """Integer literals have no type of their own where the function says so; without other operands they do."""
+        """The operands of a call. Integer literals are written without a type where the function's ``bare`` says so."""
         bare = FUNCTIONS[call.function].bare
         is_bare = bare == "always" or (bare == "beside" and not all(isinstance(arg, Literal) for arg in call.args))
 
@@ -331,7 +331,7 @@ class ExpressionCompiler:
         raise TypeError(f"{type(self).__name__} has no patterns")
 
     def error(self, message: Sql) -> Sql:
-        """A value that is never had: asking for it is an error with this message."""
+        """A value whose evaluation is an error with this message."""
         raise TypeError(f"{type(self).__name__} has no errors")
 
     def instant_of_micros(self, micros: Sql) -> Sql:

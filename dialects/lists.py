@@ -1,4 +1,4 @@
-"""What is done with lists inside an expression, in the words of one engine."""
+"""Operations on lists inside an expression, in the SQL of one engine."""
 
 from __future__ import annotations
 

@@ -1,4 +1,4 @@
-r"""What a text has to look like to be cast, the same in every engine: RE2 and Java read these patterns alike."""
+r"""The forms of text that can be cast, the same on every engine: RE2 and Java read these patterns alike."""
 
 INTEGER = r"\s*[+-]?[0-9]+\s*"
 FLOAT = r"\s*[+-]?([0-9]+\.?[0-9]*|\.[0-9]+)([eE][+-]?[0-9]+)?\s*|\s*([+-]?(?i:inf|infinity)|(?i:nan))\s*"

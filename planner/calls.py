@@ -11,7 +11,7 @@ from .errors import DefinitionError, shown, unknown_name
 
 F = TypeVar("F", bound=Callable[..., object])
 
-# What other tools call an argument, and what it is called here; told where the function has the latter.
+# Names of arguments in other tools, and here. An error suggests the one that the function has.
 _OF_OTHER_TOOLS = {
     "window": "time_window", "windows": "time_windows", "window_size": "time_window",
     "slide": "slide_interval", "aggregation_interval": "slide_interval", "lag": "offset", "shift": "offset",

@@ -18,7 +18,7 @@ _MICROSECONDS = {
     "us": 1,
 }
 _PRINTED_UNITS = ("d", "h", "m", "s", "ms", "us")
-# Words and pandas' abbreviations, in any case. Of one letter, "M" is a month in pandas and a minute here.
+# Words and pandas' abbreviations, in any case. "M" alone is a month in pandas and a minute here.
 _WORDS = {
     "w": ("w", "wk", "wks", "week", "weeks"),
     "d": ("d", "day", "days"),
@@ -97,7 +97,7 @@ def format_duration(micros: int) -> str:
 
 
 def format_span(micros: int) -> str:
-    """The duration in as many units as it takes, the largest first: how a bound is said.
+    """The duration in several units, the largest first, as bounds are printed.
 
     >>> format_span(5_400_000_000), format_span(30 * 86_400_000_000 + 600_000_000), format_span(0)
     ('1h30m', '30d10m', '0s')

@@ -90,7 +90,7 @@ class Problems:
             self.add(f"{where}: {problem}" if where else problem, type(error))
 
     def raise_if_any(self) -> None:
-        """Raise everything noted so far; the class is the problems' own where they share one."""
+        """Raise everything noted so far, in the class of the problems if they all share one."""
         if not self._found:
             return
         classes = {error for error, _ in self._found}

@@ -55,8 +55,8 @@ class Region:
 class PlannedRequest:
     """What a request became, and the way to it: explain and scripts show what is run here.
 
-    ``collected`` and ``joined`` give the same rows: to whoever takes them out of the engine, where the last join may be
-    left out and columns be appended in the order of the rows; and in the engine, as the rows of one last query.
+    ``collected`` and ``joined`` give the same rows. ``collected`` is for rows that leave the engine: instead of a last
+    join, columns may be appended in the order of the rows. ``joined`` is for rows that stay there: one query has them.
     """
 
     dag: ExecutionPlan
@@ -152,7 +152,7 @@ def _as_table(relation: Relation) -> Scan:
 
 
 def _lowered(node: RelationalNode, inputs: Sequence[Relation]) -> Relation:
-    """The node over its inputs' relations: as it was lowered before, where these are the same."""
+    """The node over its inputs' relations; lowered again only where these are not the ones of before."""
     before = [child.relation if isinstance(child, RelationalNode) else None for child in node.inputs]
     is_known = all(old is new for old, new in zip(before, inputs, strict=True))
     return node.relation if is_known else node.lower(*inputs)
@@ -206,7 +206,7 @@ class _Compiler:
         return pieces[0] if len(pieces) == 1 else AppendNode(node.name, row, physical.schema, *pieces)
 
     def _part(self, node: AnswersNode) -> Relation:
-        """One view's part of what several were joined to; what more than one part reads is run once."""
+        """One view's part of a join of several views. Inputs that several parts read are run once."""
         (below,) = node.inputs
         if not isinstance(below, RelationalNode):
             return self._region(node).physical

@@ -14,7 +14,7 @@ A = TypeVar("A", bound=Answer)
 
 
 class Statistics(Protocol):
-    """An oracle over relations; any answer may be None, and is where nothing is known at a small price.
+    """An oracle over relations. Any answer may be None, and is None where finding out would cost much.
 
     Answers are of rows as they are stored, so that a filter may leave fewer.
     """

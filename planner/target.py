@@ -9,23 +9,23 @@ from .ir.logical import Relation
 
 @dataclass(frozen=True)
 class Append:
-    """From where on columns are appended: more view groups, or more columns, than are joined in one query."""
+    """The most view groups and the most columns that one query joins: beyond either, columns are appended."""
 
     groups: int
     columns: int
 
     def wanted_for(self, answers: tuple[Relation, ...]) -> bool:
-        """Whether these answers are rather appended than joined."""
+        """Whether these answers are appended instead of joined."""
         return len(answers) > self.groups or sum(len(each.schema) - 1 for each in answers) > self.columns
 
 
 @dataclass(frozen=True, kw_only=True)
 class Target:
-    """The engine that a request is planned for. Of one that runs no SQL, the answers are as they are declared.
+    """What the planner has to know of an engine. The defaults are those of an engine that runs no SQL.
 
     ``forms`` are the names of the physical forms among which it chooses, ``lacks`` the operators that it can't run.
-    ``append`` says from where on answers are appended when they are collected, and ``widest_join`` is how many view
-    groups it joins in one query, where it can't join any number.
+    ``append`` says when answers that are collected are appended instead of joined. ``widest_join`` is the most view
+    groups that one query joins, or None for any number.
     """
 
     forms: frozenset[str] = frozenset()

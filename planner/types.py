@@ -126,9 +126,9 @@ def parse_type(text: str) -> DataType:
 
 
 def common_type(one: DataType, other: DataType) -> DataType | None:
-    """The type that holds every value of both as it is; None where there is none.
+    """The type that holds every value of both exactly; None where there is none.
 
-    Of an integer and a float it is float64, which holds the integers up to 2**53: for one beyond it there is none.
+    Of an integer and a float it is float64, although that is exact only for integers up to 2**53.
 
     >>> str(common_type(DataType("int32"), INT64)), str(common_type(INT64, FLOAT64)), common_type(INT64, STRING)
     ('int64', 'float64', None)
@@ -189,7 +189,7 @@ TIMESTAMP = DataType("timestamp", unit="us")
 
 
 BEYOND_TIME = 2**62
-"""Microseconds that no calendar reaches: what an engine has for infinity is beyond them."""
+"""A time in microseconds that is later than every date of a calendar. An engine's infinity is later still."""
 
 
 class Schema:
@@ -233,7 +233,7 @@ class Schema:
 
 
 def folded(name: str) -> str:
-    """What an engine compares a name as: Spark takes characters for one whose capitals or small forms are the same.
+    """A name in the form in which engines compare it: Spark ignores case by capitals and by small letters.
 
     >>> folded("Aſ") == folded("as")
     True
@@ -273,7 +273,7 @@ def unusable_name(name: str) -> str:
 
 
 def is_text(value: str) -> bool:
-    """Whether a Python string is text that can be written down; half of a surrogate pair is not."""
+    """Whether a Python string can be encoded as text; one with half a surrogate pair can't."""
     try:
         value.encode()
     except UnicodeEncodeError:
@@ -291,7 +291,7 @@ def free_name(wish: str, taken: Iterable[str]) -> str:
 
 
 def unused_name(wish: str, folded_names: Container[str]) -> str:
-    """``free_name`` among names that are ``folded`` already: nothing is computed of those that are taken.
+    """``free_name`` where the taken names are ``folded`` already, so that they are not folded again.
 
     >>> unused_name("T", {"t"})
     'T_2'

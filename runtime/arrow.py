@@ -88,13 +88,13 @@ def data_type(type_: pa.DataType) -> DataType:
 
 
 def _inner_type(type_: pa.DataType) -> DataType:
-    """The type of a value within a list or a struct: extensions, run ends and views of lists are none there."""
+    """The type of a value within a list or struct, where extensions, run ends and views of lists are not read."""
     is_odd = isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_) or _is_list_view(type_)
     return DataType("other", label=str(type_)) if is_odd else data_type(type_)
 
 
 def arrow_type(type_: DataType) -> pa.DataType:
-    """The Arrow type that a planned type comes out as. Raises KeyError for what Arrow has and the planner has not."""
+    """The Arrow type that a planned type comes out as. Raises KeyError for a type of kind "other"."""
     if type_.kind == "timestamp" and type_.precision:
         return pa.decimal128(type_.precision, 0)
     if type_.kind == "timestamp":
@@ -162,7 +162,7 @@ def readable_table(table: pa.Table) -> pa.Table:
 
 
 def _is_odd(type_: pa.DataType) -> bool:
-    """Whether an engine may not have a type that a plan can read, or has something else for it."""
+    """Whether an engine may lack a type that plans can read, or may read it as another one."""
     if data_type(type_).kind == "other":
         return False
     if pa.types.is_dictionary(type_):

@@ -161,7 +161,7 @@ class ComputeEngine(ABC):
         raise UnsupportedError(f"{type(self).__name__} writes no frames")
 
     def analyze(self, task: HistoricalRetrievalTask, planned: PlannedRequest, observer: Observer) -> Analysis:
-        """What a run of what was planned is observed to do."""
+        """Run what was planned, and return what was observed."""
         raise UnsupportedError(f"explain(analyze=True) needs an engine that runs SQL; {type(self).__name__} does not")
 
     @contextmanager
@@ -195,20 +195,20 @@ class ComputeEngine(ABC):
         """
         results: dict[str, ViewResult] = {}
         if len(task.views) > 1:
-            with suppress(Exception):  # Whose fault it is, each view tells alone.
+            with suppress(Exception):  # Each view that failed is tried alone below, and tells its own error.
                 results = self._filled(task, online_store, observer)
         for view in task.views:
             if view.name not in results:
                 try:
                     results |= self._filled(replace(task, views=(view,)), online_store, observer)
-                except Exception as error:  # Of whatever class: nodes and engines may come from outside.
+                except Exception as error:  # Of any class: nodes and engines may come from outside.
                     results[view.name] = _failed(view.name, error)
         return MaterializationJob(task.end, {view.name: results[view.name] for view in task.views})
 
     def _filled(
         self, task: MaterializationTask, online_store: OnlineWriter, observer: Observer | None
     ) -> dict[str, ViewResult]:
-        """What became of the views that are filled by one plan, but for those that failed with what they share."""
+        """The results of views that one plan fills, without those that failed in a node that several share."""
         pieces = self.planner.plan(task).pieces
         with self.executing(task.options, observer, online_store=online_store) as context:
             outcomes = pieces.outcomes(context)
@@ -239,7 +239,7 @@ class SqlComputeEngine(ComputeEngine):
     lacks: ClassVar[frozenset[type[Relation]]] = frozenset()
     """The operators that its SQL can't say; a form that expands to one of them can't be forced."""
     append: ClassVar[Append] = Append(groups=40, columns=300)
-    """From where on the answers of view groups are appended when they are collected, and no longer joined in SQL."""
+    """The most view groups and columns that SQL joins. The answers of more are appended when they are collected."""
     widest_join: ClassVar[int | None] = None
     """How many view groups the engine joins in one query, where it can't join any number."""
     sorts_results: ClassVar[bool] = True
@@ -334,7 +334,7 @@ class SqlComputeEngine(ComputeEngine):
             raise SpineError(f"entity rows: {self.description} cannot run the query: {said}") from None
 
     def hint(self, error: EngineError) -> str:
-        """What else there is to say where the engine can't read something."""
+        """Advice for the user, added to an error of the engine when it can't read something."""
         del error
         return ""
 

@@ -96,7 +96,7 @@ class Events:
         self.emit(Finished(statement, time.perf_counter() - started))
 
     def reading(self, statement: Statement, read: Callable[[], pa.RecordBatchReader]) -> pa.RecordBatchReader:
-        """Tell of a statement whose rows are read as they are computed; the reader's own time is not its."""
+        """Tell of a statement whose rows are read as they are computed; time that the reader spends is not counted."""
         self.emit(Started(statement))
         started = time.perf_counter()
         with self._failing(statement):

@@ -188,7 +188,7 @@ class Explanation:
         return [text for output in self.plan.outputs for text in draw(output, line)]
 
     def _labels(self) -> list[str]:
-        """What people say about the views that are used, where they do."""
+        """Descriptions and tags of the views that are used, where there are any."""
         described = ((used.name, labels(used.view.description, used.view.tags)) for used in self._views())
         return [f"{name}: {text.removeprefix(', ')}" for name, text in described if text]
 

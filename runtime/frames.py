@@ -15,7 +15,7 @@ if TYPE_CHECKING:
 
 
 def to_frame(table: pa.Table) -> pd.DataFrame:
-    """A table as a DataFrame in which no value is another one.
+    """A table as a DataFrame that keeps every value.
 
     pandas' usual types, but where they would lose a value: integers and booleans of which one is missing are nullable
     ("Int64", "boolean"), and what has no usual type (dates beyond the year 9999, lists and structs in which an integer

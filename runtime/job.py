@@ -218,7 +218,7 @@ class RetrievalJob:
         return pa.schema([pa.field(output.name, arrow_type(output.type)) for output in self._task.outputs])
 
     def _observed(self) -> Progress:
-        """Who shows how far a run of the job is."""
+        """The observer that shows the progress of a run."""
         views = len(self._task.views)
         return Progress(f"features of {views} view{'s' * (views != 1)}", wanted=self._progress)
 
@@ -246,7 +246,7 @@ class RetrievalJob:
             yield pa.RecordBatch.from_arrays(columns, schema=self._feature_schema)
 
     def _batches(self) -> Iterator[pa.RecordBatch]:
-        """The answer for somebody who does something between the batches, so that progress ends with the first."""
+        """The answer in batches. Their reader may do other things in between, so progress ends with the first one."""
         with self._observed() as observer:
             for batch in self._run(observer):
                 observer.stop()

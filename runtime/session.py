@@ -28,7 +28,7 @@ from .events import Events, Planned, Statement
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# What DuckDB, Spark's casts and Spark's decimals say.
+# How DuckDB, Spark's casts and Spark's decimals tell of an overflow.
 _MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
 _LONGEST_MESSAGE = 600
@@ -205,7 +205,7 @@ class SqlSession:
     def read(self, relation: Relation, order_by: str | None = None, result: str = "") -> pa.RecordBatchReader:
         """Run a relation and give its batches; with ``order_by``, in that column's order and without the column.
 
-        A ``result``, which has a name, is told of, and has run when its last batch was read.
+        With a name for the ``result``, events tell of it: it has finished when its last batch was read.
         """
         sorts = self._target.sorts_results
         statement = self._compiler.to_text(self._compiler.compile(relation, order_by if sorts else None))

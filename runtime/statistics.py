@@ -1,4 +1,4 @@
-"""What is known of relations by the data that they are over: from Arrow, from footers, or by one query."""
+"""The oracle over data: what Arrow, footers or one query tell of the rows that relations are over."""
 
 from __future__ import annotations
 
@@ -180,7 +180,7 @@ class DataStatistics(Statistics):
 
 
 def _found(look: Callable[[], T | None]) -> T | None:
-    """What is found; None where that fails, since nothing rests on it."""
+    """The answer; None where asking fails, since nothing depends on it."""
     try:
         return look()
     except (HithertoError, pa.ArrowException):

@@ -181,11 +181,11 @@ class FeatureStore:
         return RetrievalJob(task, given, self._engine, progress=self._progress)
 
     def _known(self, table: Table) -> Table:
-        """The table without what may not be known of it."""
+        """The table, without its bounds where statistics are off."""
         return replace(table, bounds=None) if self._options.statistics == "off" else table
 
     def _statistics(self) -> Statistics:
-        """What a choice may ask about data."""
+        """The oracle for the choices of a request; it knows nothing where statistics are off."""
         return NoStatistics() if self._options.statistics == "off" else self._engine.statistics()
 
     @checked_call

@@ -16,7 +16,7 @@ _SMALL_DECIMAL = 18
 
 
 def _trim(function: str) -> Form:
-    """Of spaces: without a character, DuckDB takes all that Unicode calls one."""
+    """Spaces alone: unless it is told a character, DuckDB trims every space of Unicode."""
     return lambda call, args: sql.function(function, args[0](), sql.text(" "))
 
 
@@ -56,7 +56,7 @@ def _micros(rounding: str) -> Form:
 
 
 def _arithmetic(kind: type[exp.Binary]) -> Form:
-    """Of two decimals of up to 18 digits DuckDB's result has no more: one with more digits brings it to compute so."""
+    """From two decimals of up to 18 digits DuckDB computes one of up to 18; a wider operand gives a wider result."""
 
     def form(call: Call, args: list[Operand]) -> Sql:
         left, right = (arg.type for arg in call.args)
@@ -131,7 +131,7 @@ class DuckDBExpressions(ExpressionCompiler):
         if target.is_integer and (source.is_float or source.kind == "decimal"):
             return made(sql.function("trunc", value()), name)
         if source.kind == "decimal" and source.precision == source.scale and target.kind == "string":
-            # DuckDB writes no zero in front of a point where there is no place for one.
+            # DuckDB writes .5, not 0.5, where the type has no digit before the point.
             return sql.function("regexp_replace", made(value(), name), sql.text(r"^(-?)[.]"), sql.text(r"\10."))
         if source.kind == "timestamp" and source.unit == "ns" and target.kind == "timestamp":
             micros = Call("micros_down", (Column("", source),), target)

@@ -23,7 +23,7 @@ _PARTS = {"isodow": "DAYOFWEEK_ISO"}
 
 
 def _rounded(function: str) -> Form:
-    """Spark rounds a double to a long, which loses NaN, infinities and what is too large; those are whole already."""
+    """Spark rounds a double to a long. NaN, infinities and values beyond a long are left alone: they are whole."""
 
     def form(call: Call, args: list[Operand]) -> Sql:
         if not call.type.is_float:
@@ -36,7 +36,7 @@ def _rounded(function: str) -> Form:
 
 
 def _like(call: Call, args: list[Operand]) -> Sql:
-    """No character escapes in a pattern: a '$', which does here, is doubled."""
+    """A pattern has no escape character. SQL needs one, so it is '$', and each '$' of the pattern is doubled."""
     pattern = call.args[1]
     if isinstance(pattern, Literal) and isinstance(pattern.value, str):
         doubled: Sql = sql.text(pattern.value.replace("$", "$$"))
@@ -182,7 +182,7 @@ class SparkExpressions(ExpressionCompiler):
         return sql.case([(lost, failed)], made(value(), name))
 
     def _is_lost(self, value: Operand, source: DataType, target: DataType) -> Sql | None:
-        """The floats for which Spark gives the greatest integer or an infinity where others have no value."""
+        """The floats that Spark casts to the greatest integer or to infinity, though the type has no such value."""
         if source.is_float and target == INT64:
             return exp.EQ(this=sql.wrapped(value()), expression=self.literal(Literal(2.0**63, FLOAT64)))
         if source == FLOAT64 and target.kind == "float32":

@@ -34,7 +34,7 @@ def _file_type(type_: DataType) -> str:
 
 
 def read_options(files: ParquetFiles) -> dict[str, str]:
-    """From which folder on names of folders are columns."""
+    """The folder below which names of folders are columns."""
     if not files.partitions:
         return {}
     first = next(index for index, part in enumerate(Path(files.paths[0]).parts) if "=" in part)

@@ -1,4 +1,4 @@
-"""The answers of several view groups side by side, in the order of the rows, where a last join would be dearer."""
+"""The answers of view groups side by side, in the order of the rows: cheaper than a last join of very many."""
 
 from __future__ import annotations
 
@@ -36,7 +36,7 @@ def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
 
 
 def _joined(join: Join) -> Iterator[Relation]:
-    """The inputs of a join, also of joins of a part of them; each is run for itself, so it is no temporary result."""
+    """The inputs of a join and of the joins inside it. Each is run as a query of its own, so none is materialized."""
     for relation in join.relations:
         below = relation.input if isinstance(relation, Materialize) else relation
         if isinstance(below, Join) and below.on == join.on:
@@ -64,7 +64,7 @@ def part_of(root: Relation, row: str, columns: tuple[tuple[str, str], ...], shar
 
 
 def answers_of(root: Relation, row: str) -> tuple[Relation, ...] | None:
-    """The inputs of a join by row, below a choice of its columns; None elsewhere."""
+    """The inputs of a join by row, or of a projection that only picks its columns; None for any other relation."""
     join = root.input if isinstance(root, Project) else root
     is_choice = not isinstance(root, Project) or all(isinstance(expr, Column) for _, expr in root.columns)
     if not isinstance(join, Join) or join.on != (row,) or not is_choice:

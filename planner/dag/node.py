@@ -67,7 +67,7 @@ class Session(Protocol):
         ...
 
     def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
-        """The columns of several values side by side, in the order of ``row``; each is read when the whole is."""
+        """The columns of several values side by side, in the order of ``row``, read when the result is read."""
         ...
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
@@ -76,10 +76,10 @@ class Session(Protocol):
 
 
 class NoSession:
-    """Of an engine that runs no relations, where every node executes itself."""
+    """The session of an engine that runs no relations: every node executes itself."""
 
     def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
-        """Nothing has to be known beforehand."""
+        """Does nothing: no name has to be reserved."""
 
     def create_table(self, relation: Relation, name: str) -> EngineValue:
         raise _no_session(name)
@@ -117,7 +117,7 @@ class OnlineWriter(Protocol):
         """Replace a view's rows in one transaction; returns how many keys were written.
 
         ``key_families`` are the key columns, and what each compares as: "integer", "instant", "string", …;
-        ``definition`` is what the rows are the answers of.
+        ``definition`` is that of the view, whose answers the rows are.
         """
         ...
 
@@ -152,7 +152,7 @@ class DAGNode(ABC):
     def parameters(self) -> Hashable | None:
         """What the node's result depends on besides its inputs; nodes that agree on it run once.
 
-        None for a node that is like no other, but for its own copies over other inputs.
+        None means that the node equals no other one, except copies of itself over other inputs.
         """
         return None
 
@@ -177,12 +177,12 @@ class DAGNode(ABC):
 
     @property
     def output_schema(self) -> Schema | None:
-        """The schema of the result, where it is known beforehand; needed of a node that SQL reads from."""
+        """The schema of the result, if it is known beforehand. SQL can read only from a node that knows it."""
         return None
 
     @property
     def is_read_later(self) -> bool:
-        """Whether the value reads the inputs' values when it is read itself, so that they have to be kept for it."""
+        """Whether the value is lazy: it reads its inputs' values when it is read, so they are kept until then."""
         return False
 
     @abstractmethod
@@ -198,7 +198,7 @@ class DAGNode(ABC):
 
 
 class SpecifiedNode(DAGNode):
-    """A node that is what it was made with: every attribute that is not private counts, and its name."""
+    """A node that is identified by its public attributes, its name included, and its inputs."""
 
     def parameters(self) -> Hashable:
         return tuple((key, value) for key, value in sorted(vars(self).items()) if key[0] != "_" and key != "inputs")

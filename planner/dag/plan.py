@@ -19,8 +19,8 @@ from .query import RelationalNode
 class ExecutionPlan:
     """Nodes in topological order, each fingerprint once. ``outputs`` are the nodes whose values are wanted.
 
-    ``names`` are those of the tables by which SQL reads the values of nodes that are not SQL: the node's own and a
-    number, the same in every process.
+    SQL reads the value of a node that is not SQL as a table. ``names`` are the names of these tables: the node's own
+    and a number, the same in every process.
     """
 
     @with_room
@@ -48,7 +48,7 @@ class ExecutionPlan:
         return tuple(context.outputs[node.fingerprint] for node in self.outputs)
 
     def outcomes(self, context: ExecutionContext) -> tuple[DAGValue | Failure, ...]:
-        """Of each output its value, or what failed on the way to it; the others are computed all the same."""
+        """For each output its value, or the Failure that prevented it. A failure does not stop the other outputs."""
         run = _Execution(self, context)
         failures: dict[str, Failure] = {}
         with _closed_on_error(context):
@@ -58,7 +58,7 @@ class ExecutionPlan:
                 try:
                     if failed is None:
                         run.execute(node)
-                except Exception as error:  # Of whatever class: nodes and engines may come from outside.
+                except Exception as error:  # Of any class: nodes and engines may come from outside.
                     failed = Failure(node, error)
                 if failed is not None:
                     failures[node.fingerprint] = failed
@@ -91,7 +91,7 @@ class _Execution:
             self._let_go_of(node.inputs)
 
     def give_up(self, node: DAGNode) -> None:
-        """Nobody computes the node: what it would have read is not kept for it."""
+        """The node will not be computed, so its inputs are not kept for it."""
         self._let_go_of(node.inputs)
 
     def _let_go_of(self, nodes: Sequence[DAGNode]) -> None:

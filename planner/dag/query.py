@@ -11,7 +11,7 @@ from .node import DAGNode, DAGValue, EngineValue, ExecutionContext, SpecifiedNod
 
 
 class RelationalNode(DAGNode):
-    """A node that is SQL: it lowers itself onto its inputs' relations, and is what it lowers to."""
+    """A node that is SQL. It lowers to a relation over its inputs', and that relation is its identity."""
 
     _relation: Relation | None = None
 

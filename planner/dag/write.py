@@ -41,7 +41,7 @@ class WriteNode(SpecifiedNode):
             )
         except HithertoError:
             raise
-        except Exception as error:  # Of whatever class: a store may come from outside.
+        except Exception as error:  # Of any class: a store may come from outside.
             what = f"{type(store).__name__} failed with {type(error).__name__}: {error}"
             raise StoreError(f"feature view {self.view!r}: {what}") from error
         return WrittenRows(count)

@@ -22,7 +22,7 @@ from .type_rules import TypeRuleError
 Value = int | float | str | None
 AggregateCase = tuple[DataType, tuple[Value, ...], Value | tuple[Value, ...]]
 _NAN = math.nan
-# DuckDB takes no longer heap.
+# The most values that DuckDB keeps.
 _MOST = 999_999
 
 
@@ -34,7 +34,7 @@ class Parameter:
     wanted: str
     example: int | float
     accept: Callable[[object], int | float | None]
-    """The number as it is planned with, or None where it is not a wanted one."""
+    """The number as a plan has it, or None where it is not allowed."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -169,7 +169,7 @@ def _spread(part: Sequence[Expr], whole: Sequence[Expr]) -> Expr:
 
 
 def _sample_variance(states: Sequence[Expr], type_: DataType) -> Expr:
-    """Null of one value: n / (n - 1) is, then."""
+    """Null for a single value, since n / (n - 1) is null then."""
     del type_
     others = call("subtract", states[0], Literal(1, INT64))
     return call("multiply", states[2], call("divide", states[0], others))

@@ -286,7 +286,7 @@ class Binder:
         return self._text[start : end + 1] if isinstance(start, int) and isinstance(end, int) else ""
 
     def _place(self) -> tuple[int, int] | None:
-        """From where to where the text means the tree that is bound, as far as the parser says."""
+        """The first and last place in the text of the tree being bound; None where the parser does not tell."""
         if self._tree is None:
             return None
         metas = [node.meta for node in self._tree.walk()]
@@ -325,7 +325,7 @@ def _decimal_type(to: exp.DataType) -> DataType | None:
 
 
 def _may_cast(source: DataType, target: DataType) -> bool:
-    """The conversions with one meaning on every engine; a float's text and its decimal digits are none of them."""
+    """Whether a cast has one meaning on every engine. From a float to a string or a decimal it has not."""
     if source.kind == "string":
         return target.kind in ("bool", "date", "timestamp", "decimal") or target.is_integer or target == FLOAT64
     if source.kind == "bool":

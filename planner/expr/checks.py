@@ -1,6 +1,6 @@
-"""Which arguments of the right type have a meaning that all engines share; most of these have to be written there.
+"""Checks of arguments that have the right type: some values have no meaning that all engines share.
 
-Each raises a TypeRuleError for others.
+Most of these arguments have to be literals. A check raises a TypeRuleError for everything else.
 """
 
 from __future__ import annotations
@@ -16,7 +16,7 @@ _MOST_PLACES = 15
 
 
 def at_least(least: int, *positions: int) -> Callable[[Sequence[Expr]], None]:
-    """A check: these arguments are whole numbers that are written there, and none is below."""
+    """A check that the arguments at these positions are integer literals, none of them below ``least``."""
 
     def check(args: Sequence[Expr]) -> None:
         for position in positions:
@@ -28,7 +28,7 @@ def at_least(least: int, *positions: int) -> Callable[[Sequence[Expr]], None]:
 
 
 def digits(args: Sequence[Expr]) -> None:
-    """How many places to round to: a float has no more than some."""
+    """The number of places to round to, which is limited for floats."""
     at_least(0, 1)(args)
     is_float = args[0].type.is_float
     if is_float and len(args) > 1 and isinstance(args[1], Literal) and int(args[1].value or 0) > _MOST_PLACES:
@@ -36,7 +36,7 @@ def digits(args: Sequence[Expr]) -> None:
 
 
 def split_part(args: Sequence[Expr]) -> None:
-    """A separator that is not empty, and the number of a part."""
+    """A separator, not empty, and the number of a part, from 1 on."""
     at_least(1, 2)(args)
     if not isinstance(args[1], Literal) or not args[1].value:
         raise TypeRuleError("argument 2, the separator, has to be a text that is not empty, written there")

@@ -69,7 +69,7 @@ def call(name: str, *args: Expr) -> Expr:
 
 
 def coerce(expr: Expr, to: DataType) -> Expr:
-    """The expression as a value of a type that every one of its values has: a widening, or a typed null."""
+    """The expression as a value of a type that holds all of its values: a widening, or a typed null."""
     if expr.type == to:
         return expr
     if isinstance(expr, Literal):
@@ -85,7 +85,7 @@ def coerce(expr: Expr, to: DataType) -> Expr:
 
 
 def _decimal_literal(expr: Expr) -> DataType:
-    """The type of an operand beside a decimal: a number literal is the decimal that is written, if there is one."""
+    """The type of an operand beside a decimal. A number literal has the digits that are written, if a decimal can."""
     if not isinstance(expr, Literal) or isinstance(expr.value, bool) or not isinstance(expr.value, int | float):
         return expr.type
     try:
@@ -115,7 +115,7 @@ def _sign(x: Expr) -> Expr:
 
 
 def _round(x: Expr, digits: Expr | None = None) -> Expr:
-    """Half away from zero, of the float that x times a power of ten is; beyond 2^52 every float is whole."""
+    """Rounds half away from zero. A float is scaled by a power of ten first; beyond 2^52 every float is whole."""
     value = int(digits.value or 0) if isinstance(digits, Literal) else 0
     if x.type.kind == "decimal" and value < x.type.scale:
         rounded = rules.decimal(x.type.precision - x.type.scale + value + 1, value)
@@ -145,7 +145,7 @@ def _ilike(text: Expr, pattern: Expr) -> Expr:
 
 
 def _date_diff(unit: Expr, start: Expr, end: Expr) -> Expr:
-    """How many boundaries of the unit lie between: the difference of what both are truncated to."""
+    """The number of boundaries of the unit between two instants: the difference of both, truncated to it."""
     assert isinstance(unit, Literal)
     name = str(unit.value)
 

@@ -19,7 +19,8 @@ LiteralValue = bool | int | float | str | bytes | tuple[()] | None
 MOST_LEVELS = 250
 """How deep an expression may be nested. Both engines run so deep a tree; Spark's parser ends below 400 levels."""
 MOST_NODES = 100_000
-"""How long an expression may be, written out: computed columns that each read the one before twice double it."""
+"""How many parts an expression may have when it is written out. A chain of columns that each read the one before
+twice doubles them at every step."""
 
 
 class Expr(Node):
@@ -56,7 +57,7 @@ class Expr(Node):
         return self
 
     def __reduce__(self) -> tuple[Callable[[Parts], Expr], tuple[Parts]]:
-        """A list of parts, operands first, of which each names its operands by position: pickle recurses on trees."""
+        """The tree as a list, operands first; a part names its operands by position. Pickle would recurse on a tree."""
         places: dict[int, int] = {}
         parts: list[Part] = []
         for expr in _inputs_first(self):
@@ -70,7 +71,7 @@ Parts = tuple[Part, ...]
 
 
 def _own(expr: Expr) -> tuple[object, ...]:
-    """What a node has beside its operands."""
+    """The fields of a node other than its operands."""
     match expr:
         case Column():
             return (expr.name, expr.type)
@@ -102,7 +103,7 @@ def _restored(parts: Parts) -> Expr:
 
 
 def _inputs_first(root: Expr) -> Iterator[Expr]:
-    """Every distinct node object once, operands before what they are operands of, without recursion."""
+    """Every distinct node object once, operands first, without recursion."""
     waiting: list[tuple[Expr, bool]] = [(root, False)]
     seen: set[int] = set()
     while waiting:

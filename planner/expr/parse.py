@@ -94,7 +94,7 @@ def check_depth(levels: int, where: str) -> None:
 
 
 def check_size(expr: Expr, where: str) -> None:
-    """Raise a DefinitionError where an expression, with all that is put in its columns' place, is too much for SQL."""
+    """Raise a DefinitionError where an expression is too long after its computed columns were substituted."""
     check_depth(expr.levels, where)
     if expr.nodes > MOST_NODES:
         most = f"an expression has at most {MOST_NODES:,} parts"
@@ -111,7 +111,7 @@ _TOO_DEEP = f"an expression is nested at most {MOST_LEVELS} levels deep"
 
 
 def _nesting(tokens: list[Token]) -> int:
-    """How deep parentheses and CASE are nested, and signs and NOT follow each other: there a parser calls itself."""
+    """The nesting of parentheses and CASE, and of repeated signs and NOT: a parser calls itself for each."""
     most = level = 0
     outside: list[int] = []
     before: TokenType | None = None
@@ -143,7 +143,7 @@ def _levels(tree: exp.Expr) -> int:
 
 
 def check_syntax(text: str, where: str) -> None:
-    """Raise a DefinitionError for what no column's type can make right: syntax, and what the allow-list refuses."""
+    """Raise a DefinitionError for what is wrong whatever the columns are: syntax, and what the allow-list refuses."""
     parse_expression(text, None, where)
 
 
@@ -157,7 +157,7 @@ def parse_condition(text: str, schema: Schema, where: str) -> Expr:
 
 @contextmanager
 def _unlogged() -> Generator[None]:
-    """Keeps sqlglot from logging what it takes for a command: here that is an error with a message of its own."""
+    """Keeps sqlglot from logging texts that it takes for commands: they are errors with messages of ours."""
     thread, logger = threading.get_ident(), logging.getLogger("sqlglot")
 
     def is_of_others(record: logging.LogRecord) -> bool:

@@ -114,7 +114,7 @@ def division(types: Types) -> Signature:
 
 
 def whole(types: Types) -> Signature:
-    """A number; a decimal loses its places, and may come to one digit more."""
+    """A number. A decimal loses its fraction, and may gain one digit."""
     (type_,) = types
     if type_.kind != "decimal" or not type_.scale:
         return arithmetic(types)
@@ -204,7 +204,7 @@ def sign(types: Types) -> Signature:
 
 
 def float_test(types: Types) -> Signature:
-    """What is asked of floats; integers are taken as such."""
+    """A condition on a float; integers are converted to floats."""
     return Signature(real(types).arguments, BOOL)
 
 
@@ -215,7 +215,7 @@ def extreme(types: Types) -> Signature:
 
 
 def text_and_numbers(result: DataType, texts: int) -> Callable[[Types], Signature]:
-    """So many texts, then integers."""
+    """A fixed number of texts, then integers."""
 
     def rule(types: Types) -> Signature:
         text(result)(types[:texts])
@@ -226,7 +226,7 @@ def text_and_numbers(result: DataType, texts: int) -> Callable[[Types], Signatur
 
 
 def _element(type_: DataType) -> DataType:
-    """The elements' type; a null without a type says of no list."""
+    """The type of the elements of a list. An untyped null is no list."""
     if type_.element is None:
         raise TypeRuleError(f"takes a list, not {type_}")
     return type_.element

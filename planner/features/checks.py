@@ -145,7 +145,7 @@ def check_texts(values: Mapping[str, object] | None, where: str, problems: Probl
 
 
 def check_expression(where: str, text: object, problems: Problems) -> None:
-    """Note what no schema can make an SQL expression: its syntax is wrong, or it has what is not allowed."""
+    """Note a text that is no allowed SQL expression, whatever the schema: bad syntax, or something refused."""
     from ..expr.parse import check_syntax
 
     if isinstance(text, str) and is_text(text):

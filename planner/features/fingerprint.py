@@ -1,7 +1,7 @@
-"""What counts as the definition of a view that was stored: by content, in words that tell two apart.
+"""The definition of a stored view as texts, which differ wherever two definitions do.
 
-Descriptions, tags, the locations of files and the identity of data in memory are no part of it. What is not declared is
-not in it, so an option that a later version adds leaves the views alone that don't use it.
+Descriptions, tags, the locations of files and the identity of data in memory are no part of it. An option that is not
+used is left out, so one that a later version adds changes no view that does not use it.
 """
 
 from __future__ import annotations
@@ -92,12 +92,12 @@ def _names(names: Iterable[str]) -> str:
 
 
 def _name(name: str) -> str:
-    """A name, in quotes where it could be taken for more than one."""
+    """A name, in quotes unless it is an identifier."""
     return name if name.isidentifier() else repr(name)
 
 
 def _shown(old: str | None, new: str | None) -> str:
-    """Two texts on one line, from a little before the place where they part."""
+    """Two texts on one line, cut to begin shortly before their first difference."""
     pairs = enumerate(zip(old or "", new or "", strict=False))
     same = next((place for place, (one, other) in pairs if one != other), 0)
     start = max(0, same - _LONGEST_TEXT // 2)

@@ -141,7 +141,7 @@ def _resolved(view: ViewDefinition, table: Table, types: Types) -> ResolvedView:
 
 
 def _needed_types(view: ViewDefinition, table: Table, untyped: Sequence[str]) -> Types:
-    """Types that a view can work with, for columns that have none: nothing but the view says which they are."""
+    """Types for columns that have none: tried one by one, until the view has the fewest problems."""
     source = view.origin
     fixed = {key: NULL for each in view.chain for key in each.join_keys}
     fixed |= {name: INT64 for name in source.sequence_columns if table.schema[name].kind == "null"}
@@ -221,7 +221,7 @@ class _ViewResolver:
                 what = f"{self._where}: {self._from} has no key column"
                 self._problems.add(unknown_name(what, key, rows.names), UnknownColumnError)
                 continue
-            # A key of a source without rows is equal to none, whatever the entity rows have.
+            # A source without rows has no key to match, whatever type the entity rows have.
             is_untyped = self._table.is_empty and rows[key].kind == "null"
             family = "null" if is_untyped else key_family(rows[key])
             if family is None:

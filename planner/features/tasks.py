@@ -86,7 +86,7 @@ def retrieval_names(views: Iterable[ResolvedView], outputs: Iterable[OutputFeatu
 def key_expression(key: JoinKey, column: Column) -> Expr:
     """A key column as the value that is compared: integers and instants as 64-bit integers.
 
-    A float is a spine's whole numbers with NaN for null, as pandas keeps them; others were refused.
+    A float column of a spine holds whole numbers, with NaN for null, as pandas keeps them: others were refused.
     """
     if key.family == "null":
         return Literal(None, key.type)
@@ -99,7 +99,7 @@ def key_expression(key: JoinKey, column: Column) -> Expr:
 
 
 def _widens(type_: DataType, to: DataType) -> bool:
-    """Whether a decimal has every value as the other type has it: pandas makes them as narrow as their values."""
+    """Whether a type is a decimal whose values the other holds exactly: pandas makes decimals as narrow as it can."""
     return type_.kind == "decimal" and common_type(type_, to) == to
 
 

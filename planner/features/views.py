@@ -58,7 +58,7 @@ class ViewDefinition(Definition):
     __hash__ = Definition.__hash__
 
     def __reduce__(self) -> tuple[Callable[..., ViewDefinition], tuple[object, ...]]:
-        """The views of the chain side by side: copy and pickle recurse on what holds the like of itself."""
+        """The chain as a flat list of views: copy and pickle would recurse on nested ones."""
         return _restored, (self.origin, tuple((type(view), view._own_state()) for view in self.chain))
 
     def _own_state(self) -> dict[str, object]:

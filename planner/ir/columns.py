@@ -1,4 +1,4 @@
-"""Which columns a relation reads of its inputs: no step of a plan needs to have others."""
+"""Which columns a relation reads from its inputs. No step of a plan has to have any other."""
 
 from __future__ import annotations
 
@@ -11,11 +11,14 @@ from .operators import AsofMatch, Carried, Explode, KeyedJoin, Materialize, Name
 
 
 def columns_wanted(relations: Sequence[Relation]) -> dict[str, set[str]]:
-    """By fingerprint, the columns that any reader reads, of relations in topological order; all of the last one's."""
+    """The columns that others read of each relation, by fingerprint; of the last one, the result, all of them.
+
+    ``relations`` are in topological order.
+    """
     wanted = {relation.fingerprint: set[str]() for relation in relations}
     wanted[relations[-1].fingerprint].update(relations[-1].schema.names)
     for relation in reversed(relations):
-        # Rows that are only counted have a column, too.
+        # Rows that are only counted still need a column.
         own = wanted[relation.fingerprint] = wanted[relation.fingerprint] or {*relation.schema.names[:1]}
         for child, read in zip(relation.inputs, columns_read(relation, own), strict=True):
             wanted[child.fingerprint] |= read

@@ -93,7 +93,7 @@ class EngineTable:
 class Bounds:
     """In every row of a table the time in ``column`` lies in [first, last], in microseconds, rounded down.
 
-    They are exact, never an estimate: plans leave out what no row between them can use.
+    They are exact, never an estimate: plans leave out events that no row in between can use.
     """
 
     column: str

@@ -17,7 +17,7 @@ Json = None | bool | int | float | str | list["Json"] | dict[str, "Json"]
 
 
 _PRINTED = ("choice", "line", "leaves")
-"""Fields of a form's mark, which the document says by its text, its nodes and its choices."""
+"""Fields of ``Carried`` that are left out: the text, nodes and choices of the document say the same."""
 
 
 class Numbers:
@@ -53,7 +53,7 @@ def _relation_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
 
 
 def reference_document(relation: Relation, numbers: Numbers) -> dict[str, Json]:
-    """What a relation is called where its columns and fields would be too many: in each step of the optimizer."""
+    """A relation in short, without columns and fields: for the steps of the optimizer."""
     return {
         "id": numbers[relation.fingerprint],
         "kind": type(relation).__name__,

@@ -32,7 +32,7 @@ T = TypeVar("T")
 
 
 def format_expr(expr: Expr) -> str:
-    """An expression in SQL's notation; microseconds of a planner bound as the instant that they are."""
+    """An expression in SQL's notation; a bound of the planner's, in microseconds, is shown as an instant."""
     match expr:
         case Column():
             return expr.name
@@ -212,7 +212,7 @@ def _conditions(predicate: Expr) -> str:
 
 
 def _match(relation: AsofJoin | WindowAggregate) -> str:
-    """On what events are matched, beside the interval: keys, and what was known."""
+    """What events are matched by besides the interval: keys, and the created time."""
     known = "" if relation.created is None else f", {relation.created} <= {relation.time}"
     return f"on {_keys(relation.keys)}{known}"
 

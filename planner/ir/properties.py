@@ -1,8 +1,8 @@
 """What is known of a relation without running it: the facts that rules rest on.
 
-``may_cross`` is the one table of what a predicate may mention to move below a node. Into the right side of an as-of
-join goes nothing that stands above it: the match must see every event that could win. Only what no match can leave may
-be added there, which is a predicate on the join keys (an event with other keys matches no remaining spine row) and the
+``may_cross`` is the one table of what a predicate may mention to move below a node. A predicate above an as-of join
+never moves into its right side: the match must see every event that could win. Two predicates may be added there, since
+they drop no possible match: one on the join keys (an event with other keys matches no remaining spine row), and the
 time range of all spine rows.
 """
 
@@ -81,7 +81,7 @@ def implies(relation: Relation, predicate: Expr) -> bool:
 
 
 def _implies(relation: Relation, part: Expr, memo: dict[tuple[str, str], bool]) -> bool:
-    """One conjunct; what was found is kept, since plans share their parts."""
+    """The same for one conjunct, cached, since plans share their parts."""
     case = (relation.fingerprint, part.fingerprint)
     if case in memo:
         return memo[case]
@@ -127,7 +127,7 @@ def is_total(expr: Expr) -> bool:
 def time_bounds(relation: Relation, column: str) -> tuple[int, int] | None:
     """The least and greatest time that a column of microseconds can have; None where that is not known for certain.
 
-    A null is in no bounds. What filters only leaves rows out.
+    A null is in no bounds. A filter keeps the bounds.
     """
     match relation:
         case Project():

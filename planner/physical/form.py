@@ -57,7 +57,7 @@ class Form(ABC, Generic[N]):
 
 @dataclass
 class Expansion:
-    """The making of one expansion: its steps are named after its views, its columns are like no others."""
+    """One expansion in the making: names of steps, after its views, and names of columns that nothing else has."""
 
     node: PointInTime
     _taken: set[str] = field(init=False)

@@ -44,7 +44,7 @@ def visible_from(node: AsofJoin, time: Expr, created: Expr) -> Expr:
 
 
 def visible_at_all(node: AsofJoin, events: Relation, created: str) -> Filter:
-    """The events that are ever visible; a time beyond all calendars, as infinity is, has no sum."""
+    """The events that can become visible. An infinite time can't: to add a delay to it would overflow."""
     time = Column(node.event_time, INT64)
     return Filter(
         events,

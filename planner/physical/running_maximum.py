@@ -14,7 +14,7 @@ from .stream import Stream
 
 
 def _applies_to(node: AsofJoin) -> bool:
-    """Where only what was created counts, and all picks end at one distance from the spine's time."""
+    """Where events are visible once they were created, and all picks end at the same distance from the query time."""
     return node.created is not None and all(
         pick.interval.upper == plus(Column(node.time, INT64), node.picks[0].interval.latest) for pick in node.picks
     )

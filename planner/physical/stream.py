@@ -64,7 +64,7 @@ class Stream:
         return self._made.step(Union((rows, past)), "stream")
 
     def answers(self, stream: Relation, function: str, order: Callable[[Column], tuple[Expr, ...]]) -> Relation:
-        """The spine rows with the features of what the function makes of each pick's payloads up to them."""
+        """The spine rows with their features: the function is applied to each pick's payloads up to the row."""
         node = self._node
         partition = tuple(dict.fromkeys(left for left, _ in node.keys))
         carried = [Column(self._made.fresh(f"last_{name}"), expr.type) for name, expr in self._payloads]

@@ -22,7 +22,7 @@ class UnionLast(Form[AsofJoin]):
     on = AsofJoin
 
     def applies_to(self, node: AsofJoin) -> bool:
-        """Whenever visibility is a bound on the event time alone: the latest event may not have been created yet."""
+        """Where events are visible by their time alone: with a created filter the latest one may not be visible yet."""
         return node.created is None and bool(node.picks)
 
     def expand(self, node: AsofJoin) -> Relation:

@@ -43,7 +43,7 @@ class RuleContext:
     lacks: frozenset[type[Relation]] = frozenset()
 
     def offers(self, form: str) -> bool:
-        """Whether the engine chooses among others a physical form."""
+        """Whether a form is among those that the engine chooses from."""
         return self.forms is None or form in self.forms
 
 

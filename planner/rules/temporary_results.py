@@ -1,4 +1,4 @@
-"""What is run into temporary results, and how wide a join is."""
+"""Rules for temporary results: what is run into one, and how many relations a join has."""
 
 from __future__ import annotations
 

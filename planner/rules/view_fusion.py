@@ -63,7 +63,7 @@ Fuse = Callable[[_Group, Relation], tuple[Relation, Renaming] | None]
 
 
 def _fuse_inputs(node: Join, kind: type[AsofJoin | WindowAggregate], fuse: Fuse) -> Relation | None:
-    """Fuse the inputs of a join by row that can be, each with the first that takes it; the join's columns stay.
+    """Fuse inputs of a join by row, each into the first group that takes it. The columns of the join stay.
 
     Only by row: on a column with repetitions a join multiplies, and one fused input does not.
     """

@@ -230,7 +230,7 @@ class LocalConnection(SqlConnection):
                 raise EngineError(f"DuckDB keeps {name} at {kept}, and answers would differ")
 
     def refuse_hidden_functions(self) -> None:
-        """Raise an EngineError where a function of the user has the name of a built-in one: it would be called."""
+        """Raise an EngineError where a function of the user has the name of a built-in one: ours would call it."""
         names = [function.name for function in self._functions if function.hides]
         if names:
             self.close()
@@ -347,7 +347,7 @@ class LocalConnection(SqlConnection):
 
 
 def _without_bits(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:
-    """The columns, of which a BIT is none of Arrow's types: it comes as bytes that are not those of its cast."""
+    """The columns. Arrow has no type for BIT: it comes as bytes, which are not those of its cast."""
     import pyarrow as pa
 
     for index, type_ in enumerate(types):

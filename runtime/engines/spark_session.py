@@ -74,7 +74,7 @@ class SparkConnection(SqlConnection):
         return Meaning(words, self._place())
 
     def follow(self, data: CatalogTable | EngineQuery) -> frozenset[str]:
-        """The user's session is never told where to look; where it looks elsewhere by now, that is an error."""
+        """The user's session is never changed. If its current database is another one by now, that is an error."""
         before, now = data.meaning.place, self._place()
         is_complete = isinstance(data, CatalogTable) and len(data.parts) == 3
         if before is not None and before != now and not is_complete:
@@ -107,7 +107,7 @@ class SparkConnection(SqlConnection):
             return rows.join(answers, rows[POSITION] == answers[_quoted(row)]).select(*columns)
 
     def close(self) -> None:
-        """Drop the views; a cached one goes from the cache with it, since the cache is the whole Spark's."""
+        """Drop the views, which also frees the cached ones: the cache belongs to all sessions of the Spark."""
         try:
             made = [row.name for row in self._session.catalog.listTables() if row.isTemporary]
             for name in made:
@@ -219,7 +219,7 @@ def _signed(type_: DataType) -> DataType:
 
 
 def _has_spark(type_: pa.DataType) -> bool:
-    """Whether Spark takes a type that no plan reads: what else it takes is not named by it."""
+    """Whether Spark takes a type that no plan reads. Spark has no list of them, so it is tried."""
     from pyspark.errors import PySparkException
     from pyspark.sql.pandas.types import from_arrow_type
 
@@ -262,7 +262,7 @@ def interruptible(session: Any, run: Callable[[], T]) -> T:
         try:
             return future.result()
         except KeyboardInterrupt:
-            # Again and again: what is interrupted between two jobs starts the next one after that.
+            # Repeatedly: work that is interrupted between two jobs would go on to start the next one.
             while wait([future], timeout=0.2).not_done:
                 interrupt(tag)
             raise

@@ -53,7 +53,7 @@ class ParquetParts:
 
     @cached_property
     def filled(self) -> tuple[StoredFile, ...]:
-        """The files that have rows: what others call their columns' types says nothing."""
+        """The files that have rows. The types of a file without rows say nothing."""
         return tuple(file for file in self.files if file.rows)
 
     @property
@@ -65,7 +65,7 @@ class ParquetParts:
 
     @property
     def are_castable(self) -> bool:
-        """Whether DuckDB brings the types of the files to the common ones as they have to be."""
+        """Whether DuckDB itself converts the types of all files to the common ones without a change of value."""
         uuids = set(self.uuids)
         return all(
             _is_widened(column.type, self.schema[column.name]) and _extension(file, column.name) in ("", "arrow.uuid")
@@ -277,6 +277,6 @@ def reading(path: str, when: str = "") -> Generator[None]:
 
 
 def _stamp(path: str) -> tuple[int, ...]:
-    """What changes when a file is written."""
+    """A mark that differs after a file was written."""
     found = os.stat(path)
     return found.st_mtime_ns, found.st_size, found.st_ino

@@ -136,7 +136,7 @@ class Files:
             raise SourceError(f"source: {path} cannot be opened: {type(error).__name__}: {error}") from None
 
     def version(self, path: str) -> Hashable | None:
-        """What changes when the file is written anew; None where the file system does not tell."""
+        """A mark that differs after the file was written anew; None where the file system has none."""
         try:
             if self._fsspec is None:
                 found = os.stat(path)

@@ -32,7 +32,7 @@ class ColumnType(Protocol):
 
     @property
     def problem(self) -> str:
-        """Why that is not what the values mean, as a part of "a column …"; "" where it is."""
+        """Why the column can't be used as that type, to follow "a column …"; "" where it can."""
         ...
 
 

@@ -24,7 +24,7 @@ class RowStream:
         return RowStream(pa.schema([self.schema.field(name) for name in names]), self.read)
 
     def noting(self, failures: list[SourceError]) -> RowStream:
-        """The same rows for an engine, through which an error would not come as it was raised: it is noted, too."""
+        """The same rows for an engine. An engine hides the error that was raised while it read, so that is noted."""
 
         def read(names: Sequence[str]) -> Iterator[pa.RecordBatch]:
             try:
