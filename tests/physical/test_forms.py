@@ -25,7 +25,6 @@ BY_NAME = {form.name: form for form in FORMS}
 GENERAL = ("RangeMax", "BucketedWindows")
 """Forms that answer what another one doesn't; they come last."""
 FAST = {
-    ("interpreter", "BucketedWindows", True),
     ("duckdb", "NarrowAsof", False),
     ("duckdb", "RunningMaximum", True),
     ("duckdb", "BucketedWindows", False),
