@@ -16,7 +16,7 @@ from ..planner.ir.logical import (
     Project,
     Relation,
     WindowAggregate,
-    WindowedAggregate,
+    WindowMeasure,
 )
 from ..planner.planning import PlannedRequest, lower_plan
 from ..planner.types import BOOL, INT64, STRING, free_name
@@ -80,7 +80,7 @@ def _classes(relation: AsofJoin | WindowAggregate) -> Relation:
     if isinstance(relation, WindowAggregate):
         names = [f"{seen}_{number}" for number, _ in enumerate(intervals, 1)]
         used = tuple(
-            WindowedAggregate(name, "max", event_time, None, interval, (), INT64)
+            WindowMeasure(name, "max", event_time, None, interval, (), INT64)
             for name, interval in zip(names, intervals, strict=True)
         )
         rows = WindowAggregate(

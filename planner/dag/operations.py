@@ -20,7 +20,7 @@ from ..ir.logical import (
     Scan,
     Table,
     WindowAggregate,
-    WindowedAggregate,
+    WindowMeasure,
     identity_columns,
 )
 from ..ir.windows import expanded
@@ -193,7 +193,7 @@ class AggregationNode(_PointInTimeNode):
     def lower(self, *inputs: Relation) -> Relation:
         events, keys = self.keyed_events(inputs[0])
         order = (self.names.event_time, *self.event_order(events))
-        aggregates: list[WindowedAggregate] = []
+        aggregates: list[WindowMeasure] = []
         for name, item in zip(self.aggregate_names, self.view.aggregations, strict=True):
             definition = item.definition
             interval = window_interval(
@@ -206,7 +206,7 @@ class AggregationNode(_PointInTimeNode):
             )
             ordered = AGGREGATES[definition.function].is_ordered
             aggregates.append(
-                WindowedAggregate(
+                WindowMeasure(
                     name, definition.function, item.operand, item.where, interval, order if ordered else (), item.type,
                     definition.parameter,
                 )

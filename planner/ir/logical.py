@@ -295,8 +295,8 @@ def feature_type(type_: DataType) -> DataType:
 
 
 @node
-class WindowedAggregate(Node):
-    """An aggregate over the events of one interval for which ``where`` is true.
+class WindowMeasure(Node):
+    """A measure of a WindowAggregate: over the events of one interval for which ``where`` is true.
 
     ``operand`` is an event column, or None for whole rows. ``order`` is the order of events for first and last.
     ``parameter`` is the p, n or k of the functions that have one.
@@ -326,7 +326,7 @@ class WindowAggregate(Relation):
     row: str
     time: str
     event_time: str
-    aggregates: tuple[WindowedAggregate, ...]
+    aggregates: tuple[WindowMeasure, ...]
     created: str | None = dataclasses.field(default=None, kw_only=True)
     form: str | None = dataclasses.field(default=None, kw_only=True)
     label: str = label_field(default="", kw_only=True)

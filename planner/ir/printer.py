@@ -23,7 +23,7 @@ from .logical import (
     Union,
     Values,
     WindowAggregate,
-    WindowedAggregate,
+    WindowMeasure,
     topological,
 )
 from .operators import AsofMatch, Carried, Explode, KeyedJoin, Keys, Materialize, Named, Window
@@ -199,7 +199,7 @@ def draw(root: T, line: Callable[[T], tuple[str, Sequence[T]]]) -> list[str]:
     return lines
 
 
-def _with_parameter(aggregate: WindowedAggregate) -> str:
+def _with_parameter(aggregate: WindowMeasure) -> str:
     parameter = AGGREGATES[aggregate.function].parameter
     return f"{aggregate.function}({parameter.name if parameter else ''}={aggregate.parameter!r})"
 

@@ -7,7 +7,7 @@ import dataclasses
 from ..expr.aggregates import AGGREGATES, Expansion
 from ..expr.nodes import Column, Expr
 from ..types import folded, unused_name
-from .logical import Project, Relation, WindowAggregate, WindowedAggregate, identity_columns
+from .logical import Project, Relation, WindowAggregate, WindowMeasure, identity_columns
 
 
 def expanded(node: WindowAggregate) -> Relation:
@@ -22,7 +22,7 @@ def expanded(node: WindowAggregate) -> Relation:
     kept = [each for each in node.aggregates if expansions[each.name] is None]
     known = {dataclasses.replace(each, name=""): each for each in kept}
 
-    def part(each: WindowedAggregate, function: str) -> Column:
+    def part(each: WindowMeasure, function: str) -> Column:
         entry = AGGREGATES[function]
         assert each.operand is not None
         wanted = dataclasses.replace(
@@ -36,7 +36,7 @@ def expanded(node: WindowAggregate) -> Relation:
             kept.append(known[wanted])
         return Column(known[wanted].name, wanted.type)
 
-    def value(each: WindowedAggregate, expansion: Expansion | None) -> Expr:
+    def value(each: WindowMeasure, expansion: Expansion | None) -> Expr:
         if expansion is None:
             return Column(each.name, each.type)
         return expansion.value(*(part(each, function) for function in expansion.parts))

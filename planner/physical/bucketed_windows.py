@@ -15,7 +15,7 @@ from ..ir.logical import (
     Project,
     Relation,
     WindowAggregate,
-    WindowedAggregate,
+    WindowMeasure,
     identity_columns,
 )
 from ..ir.operators import Explode, KeyedJoin
@@ -85,7 +85,7 @@ def _bucket(node: WindowAggregate) -> int | None:
     return max(1, _latest(node) - min(bounded)) if len(bounded) == len(earliest) else None
 
 
-def _read_by(each: WindowedAggregate) -> tuple[str, ...]:
+def _read_by(each: WindowMeasure) -> tuple[str, ...]:
     operand = () if each.operand is None else (each.operand,)
     return (*operand, *each.order, *(() if each.where is None else columns_of(each.where)))
 
@@ -96,7 +96,7 @@ def _within(interval: Interval, time: Column) -> Expr:
     return conjunction((*lower, call("lt", time, interval.upper)))
 
 
-def _measure(each: WindowedAggregate, within: Expr, beside: Beside) -> Measure:
+def _measure(each: WindowMeasure, within: Expr, beside: Beside) -> Measure:
     return Measure(
         each.name,
         each.function,
@@ -108,7 +108,7 @@ def _measure(each: WindowedAggregate, within: Expr, beside: Beside) -> Measure:
     )
 
 
-def _or_empty(each: WindowedAggregate) -> Expr:
+def _or_empty(each: WindowMeasure) -> Expr:
     """A row without events has no aggregates, and gets the empty values."""
     value, empty = Column(each.name, each.type), AGGREGATES[each.function].empty
     return value if empty is None else call("coalesce", value, Literal(empty, each.type))

@@ -18,7 +18,7 @@ from hitherto.planner.expr.aggregates import AGGREGATES, PLANNER_AGGREGATES, Agg
 from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.intervals import window_interval
-from hitherto.planner.ir.logical import Project, WindowAggregate, WindowedAggregate
+from hitherto.planner.ir.logical import Project, WindowAggregate, WindowMeasure
 from hitherto.planner.ir.verify import InvalidPlanError, verify
 from hitherto.planner.ir.windows import expanded
 from hitherto.planner.types import FLOAT64, INT64, STRING, DataType
@@ -49,7 +49,7 @@ def windows(
     events = scan(table("events", pa.table({**rows, "position": pa.array(range(len(values)), pa.int64())})))
     interval = window_interval("t", window=100, offset=0, slide=None, closed="left", data_delay=0)
     aggregates = tuple(
-        WindowedAggregate(
+        WindowMeasure(
             function,
             function,
             "x",
@@ -424,7 +424,7 @@ def test_events_of_a_null_time_or_outside_the_window_do_not_count() -> None:
 def test_a_count_of_rows_counts_nulls() -> None:
     events = windows(integers(None, 1), "count")
     (aggregate,) = events.aggregates
-    rows = WindowedAggregate("rows", "count", None, None, aggregate.interval, (), INT64)
+    rows = WindowMeasure("rows", "count", None, None, aggregate.interval, (), INT64)
     (row,) = run(WindowAggregate(events.spine, events.events, events.keys, "row_id", "t", "ts", (aggregate, rows)))
     assert (row["count"], row["rows"]) == (1, 2)
 

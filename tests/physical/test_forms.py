@@ -10,7 +10,7 @@ import hitherto as ht
 import pyarrow as pa
 import pytest
 from hitherto.planner.ir.intervals import latest_interval, window_interval
-from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowedAggregate, topological
+from hitherto.planner.ir.logical import AsofJoin, NumberRows, Pick, WindowAggregate, WindowMeasure, topological
 from hitherto.planner.physical import FORMS, Form
 from hitherto.planner.types import INT64
 from hypothesis import given, seed, settings
@@ -95,9 +95,7 @@ def test_event_columns_that_are_called_like_others_of_the_join_stay_apart() -> N
     spine = scan(table("rows", pa.table({"row_id": [0], "k": [1], "t": [20], "a": [7]})))
     events = scan(table("events", pa.table({"k": [1], "ts": [5], "a": [1], "a_2": [2]})))
     bounds = window_interval("t", window=20, offset=0, slide=None, closed="left", data_delay=0)
-    measures = tuple(
-        WindowedAggregate(f"sum_{name}", "sum", name, None, bounds, (), INT64) for name in ("a", "a_2", "k")
-    )
+    measures = tuple(WindowMeasure(f"sum_{name}", "sum", name, None, bounds, (), INT64) for name in ("a", "a_2", "k"))
     numbered = NumberRows(spine, "number")
     windows = WindowAggregate(numbered, events, (("k", "k"),), "number", "t", "ts", measures, label="v")
     (row,) = run(windows)

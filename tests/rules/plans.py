@@ -30,7 +30,7 @@ from hitherto.planner.ir.logical import (
     Union,
     Values,
     WindowAggregate,
-    WindowedAggregate,
+    WindowMeasure,
     identity_columns,
 )
 from hitherto.planner.ir.operators import Materialize
@@ -119,16 +119,16 @@ def latest(left: Relation, events: Relation, *picks: Pick, label: str = "latest"
 
 def window(
     name: str, function: str, operand: str | None = "v", width: int | None = 10, condition: str | None = None
-) -> WindowedAggregate:
+) -> WindowMeasure:
     """An aggregate over the last ``width`` microseconds, closed on the left."""
     interval = window_interval("t", window=width, offset=0, slide=None, closed="left", data_delay=0)
     type_ = INT64 if operand is None else AGGREGATES[function].type_rule(EVENTS.schema[operand])
     kept = None if condition is None else expression(condition, EVENTS.schema)
     order = ("ts", "v", "w") if AGGREGATES[function].is_ordered else ()
-    return WindowedAggregate(name, function, operand, kept, interval, order, type_)
+    return WindowMeasure(name, function, operand, kept, interval, order, type_)
 
 
-def windows(left: Relation, events: Relation, *aggregates: WindowedAggregate, label: str = "windows") -> Relation:
+def windows(left: Relation, events: Relation, *aggregates: WindowMeasure, label: str = "windows") -> Relation:
     """Windowed aggregates by key."""
     chosen = aggregates or (window("n", "count"), window("total", "sum", "w"))
     return WindowAggregate(left, events, (("k", "k"),), "row_id", "t", "ts", chosen, label=label)
