@@ -87,7 +87,7 @@ class Choice:
         if self.is_forced:
             return f"{self.form}, forced"
         if not self.beaten:
-            return f"{self.form}, the only form that applies"
+            return f"{self.form}, the only candidate"
         beaten = ", ".join(f"{form}: {why}" for form, _, why in self.beaten)
         return f"{', '.join([self.form, *map(str, self.facts)])}   ({beaten})"
 

@@ -56,7 +56,7 @@ def choices(made: ht.RetrievalJob) -> dict[str, str]:
 @pytest.mark.parametrize("form", ["NarrowAsof", "RangeMax", "UnionLast"])
 def test_a_form_is_forced_by_view(form: str) -> None:
     made = job(latest(), windows(), forms={"last": form})
-    assert choices(made) == {"last": f"{form}, forced", "sums": "BucketedWindows, the only form that applies"}
+    assert choices(made) == {"last": f"{form}, forced", "sums": "BucketedWindows, the only candidate"}
     assert f"{form} last" in str(made.explain("physical"))
     assert made.to_arrow() == job(latest(), windows()).to_arrow()
 
@@ -67,7 +67,7 @@ def test_views_that_are_forced_alike_are_fused_and_others_are_not() -> None:
     assert choices(made) == {
         "a, b": "RangeMax, forced",
         "c": "UnionLast, forced",
-        "d": "NarrowAsof, the only form that applies",
+        "d": "NarrowAsof, the only candidate",
     }
     assert made.to_arrow() == job(*views).to_arrow()
 
@@ -75,7 +75,7 @@ def test_views_that_are_forced_alike_are_fused_and_others_are_not() -> None:
 def test_windows_that_are_forced_and_windows_that_are_not_stay_apart() -> None:
     views = [windows("a"), windows("b")]
     made = job(*views, forms={"a": "BucketedWindows"})
-    assert choices(made) == {"a": "BucketedWindows, forced", "b": "BucketedWindows, the only form that applies"}
+    assert choices(made) == {"a": "BucketedWindows, forced", "b": "BucketedWindows, the only candidate"}
     assert made.to_arrow() == job(*views).to_arrow()
 
 

@@ -181,7 +181,7 @@ def test_where_one_form_alone_applies_nothing_is_asked() -> None:
         {
             "view": "v",
             "form": "NarrowAsof",
-            "reason": "NarrowAsof, the only form that applies",
+            "reason": "NarrowAsof, the only candidate",
             "forced": False,
             "cost": None,
             "beaten": [],

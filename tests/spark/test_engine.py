@@ -476,6 +476,15 @@ def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
             for job in (frame, store.get_historical_features(rows, "latest"))
         )
         assert same(found, wanted)
+    by_name = ht.FeatureView(
+        "by_name", entities=["name"], source=ht.ArrowSource(EVENTS, timestamp_field="ts"), features=["v"]
+    )
+    two = ht.FeatureStore([views()[0], by_name], engine=ht.SparkComputeEngine(spark))
+    named = ROWS.append_column("name", pa.array(["a"] * ROWS.num_rows))
+    both = two.get_historical_features(spark.createDataFrame(named), ["latest", "by_name"], full_feature_names=True)
+    said = str(both.explain(level="physical"))
+    assert more in said
+    assert f"by_name: UnionLast, most spine_rows for one name: {ROWS.num_rows}   (RangeMax: for up to 2)" in said
     unaware = ht.FeatureStore(
         views(), engine=ht.SparkComputeEngine(spark), planner_options=ht.PlannerOptions(statistics="off")
     )
