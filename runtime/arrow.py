@@ -300,7 +300,7 @@ def _is_of(library: str, name: str, data: Any) -> bool:
 
 
 def check_seconds(batch: pa.RecordBatch) -> None:
-    """Raise an ArrowInvalid where a time in seconds has no milliseconds, of which parquet makes them unasked."""
+    """Raise an ArrowInvalid for a time in seconds that does not fit in milliseconds, which parquet stores instead."""
     for column in batch.columns:
         if pa.types.is_timestamp(column.type) and column.type.unit == "s":
             pc.cast(column, pa.timestamp("ms", column.type.tz))

@@ -50,7 +50,7 @@ class OnlineResponse:
         types: dict[str, DataType],
         as_of: dict[str, datetime],
     ) -> None:
-        """``keys`` are the columns that are keys, with plain values and what they compare as; ``types`` the others'."""
+        """``keys`` are the key columns: plain values, and what they compare as; ``types`` are the others' types."""
         self._columns = columns
         self._keys = keys
         self._types = types

@@ -120,7 +120,7 @@ class SqlSession:
         self._reserved |= {folded(table.name) for table in tables} | meant_names(tables)
 
     def end(self) -> None:
-        """Close the connection, with which every temporary table goes; also under a result that is read half-way."""
+        """Close the connection, which drops all temporary tables, also while a result is read only half-way."""
         self._ended = True
         self.connection.close()
 
@@ -159,7 +159,7 @@ class SqlSession:
         return SqlValue(self, Scan(table, value.schema.names))
 
     def register_data(self, relation: Relation) -> None:
-        """Make the tables that a relation scans readable, in memory with the columns that it reads and no others."""
+        """Make the tables that a relation scans readable; of data in memory only the columns that it reads."""
         needed: dict[str, tuple[TableData, frozenset[str]]] = {}
         for scan in topological(relation):
             if isinstance(scan, Scan) and not isinstance(scan.table.data, EngineTable):

@@ -154,7 +154,7 @@ def _snapshot(entity_df: Any) -> pd.DataFrame | None:
 
 
 def _typed(rows: pa.Table, schema: Schema, timestamp: str, keys: Collection[str]) -> pa.Table:
-    """Keys and time as engines take them; of no rows with the types that are needed, since those say nothing."""
+    """Keys and time as engines take them. Without rows, types say nothing, so they are the ones that are needed."""
     for index, field in enumerate(rows.schema):
         type_ = schema[field.name]
         if field.name not in (timestamp, *keys) or type_.is_nested:

@@ -48,7 +48,7 @@ class EngineValue(DAGValue):
 
 
 class Session(Protocol):
-    """What relational nodes act through: an engine that runs relations, for the time of one execution."""
+    """Runs the relations of nodes on an engine, for the time of one execution."""
 
     def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
         """A plan is about to be run; ``names`` are those by which SQL reads the values of nodes that are not SQL."""

@@ -91,7 +91,7 @@ class AggregateFunction:
 
     @property
     def expansion(self) -> Expansion | None:
-        """How it is written with others, where it is: then no dialect has a form of it."""
+        """How it is written with other aggregates, if it is: then no dialect has a form of it."""
         return self.type_rule if isinstance(self.type_rule, Expansion) else None
 
 

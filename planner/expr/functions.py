@@ -52,14 +52,14 @@ class Function:
 
     @property
     def operator(self) -> str:
-        """How it is written where it is no function to call."""
+        """Its notation as an operator; empty for a function that is called by name."""
         return self.infix or self.symbol
 
 
 def call(name: str, *args: Expr) -> Expr:
     """A typed call: arguments are cast to what the type rule asks for. Raises TypeRuleError."""
     function = FUNCTIONS[name]
-    # A parameter, which is checked, stays the integer that it is.
+    # A checked argument is a parameter: an integer literal beside a decimal stays an integer.
     beside_decimal = function.check is None and any(arg.type.kind == "decimal" for arg in args)
     signature = function.type_rule([_decimal_literal(arg) if beside_decimal else arg.type for arg in args])
     if function.check is not None:

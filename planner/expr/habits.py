@@ -1,4 +1,4 @@
-"""What people write who come from other tools or from Python, and how it is said here."""
+"""Words of other tools and of Python, and what to write here in their place."""
 
 from __future__ import annotations
 

@@ -69,8 +69,8 @@ class ResolvedAggregation:
 class ResolvedView:
     """A view in use: ``mapping`` gives row columns and the source columns that they are, ``rows`` their schema.
 
-    A chained view has an ``upstream``, whose rows it reads. ``withheld`` are columns of a view that names no features,
-    of types that no feature has: they are no part of its order, and are told where they are asked for.
+    A chained view has an ``upstream``, whose rows it reads. Where a view names no features, ``withheld`` are its
+    columns of types that no feature can have: they don't order ties, and asking for one is an error.
     """
 
     name: str

@@ -151,9 +151,9 @@ class Source(Definition, ABC):
         """What makes two sources read the same data; sources of one identity share their scans."""
 
     def declared(self) -> Mapping[str, str | None]:
-        """What of this kind of source is part of a view's definition, as a query's text is; not where the data is.
+        """The parts of the source that belong to a view's definition, as a query's text, but not where the data is.
 
-        What is stored of a view is not read any more where it changes.
+        Where one of them changes, what is stored of the view is no longer read.
         """
         return {}
 

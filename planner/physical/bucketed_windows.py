@@ -79,7 +79,7 @@ def _latest(node: WindowAggregate) -> int:
 
 
 def _bucket(node: WindowAggregate) -> int | None:
-    """The span that holds every window of a row; a row of nothing but windows without an instant has one of 1 µs."""
+    """The span that holds every window of a row; 1 µs where no window holds an instant."""
     earliest = [each.interval.earliest for each in node.aggregates]
     bounded = [start for start in earliest if start is not None]
     return max(1, _latest(node) - min(bounded)) if len(bounded) == len(earliest) else None

@@ -119,7 +119,7 @@ class LocalComputeEngine(SqlComputeEngine):
         return f"duckdb {duckdb.__version__}"
 
     def hint(self, error: EngineError) -> str:
-        """A table that another connection may see, and a cursor does not yet."""
+        """Why a table may not exist for a cursor, though the user's connection sees it."""
         if not self._is_given or "does not exist" not in str(error):
             return ""
         return "\n  it is read on a cursor of the connection, which sees what is committed"

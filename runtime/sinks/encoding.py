@@ -199,7 +199,7 @@ class RowDecoder:
 
 
 def _decoder(type_: DataType) -> Decode | None:
-    """What makes a value of what is stored; None where it is that already."""
+    """The function that makes a value of what is stored; None where that is the value already."""
     match type_.kind:
         case "string":
             return bytes.decode

@@ -197,7 +197,7 @@ def _is_beyond(column: pa.ChunkedArray[Any], limit: float) -> bool:
 
 
 def _is_plain(type_: DataType) -> bool:
-    """Whether Arrow and Python make the same of the values within."""
+    """Whether Arrow and Python read the nested values alike."""
     inner = [type_.element] if type_.element is not None else [field.type for field in type_.fields]
     return type_.kind in _WITHIN and all(map(_is_plain, inner))
 
