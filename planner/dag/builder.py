@@ -7,7 +7,7 @@ from __future__ import annotations
 
 from collections import Counter
 from collections.abc import Sequence
-from dataclasses import replace
+from dataclasses import dataclass, field, replace
 
 from ..expr.nodes import Column, replace_columns
 from ..features.resolver import ResolvedView
@@ -147,22 +147,37 @@ class FeatureBuilder:
         return self._names[feature]
 
 
+# Beyond so many columns for each known key, reading the rows again is cheaper than keeping answers for later.
+_MOST_SIDE_BY_SIDE = 100
+
+
+@dataclass
+class _SideBySide:
+    """Views whose known keys are the same rows: they share these, the events, and as much of the match as they can."""
+
+    spine: SpineNode
+    columns: list[str]
+    answers: list[DAGNode] = field(default_factory=list[DAGNode])
+
+
 def _written(task: MaterializationTask, builders: Sequence[FeatureBuilder]) -> list[DAGNode]:
-    """A write for each view. Views whose known keys are the same rows are answered side by side."""
-    spines: list[SpineNode] = []
-    answers: dict[str, list[DAGNode]] = {}
-    columns: dict[str, list[str]] = {}
+    """A write for each view."""
+    groups: dict[str, _SideBySide] = {}
+    places: list[tuple[SpineNode, _SideBySide]] = []
     for builder in builders:
         events = builder.build_events()
         spine = SpineNode(task, (builder.view,), events)
-        spines.append(spine)
-        answers.setdefault(spine.fingerprint, []).append(builder.build_view(events, spine))
-        columns.setdefault(spine.fingerprint, list(dict.fromkeys(spine.keys.values()))).extend(builder.stored_names())
+        names = builder.stored_names()
+        group = groups.get(spine.fingerprint)
+        if group is None or len(group.columns) + len(names) > _MOST_SIDE_BY_SIDE:
+            group = groups[spine.fingerprint] = _SideBySide(spine, list(dict.fromkeys(spine.keys.values())))
+        group.columns += names
+        group.answers.append(builder.build_view(events, spine))
+        places.append((spine, group))
     joined = {
-        each: JoinNode(tuple(columns[each]), task.names.row, next(s for s in spines if s.fingerprint == each), *views)
-        for each, views in answers.items()
+        id(group): JoinNode(tuple(group.columns), task.names.row, group.spine, *group.answers) for _, group in places
     }
     return [
-        builder.build_output_nodes(spine, joined[spine.fingerprint])
-        for builder, spine in zip(builders, spines, strict=True)
+        builder.build_output_nodes(spine, joined[id(group)])
+        for builder, (spine, group) in zip(builders, places, strict=True)
     ]

@@ -468,3 +468,29 @@ def test_a_reader_sees_a_view_as_before_or_as_after_and_never_a_mix(path: Path) 
         stop.set()
         thread.join()
     assert seen <= {(END, frozenset({1})), (datetime(2024, 2, 1, tzinfo=UTC), frozenset({2}))}
+
+
+def test_many_views_of_one_source_are_stored_as_each_alone(tmp_path: Path) -> None:
+    """More features than are kept side by side, of views whose features have the same names."""
+    times = pa.array([10, 20, 30, 40, 50], pa.timestamp("us"))
+    rows = pa.table({"user_id": [1, 2, 1, None, 2], "ts": times, "amount": [1, 2, 3, 4, 5]})
+    source = ht.ArrowSource(rows, timestamp_field="ts")
+    sums = [ht.Aggregation("amount", "sum", f"{length}us", name=f"s{length}") for length in range(10, 35)]
+    views = [
+        ht.FeatureView(f"v{number}", entities=["user_id"], source=source, aggregations=sums, filter=filter_)
+        for number, filter_ in enumerate([None, None, None, None, None, "amount < 4"])
+    ] + [ht.FeatureView("last", entities=["user_id"], source=source)]
+    together, alone = (ht.SqliteOnlineStore(tmp_path / name) for name in ("together.db", "alone.db"))
+    end = "1970-01-01T00:00:00.000055Z"
+    job = ht.FeatureStore(views, online_store=together).materialize(end)
+    assert [each.rows for each in job.views.values()] == [2] * 7
+    for each in views:
+        ht.FeatureStore([each], online_store=alone).materialize(end)
+    keys = [{"user_id": key} for key in (1, 2, 3, None)]
+    for each in views:
+        found, expected = (
+            ht.FeatureStore([each], online_store=kept).get_online_features(each.name, keys).to_dict()
+            for kept in (together, alone)
+        )
+        assert found == expected
+    assert found["amount"] == [3, 5, None, None]
