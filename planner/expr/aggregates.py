@@ -53,10 +53,11 @@ class Expansion:
 
 @dataclass(frozen=True, slots=True)
 class State:
-    """What is kept of a part of the rows: ``function`` of the operand, ``as_`` another type where that is given.
+    """What is kept of a part of the rows: an aggregate ``function`` of the operand, cast to ``as_`` of its type.
 
-    The state of all rows is ``merge``, an aggregate, of the states of the parts. With ``weighed`` it is the merge of
-    that expression over a part's states and over the states of all rows that stand before this one.
+    ``merge`` is the aggregate that makes the state of all rows from those of the parts. Where one depends on others
+    (``weighed``), it is not over the states themselves, but over an expression of all states of a part, and of the
+    states of all rows that stand before this one.
     """
 
     function: str
