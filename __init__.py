@@ -36,6 +36,7 @@ if TYPE_CHECKING:
     from .planner.features.resolver import JoinKey, OutputFeature, ResolvedAggregation, ResolvedView
     from .planner.features.sources import Catalog
     from .planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
+    from .planner.features.views import ViewDefinition
     from .planner.ir.data import (
         ArrowData,
         Bounds,
@@ -84,6 +85,7 @@ _HOMES = {
     "planner.features.resolver": "JoinKey OutputFeature ResolvedAggregation ResolvedView",
     "planner.features.sources": "Catalog",
     "planner.features.tasks": "HistoricalRetrievalTask MaterializationTask",
+    "planner.features.views": "ViewDefinition",
     "planner.ir.data": "ArrowData Bounds CatalogTable EngineData EngineQuery EngineTable Meaning ParquetFiles",
     "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
@@ -195,6 +197,7 @@ __all__ = [
     "Target",
     "UnknownColumnError",
     "UnsupportedError",
+    "ViewDefinition",
     "ViewResult",
 ]
 
