@@ -5,7 +5,6 @@ A ``FeatureBuilder`` of another engine overrides the ``build_…`` methods; the 
 
 from __future__ import annotations
 
-from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
 
@@ -40,9 +39,7 @@ class FeatureBuilder:
         self.task = task
         self.view = view
         self.columns = output_columns(task.outputs, view)
-        # Stored views are answered side by side, where two may have features of one name.
-        used = Counter(folded(output.name) for output in task.outputs)
-        asked = {feature: name for name, feature in reversed(self.columns) if used[folded(name)] == 1}
+        asked = {feature: name for name, feature in reversed(self.columns) if folded(name) not in task.repeated}
         self._names = {
             field.name: asked.get(field.name) or task.names.fresh(f"{view.name}__{field.name}")
             for field in view.features

@@ -4,8 +4,10 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Iterable
 from dataclasses import dataclass, field
+from functools import cached_property
 
 from ..errors import SpineError, unknown_name
 from ..expr.functions import call, coerce
@@ -51,6 +53,12 @@ class Task:
     filter_by_created_timestamp: bool = False
     options: PlannerOptions = field(default_factory=PlannerOptions)
     statistics: Statistics = field(default_factory=NoStatistics)
+
+    @cached_property
+    def repeated(self) -> frozenset[str]:
+        """Names, folded, that features of several views have: stored views are answered side by side."""
+        used = Counter(folded(output.name) for output in self.outputs)
+        return frozenset(name for name, count in used.items() if count > 1)
 
     def created_column(self, view: ResolvedView) -> str | None:
         """The event column that has to be at or before the query time: where that is asked for and there is one."""
