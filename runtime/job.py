@@ -148,7 +148,7 @@ class RetrievalJob:
         compiler = self._engine.sql
         if compiler is None:
             raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
-        self._plan_of(self._described)  # What it asks of the rows is known then; a script's spine can't be asked.
+        _ = self._shown  # What it asks of the rows is known then; a script's spine can't be asked.
         whole = self._rows.whole()
         name = self._task.spine.name
         data, known = CatalogTable((name,), is_plain=True), self._described.spine
@@ -176,9 +176,7 @@ class RetrievalJob:
         check_flag("explain: verbose", verbose, problems)
         problems.raise_if_any()
         query = Query(self._engine.description, self._rows.count, self._task.outputs)
-        explanation = Explanation(self._plan_of(self._described), self._engine.sql, query).at(
-            level, format, verbose=verbose
-        )
+        explanation = Explanation(self._shown, self._engine.sql, query).at(level, format, verbose=verbose)
         if not analyze:
             return explanation
         with self._observed() as observer, self._rows.answering(self._task) as task:
@@ -208,13 +206,11 @@ class RetrievalJob:
     @cached_property
     def _shown(self) -> PlannedRequest:
         """The plan of the task with all that is known of its rows."""
-        return self._engine.planner.plan(self._described)
+        return self._plan_of(self._described)
 
     def _plan_of(self, task: HistoricalRetrievalTask) -> PlannedRequest:
-        """The plan of a task: the job's own, or that which is shown, are made once; a run may have rows of its own."""
-        if task is self._task:
-            return self._planned
-        return self._shown if task is self._described else self._engine.planner.plan(task)
+        """The plan of the task of one run: the job's own, unless that run has rows of its own."""
+        return self._planned if task is self._task else self._engine.planner.plan(task)
 
     @property
     def _feature_schema(self) -> pa.Schema:
