@@ -17,6 +17,7 @@ from ..planner.ir.logical import (
     Relation,
     WindowAggregate,
     WindowMeasure,
+    topological,
 )
 from ..planner.planning import PlannedRequest, lower_plan
 from ..planner.types import BOOL, INT64, STRING, free_name
@@ -39,11 +40,13 @@ def observe(session: SqlSession, task: HistoricalRetrievalTask, planned: Planned
 def _coverages(plan: ExecutionPlan, session: SqlSession) -> tuple[Coverage, ...]:
     """The coverage of every view of a plan.
 
-    It is taken on the plan as it was lowered, since the optimizer leaves out events that are too old to be used.
+    It is taken on the plan as it was lowered, since the optimizer leaves out events that are too old to be used. A
+    node may lower to more than its match: aggregates that are written with others stand above it.
     """
+    lowered = {each.fingerprint: each for relation in lower_plan(plan).values() for each in topological(relation)}
     return tuple(
         _coverage(relation, session)
-        for relation in lower_plan(plan).values()
+        for relation in lowered.values()
         if isinstance(relation, AsofJoin | WindowAggregate)
     )
 

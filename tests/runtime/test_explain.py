@@ -253,6 +253,11 @@ def test_analyze_counts_by_the_longest_window() -> None:
     ]
 
 
+def test_analyze_counts_a_view_whose_aggregates_are_all_written_with_others() -> None:
+    spread = latest("spread", ttl=None, aggregations=[ht.Aggregation("v", "stddev_pop", "20us")])
+    assert [view["view"] for view in analysis(spread, latest())["views"]] == ["spread", "last"]
+
+
 def test_the_edges_of_the_time_bound_count_as_they_match() -> None:
     spine = pa.table({"k": [1, 1, 1, 1, 1], "t": us(9, 10, 11, 30, 31)})
     one = ht.ArrowSource(EVENTS.slice(0, 1), timestamp_field="ts")
