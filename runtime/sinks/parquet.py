@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Generator
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 
 import pyarrow as pa
@@ -50,7 +50,9 @@ class ParquetSink(Sink):
         return self._rows
 
     def abort(self) -> None:
-        self._close()
+        # Closing writes what is left of the file, which may fail like any write: the file goes in any case.
+        with suppress(OSError, pa.ArrowException):
+            self._close()
         if self._name:
             Path(self._name).unlink(missing_ok=True)
 

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import contextlib
 import os
+import resource
 import signal
 import subprocess
 import sys
 import textwrap
 import time
+from collections.abc import Iterator
 from datetime import UTC, date, datetime
 from decimal import Decimal
 from pathlib import Path
@@ -21,6 +23,8 @@ import polars as pl
 import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
+from hitherto.runtime.sinks.parquet import ParquetSink
+from hitherto.runtime.sinks.sink import written
 
 
 def us(*times: int | None) -> pa.Array:
@@ -684,6 +688,25 @@ def test_an_error_leaves_the_old_parquet_file_and_no_other(tmp_path: Path) -> No
         overflowing().to_parquet(target)
     assert target.read_bytes() == before
     assert os.listdir(tmp_path) == ["answer.parquet"]
+
+
+def test_a_parquet_file_that_cannot_be_closed_is_removed_and_the_first_error_stays(tmp_path: Path) -> None:
+    batch = pa.record_batch({"x": [1, 2]})
+    kept = resource.getrlimit(resource.RLIMIT_FSIZE)
+
+    def batches() -> Iterator[pa.RecordBatch]:
+        yield batch
+        resource.setrlimit(resource.RLIMIT_FSIZE, (8, kept[1]))  # The disk is full.
+        raise KeyboardInterrupt
+
+    ignored = signal.signal(signal.SIGXFSZ, signal.SIG_IGN)
+    try:
+        with pytest.raises(KeyboardInterrupt):
+            written(ParquetSink(tmp_path / "answer.parquet"), batch.schema, batches())
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, kept)
+        signal.signal(signal.SIGXFSZ, ignored)
+    assert os.listdir(tmp_path) == []
 
 
 def test_threads_and_memory_limit_reach_duckdb() -> None:
