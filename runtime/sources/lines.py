@@ -1,8 +1,9 @@
 """Lines of json objects, and their columns by Arrow's parser where Python's gives the same.
 
 Arrow's takes a few things more than Python's: an object over several lines or several on one, a null for a row, ``Inf``
-for a number. It loses integers beyond 64 bits, and cannot be trusted with deep nesting. Blocks of lines that may hold
-such a thing, and all that Arrow refuses, are left to Python's parser, which has the messages too.
+for a number. It loses integers beyond 64 bits, keeps the sign of an integer -0 among fractions, and cannot be trusted
+with deep nesting. Blocks of lines that may hold such a thing, and all that Arrow refuses, are left to Python's parser,
+which has the messages too.
 """
 
 from __future__ import annotations
@@ -30,6 +31,7 @@ _CHUNK = 2**20
 _DEEPEST = 1_000
 _INTEGERS = 2.0**63  # From here on Arrow makes floats of integers.
 _NO_NUMBER = re.compile(rb"[:\[,][ \t\r]*-?(?:NaN|Inf)")
+_NEGATIVE_ZEROS = tuple(b"-0%c" % end for end in b",}] \t\r")
 _KIND_TYPES: Mapping[str, pa.DataType] = {
     "integer": pa.int64(),
     "number": pa.float64(),
@@ -152,6 +154,8 @@ def _plain(lines: Lines) -> tuple[bytes, int] | None:
         if not objects or not all(line[:1] == b"{" and line[-1:] == b"}" for line in objects):
             return None
         text, count = b"\n".join(objects), len(objects)
+    if any(zero in text for zero in _NEGATIVE_ZEROS):
+        return None
     if not text.isascii():
         try:
             text.decode()
