@@ -8,6 +8,8 @@ from pathlib import Path
 
 import pytest
 
+from tests.engines import ENGINES
+
 ROOT = Path(__file__).parents[1]
 SUITE = """
 import hitherto as ht
@@ -58,7 +60,7 @@ def test_a_wrong_answer_is_no_refusal(tmp_path: Path) -> None:
 
 @pytest.mark.parametrize("mark", ["never", 'never("spark")', 'never("sprak", reason="x")', 'notimpl(reason="x")'])
 def test_a_mark_needs_an_engine_and_a_reason(tmp_path: Path, mark: str) -> None:
-    assert "takes names of ['duckdb', 'spark'] and a reason" in outcome(tmp_path, mark, "pass")
+    assert f"takes names of {list(ENGINES)} and a reason" in outcome(tmp_path, mark, "pass")
 
 
 def test_deep_tests_run_with_deep_alone(tmp_path: Path) -> None:

@@ -15,7 +15,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.dialects.duckdb import DuckDBDialect
-from hitherto.planner.dag.append import AppendedColumns
 from hitherto.planner.dag.node import DAGValue
 from hitherto.planner.expr.functions import call
 from hitherto.planner.expr.nodes import Column
@@ -23,6 +22,7 @@ from hitherto.planner.expr.parse import parse_expression
 from hitherto.planner.expr.type_rules import TypeRuleError
 from hitherto.planner.ir.data import EngineTable
 from hitherto.planner.types import FLOAT64, DataType, Field, Schema
+from hitherto.runtime.append import AppendedColumns
 
 from tests.mutations import WRONG_KINDS
 
