@@ -7,6 +7,7 @@ from collections.abc import Iterator, Mapping
 from ..expr.nodes import Column, Expr
 from ..ir.logical import Join, Project, Relation, nearest_label
 from ..ir.operators import Materialize
+from ..rules.temporary_results import is_light
 from ..types import Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
@@ -82,7 +83,9 @@ def _flat(join: Join) -> Iterator[Relation]:
 
 
 def _once(relation: Relation) -> Relation:
-    return relation if isinstance(relation, Materialize) else Materialize(relation, name=nearest_label(relation) or "")
+    """The relation as a temporary result, unless it is one, or only renames columns of one."""
+    is_done = isinstance(relation, Materialize) or is_light(relation)
+    return relation if is_done else Materialize(relation, name=nearest_label(relation) or "")
 
 
 def _source(outputs: Mapping[str, Expr], column: str) -> str:

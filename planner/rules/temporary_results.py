@@ -31,7 +31,7 @@ def materialize_view_groups(root: Relation, context: RuleContext) -> Relation | 
         for join in topological(root)
         if isinstance(join, Join)
         for child in join.relations
-        if not isinstance(child, Materialize | Scan) and not _is_light(child)
+        if not isinstance(child, Materialize | Scan) and not is_light(child)
     ]
     return _materialize(root, groups)
 
@@ -72,6 +72,6 @@ def _materialize(root: Relation, relations: list[Relation]) -> Relation | None:
     return replace(root, wanted) if wanted else None
 
 
-def _is_light(relation: Relation) -> bool:
+def is_light(relation: Relation) -> bool:
     """Whether the relation does no more than rename columns of a temporary result or a table."""
     return all(isinstance(child, Materialize | Scan) for child in relation.inputs)

@@ -494,3 +494,22 @@ def test_many_views_of_one_source_are_stored_as_each_alone(tmp_path: Path) -> No
         )
         assert found == expected
     assert found["amount"] == [3, 5, None, None]
+
+
+def run_by_materialize(tmp_path: Path, caplog: pytest.LogCaptureFixture, *views: ht.FeatureView) -> list[str]:
+    """The names of the statements that fill an online store."""
+    caplog.clear()
+    with caplog.at_level("INFO", "hitherto.statements"):
+        ht.FeatureStore(list(views), online_store=ht.SqliteOnlineStore(tmp_path / "online.db")).materialize(END)
+    return [record.getMessage().split(" ")[0].rstrip(":") for record in caplog.records]
+
+
+def counts(name: str, data: pa.Table) -> ht.FeatureView:
+    source = ht.ArrowSource(data, timestamp_field="ts", name="rows")
+    return ht.FeatureView(name, entities=["k"], source=source, aggregations=[ht.Aggregation("*", "count", name=name)])
+
+
+def test_known_keys_that_several_views_read_are_stored_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
+    rows = pa.table({"k": [1, 2], "ts": pa.array([1, 2], pa.timestamp("us"))})
+    statements = run_by_materialize(tmp_path, caplog, counts("a", rows), counts("b", rows))
+    assert statements == ["spine_rows", "a_b", "a_answers", "b_answers"]
