@@ -91,8 +91,10 @@ def _spine_keys(
 ) -> dict[JoinKey, str]:
     """For each key of the views, the spine column that holds its comparable value: one for each column and type.
 
-    It has the name of the column that it comes from, unless something else in the answer is called so.
+    It has the name of the column that it comes from, unless something else in the answer is called so. The names are
+    not taken from the task's, so that views whose known keys are the same rows call them alike.
     """
+    unused = task.names.copy()
     carried: dict[str, DataType] = {}
     if isinstance(task, HistoricalRetrievalTask):
         carried = {name: task.spine.schema[name] for name in task.carried}
@@ -105,6 +107,6 @@ def _spine_keys(
             name = key.spine_column
             free = folded(name) not in others and name not in by_value.values()
             same = carried.get(name, key.type) == key.type and key.family != "instant"
-            by_value[value] = name if free and same else task.names.fresh(f"key_{name}")
+            by_value[value] = name if free and same else unused.fresh(f"key_{name}")
         names[key] = by_value[value]
     return names

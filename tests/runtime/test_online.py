@@ -513,3 +513,15 @@ def test_known_keys_that_several_views_read_are_stored_once(tmp_path: Path, capl
     rows = pa.table({"k": [1, 2], "ts": pa.array([1, 2], pa.timestamp("us"))})
     statements = run_by_materialize(tmp_path, caplog, counts("a", rows), counts("b", rows))
     assert statements == ["spine_rows", "a_b", "a_answers", "b_answers"]
+
+
+@pytest.mark.parametrize("keys", [pa.array([1, 2]), pa.array([1, 2], pa.timestamp("us"))])
+def test_known_keys_are_shared_whatever_they_are_called(
+    tmp_path: Path, caplog: pytest.LogCaptureFixture, keys: pa.Array
+) -> None:
+    """A key is renamed where it is an instant, or where a feature of any view has its name."""
+    rows = pa.table({"k": keys, "ts": pa.array([1, 2], pa.timestamp("us")), "other": [1, 2]})
+    source = ht.ArrowSource(rows, timestamp_field="ts", name="rows")
+    another = ht.FeatureView("c", entities=["other"], source=source, features=["k"])
+    statements = run_by_materialize(tmp_path, caplog, counts("a", rows), counts("b", rows), another)
+    assert statements[:4] == ["spine_rows", "a_b", "a_answers", "b_answers"]
