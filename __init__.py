@@ -53,15 +53,16 @@ if TYPE_CHECKING:
     from .planner.statistics import Choice, Fact, NoStatistics, Statistics
     from .planner.target import Target
     from .planner.types import DataType, Field, Schema
-    from .runtime.engine import ComputeEngine, MaterializationJob, SqlComputeEngine, ViewResult
+    from .runtime.engine import ComputeEngine, SqlComputeEngine
     from .runtime.engines.local import LocalComputeEngine
     from .runtime.engines.spark import SparkComputeEngine
     from .runtime.events import Event, Failed, Finished, Planned, Started, Statement
     from .runtime.explain import Explanation
-    from .runtime.job import RetrievalJob
+    from .runtime.materialization import MaterializationJob, ViewResult
     from .runtime.metrics import Analysis, Coverage, StatementMetrics
     from .runtime.online import OnlineResponse
-    from .runtime.rows import EngineRows, EntityRows, RowsEngine
+    from .runtime.retrieval import RetrievalJob
+    from .runtime.rows.entity import EngineRows, EntityRows, RowsEngine
     from .runtime.session import SqlConnection
     from .runtime.sinks.online import OnlineStore, StoredView
     from .runtime.sinks.sink import Sink
@@ -93,15 +94,16 @@ _HOMES = {
     "planner.statistics": "Choice Fact NoStatistics Statistics",
     "planner.target": "Target",
     "planner.types": "DataType Field Schema",
-    "runtime.engine": "ComputeEngine MaterializationJob SqlComputeEngine ViewResult",
+    "runtime.engine": "ComputeEngine SqlComputeEngine",
+    "runtime.materialization": "MaterializationJob ViewResult",
     "runtime.engines.local": "LocalComputeEngine",
     "runtime.engines.spark": "SparkComputeEngine",
     "runtime.events": "Event Failed Finished Planned Started Statement",
     "runtime.explain": "Explanation",
-    "runtime.job": "RetrievalJob",
+    "runtime.retrieval": "RetrievalJob",
     "runtime.metrics": "Analysis Coverage StatementMetrics",
     "runtime.online": "OnlineResponse",
-    "runtime.rows": "EngineRows EntityRows RowsEngine",
+    "runtime.rows.entity": "EngineRows EntityRows RowsEngine",
     "runtime.session": "SqlConnection",
     "runtime.sinks.online": "OnlineStore StoredView",
     "runtime.sinks.sink": "Sink",

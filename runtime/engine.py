@@ -3,23 +3,19 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections import Counter
 from collections.abc import Collection, Generator, Mapping
-from contextlib import ExitStack, contextmanager, suppress
-from dataclasses import dataclass, replace
+from contextlib import ExitStack, contextmanager
+from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar, Literal
+from typing import TYPE_CHECKING, Any, ClassVar
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.dag.builder import FeatureBuilder
 from ..planner.dag.node import ExecutionContext, NoSession, OnlineWriter, Session
-from ..planner.dag.plan import ExecutionPlan, Failure
-from ..planner.dag.write import WrittenRows
-from ..planner.durations import format_instant
+from ..planner.dag.plan import ExecutionPlan
 from ..planner.errors import (
     DefinitionError,
     EngineError,
-    HithertoError,
     SourceError,
     SpineError,
     UnsupportedError,
@@ -37,39 +33,14 @@ from ..planner.types import Schema
 from .analyze import observe
 from .arrow import planner_schema
 from .events import Events, Observer, Statement
+from .materialization import MaterializationJob, materialized
 from .metrics import Analysis, Metrics
-from .rows import EntityRows
+from .rows.entity import EntityRows
 from .session import SqlConnection, SqlSession, SqlTarget, shortened
 from .statistics import DataStatistics, Groups, Question
 
 if TYPE_CHECKING:
     import pyarrow as pa
-
-
-@dataclass(frozen=True)
-class ViewResult:
-    """What became of one view in a materialization: ``status`` is "done" or "failed", ``rows`` the keys written."""
-
-    status: Literal["done", "failed"]
-    rows: int = 0
-    error: HithertoError | None = None
-
-    def __str__(self) -> str:
-        if self.error is not None:
-            return f"{self.status}, {type(self.error).__name__}: {str(self.error).splitlines()[0]}"
-        return f"{self.status}, {self.rows:,} key{'s' * (self.rows != 1)}"
-
-
-@dataclass(frozen=True, repr=False)
-class MaterializationJob:
-    """The outcome of a materialization, view by view; ``end`` is in microseconds since 1970, UTC."""
-
-    end: int
-    views: dict[str, ViewResult]
-
-    def __repr__(self) -> str:
-        results = (f"{name}: {result}" for name, result in self.views.items())
-        return f"MaterializationJob(end={format_instant(self.end)}, {'; '.join(results) or 'no view'})"
 
 
 class ComputeEngine(ABC):
@@ -193,41 +164,9 @@ class ComputeEngine(ABC):
         A view that fails leaves the others filled: what failed for several at once is done again for each of them
         alone.
         """
-        results: dict[str, ViewResult] = {}
-        if len(task.views) > 1:
-            with suppress(Exception):  # Each view that failed is tried alone below, and tells its own error.
-                results = self._filled(task, online_store, observer)
-        for view in task.views:
-            if view.name not in results:
-                try:
-                    results |= self._filled(replace(task, views=(view,)), online_store, observer)
-                except Exception as error:  # Of any class: nodes and engines may come from outside.
-                    results[view.name] = _failed(view.name, error)
-        return MaterializationJob(task.end, {view.name: results[view.name] for view in task.views})
-
-    def _filled(
-        self, task: MaterializationTask, online_store: OnlineWriter, observer: Observer | None
-    ) -> dict[str, ViewResult]:
-        """The results of views that one plan fills, without those that failed in a node that several share."""
-        pieces = self.planner.plan(task).pieces
-        with self.executing(task.options, observer, online_store=online_store) as context:
-            outcomes = pieces.outcomes(context)
-        results: dict[str, ViewResult] = {}
-        shared = Counter(outcome.node.fingerprint for outcome in outcomes if isinstance(outcome, Failure))
-        for view, outcome in zip(task.views, outcomes, strict=True):
-            if not isinstance(outcome, Failure):
-                results[view.name] = ViewResult("done", outcome.count if isinstance(outcome, WrittenRows) else 0)
-            elif shared[outcome.node.fingerprint] == 1:
-                results[view.name] = _failed(view.name, outcome.error)
-        return results
-
-
-def _failed(view: str, error: Exception) -> ViewResult:
-    if isinstance(error, HithertoError):
-        return ViewResult("failed", error=error)
-    failure = EngineError(f"feature view {view!r}: {type(error).__name__}: {error}", view=view)
-    failure.__cause__ = error
-    return ViewResult("failed", error=failure)
+        return materialized(
+            task, self.planner, lambda: self.executing(task.options, observer, online_store=online_store)
+        )
 
 
 class SqlComputeEngine(ComputeEngine):

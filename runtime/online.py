@@ -28,7 +28,7 @@ from ..planner.ir.logical import Table
 from ..planner.types import DataType, folded, parse_type
 from .arrow import arrow_type
 from .frames import to_frame
-from .job import require
+from .retrieval import require
 from .sinks.encoding import encode_key
 from .sinks.online import OnlineStore, StoredView, is_key, plain_key
 

@@ -27,12 +27,13 @@ from ..planner.ir.logical import Table
 from ..planner.options import PlannerOptions
 from ..planner.statistics import NoStatistics, Statistics
 from ..planner.types import Schema
-from .engine import ComputeEngine, MaterializationJob, ViewResult
-from .job import RetrievalJob
+from .engine import ComputeEngine
+from .materialization import MaterializationJob, ViewResult
 from .online import OnlineResponse, read_online
 from .progress import Progress
+from .retrieval import RetrievalJob
+from .rows.spine import Spine
 from .sinks.online import OnlineStore
-from .spine import Spine
 from .tables import JobTables, renamed
 
 

@@ -47,10 +47,10 @@ LAYERS = """
     runtime.append runtime.frames runtime.metrics runtime.events
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
-    runtime.analyze
+    runtime.materialization runtime.analyze
     runtime.engine
     runtime.engines runtime.sinks
-    runtime.job runtime.online runtime.script runtime.spine runtime.store runtime.tables
+    runtime.retrieval runtime.online runtime.script runtime.rows.spine runtime.store runtime.tables
 """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 EXACT = ("planner", "runtime")  # Their own __init__.py, and no layer for a new file that is named nowhere.

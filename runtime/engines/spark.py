@@ -23,7 +23,7 @@ from ...planner.planning import PlannedRequest
 from ...planner.target import Append
 from ..arrow import arrow_type
 from ..engine import SqlComputeEngine
-from ..rows import EngineRows, is_query
+from ..rows.entity import EngineRows, is_query
 from ..session import SqlConnection, shortened
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 

@@ -7,7 +7,7 @@ from datetime import datetime
 
 import hitherto as ht
 import pyarrow as pa
-from hitherto.runtime.job import RetrievalJob
+from hitherto.runtime.retrieval import RetrievalJob
 
 REQUESTS: dict[str, Callable[[], RetrievalJob]] = {}
 

@@ -10,7 +10,7 @@ import duckdb
 import hitherto as ht
 import pyarrow as pa
 import pytest
-from hitherto.runtime.rows import is_query
+from hitherto.runtime.rows.entity import is_query
 
 NOON, LATER = datetime(2024, 1, 1, 12), datetime(2024, 1, 2)
 ROWS = pa.table({"k": [1, 2], "event_timestamp": pa.array([LATER, LATER], pa.timestamp("us"))})

@@ -15,8 +15,8 @@ from hitherto.planner.ir.logical import AsofJoin, Relation, Union, Values
 from hitherto.planner.planning import lower_plan
 from hitherto.planner.statistics import NoStatistics, Statistics
 from hitherto.planner.types import INT64, STRING, Field
-from hitherto.runtime.job import RetrievalJob
-from hitherto.runtime.rows import _measures
+from hitherto.runtime.retrieval import RetrievalJob
+from hitherto.runtime.rows.entity import _measures
 from hitherto.runtime.statistics import DataStatistics
 
 from tests.relations import table

@@ -25,7 +25,7 @@ from .engine import ComputeEngine
 from .explain import Explanation, Format, Level, Query
 from .frames import to_frame, to_polars, with_features
 from .progress import Progress
-from .rows import EntityRows
+from .rows.entity import EntityRows
 from .script import script_by_hand
 from .sinks.parquet import ParquetSink, check_place, writing
 from .sinks.sink import written

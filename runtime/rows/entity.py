@@ -10,18 +10,18 @@ from contextlib import AbstractContextManager, contextmanager
 from dataclasses import replace
 from typing import TYPE_CHECKING, Protocol
 
-from ..planner.errors import SpineError
-from ..planner.expr.functions import call
-from ..planner.expr.nodes import Column, Expr, Literal, conjunction
-from ..planner.expr.structs import is_present
-from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.features.tasks import HistoricalRetrievalTask, check_spine, unnamed_columns
-from ..planner.ir.data import Bounds, EngineData, TableData
-from ..planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table, Union
-from ..planner.statistics import Statistics
-from ..planner.types import BOOL, INT64, Schema, names_that_differ_by_case
-from .arrow import planner_schema
-from .statistics import Groups, Question, grouped
+from ...planner.errors import SpineError
+from ...planner.expr.functions import call
+from ...planner.expr.nodes import Column, Expr, Literal, conjunction
+from ...planner.expr.structs import is_present
+from ...planner.features.resolver import OutputFeature, ResolvedView
+from ...planner.features.tasks import HistoricalRetrievalTask, check_spine, unnamed_columns
+from ...planner.ir.data import Bounds, EngineData, TableData
+from ...planner.ir.logical import Aggregate, Measure, Project, Relation, Scan, Table, Union
+from ...planner.statistics import Statistics
+from ...planner.types import BOOL, INT64, Schema, names_that_differ_by_case
+from ..arrow import planner_schema
+from ..statistics import Groups, Question, grouped
 
 if TYPE_CHECKING:
     import pandas as pd

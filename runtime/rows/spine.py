@@ -12,15 +12,15 @@ from typing import TYPE_CHECKING, Any, cast
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from ..planner.errors import DefinitionError, SourceError, SpineError
-from ..planner.features.resolver import OutputFeature, ResolvedView
-from ..planner.features.tasks import HistoricalRetrievalTask, check_spine
-from ..planner.ir.data import ArrowData, Bounds, TableData
-from ..planner.ir.logical import Table
-from ..planner.types import BEYOND_TIME, Schema
-from .arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, span_of, to_table
-from .rows import EntityRows, check_names, is_query, time_column
-from .sources.files import FileSource
+from ...planner.errors import DefinitionError, SourceError, SpineError
+from ...planner.features.resolver import OutputFeature, ResolvedView
+from ...planner.features.tasks import HistoricalRetrievalTask, check_spine
+from ...planner.ir.data import ArrowData, Bounds, TableData
+from ...planner.ir.logical import Table
+from ...planner.types import BEYOND_TIME, Schema
+from ..arrow import floor_to_micros, frame_table, is_pandas, is_tabular, planner_schema, readable, span_of, to_table
+from ..sources.files import FileSource
+from .entity import EntityRows, check_names, is_query, time_column
 
 if TYPE_CHECKING:
     import pandas as pd

@@ -1,0 +1,1 @@
+"""Entity rows: what is asked about."""
