@@ -165,9 +165,11 @@ def _written(task: MaterializationTask, builders: Sequence[FeatureBuilder]) -> l
         events = builder.build_events()
         spine = SpineNode(task, (builder.view,), events)
         names = builder.stored_names()
-        group = groups.get(spine.fingerprint)
+        # Nodes of an engine that runs no SQL can't be lowered, and are compared with nothing.
+        rows = spine.fingerprint if spine.is_sql else builder.view.name
+        group = groups.get(rows)
         if group is None or len(group.columns) + len(names) > _MOST_SIDE_BY_SIDE:
-            group = groups[spine.fingerprint] = _SideBySide(spine, list(dict.fromkeys(spine.keys.values())))
+            group = groups[rows] = _SideBySide(spine, list(dict.fromkeys(spine.keys.values())))
         group.columns += names
         group.answers.append(builder.build_view(events, spine))
         places.append((spine, group))

@@ -22,6 +22,13 @@ class RelationalNode(DAGNode):
             self._relation = self.lower(*(_relation_below(node) for node in self.inputs))
         return self._relation
 
+    @property
+    def is_sql(self) -> bool:
+        """Whether the node can be lowered: what is below it is SQL too, or says what it returns."""
+        return all(
+            node.is_sql if isinstance(node, RelationalNode) else node.output_schema is not None for node in self.inputs
+        )
+
     def _compute_fingerprint(self) -> str:
         return digest("relation", self.relation)
 

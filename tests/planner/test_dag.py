@@ -11,6 +11,7 @@ import pyarrow as pa
 import pyarrow.compute as pc
 import pyarrow.parquet as pq
 import pytest
+from hitherto.planner.dag.write import WriteNode
 from hitherto.planner.types import FLOAT64, INT64, Field, Schema
 
 
@@ -439,6 +440,33 @@ def test_an_engine_from_outside_is_explained_by_its_nodes() -> None:
     ]
     assert "sql" not in lines
     assert [node["kind"] for node in job.explain().to_dict()["dag"]["nodes"]] == ["HandReadNode", "HandLatestNode"]
+
+
+def test_nodes_that_execute_themselves_are_materialized_without_sql(tmp_path: Any) -> None:
+    class Read(ht.DAGNode):
+        """Rows that say no schema, since no SQL reads them."""
+
+        def execute(self, context: ht.ExecutionContext) -> Rows:
+            return Rows(pa.table({"row": [0, 1], "k": [1, None], "v": [2.0, None]}), Schema([Field("v", FLOAT64)]))
+
+    class Builder(ht.FeatureBuilder):
+        def build_source_node(self) -> ht.DAGNode:
+            return Read(self.view.name)
+
+        def build_output_nodes(self, spine: Any, joined: ht.DAGNode) -> ht.DAGNode:
+            return WriteNode(self.view.view, {"k": "integer"}, "row", 30, False, self.build_events())
+
+    class Engine(ht.ComputeEngine):
+        builder = Builder
+
+        def get_historical_features(self, task: ht.HistoricalRetrievalTask) -> pa.Table:
+            raise NotImplementedError
+
+    store = ht.FeatureStore(
+        [view(), view("again")], engine=Engine(), online_store=ht.SqliteOnlineStore(tmp_path / "online.db")
+    )
+    assert [each.rows for each in store.materialize("2024-01-01").views.values()] == [1, 1]
+    assert store.get_online_features("last", [{"k": 1}]).to_dict()["v"] == [2.0]
 
 
 def test_an_engine_that_drops_rows_is_found_out() -> None:
