@@ -9,19 +9,24 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Hashable, Mapping, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass, field
+from datetime import date, timedelta
+from decimal import Decimal
 from itertools import count
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING, Protocol, cast
+from weakref import WeakKeyDictionary
 
 from ..errors import UnsupportedError
 from ..ir.logical import Relation
-from ..node import digest
-from ..types import Schema
+from ..node import Node, digest
+from ..types import DataType, Schema
 
 if TYPE_CHECKING:
     import pyarrow as pa
 
 
 _TOKENS = count()
+_PLAIN = (type(None), bool, int, float, str, bytes, Decimal, date, timedelta)
+_OBJECTS: WeakKeyDictionary[object, int] = WeakKeyDictionary()
 
 
 class DAGValue(ABC):
@@ -165,7 +170,7 @@ class DAGNode(ABC):
 
     def _compute_fingerprint(self) -> str:
         own = self.parameters()
-        identity = ("object", self._token) if own is None else ("parameters", own)
+        identity = ("object", self._token) if own is None else ("parameters", _compared(own))
         below = tuple(node.fingerprint for node in self.inputs)
         return digest(f"{type(self).__module__}.{type(self).__qualname__}", identity, below)
 
@@ -195,6 +200,21 @@ class DAGNode(ABC):
 
     def __repr__(self) -> str:
         return f"{type(self).__name__}({self.name!r})"
+
+
+def _compared(value: object) -> object:
+    """A parameter as a fingerprint has it, which is by its text: that of an object may leave out what differs.
+
+    So an object that can be compared is a number, which equal ones share.
+    """
+    if isinstance(value, tuple):
+        return tuple(map(_compared, cast("tuple[object, ...]", value)))
+    if isinstance(value, (Node, DataType, *_PLAIN)):
+        return value
+    try:
+        return "object", _OBJECTS.setdefault(value, next(_TOKENS))
+    except TypeError:  # It has no hash, or can't be referred to weakly.
+        return value
 
 
 class SpecifiedNode(DAGNode):

@@ -70,6 +70,17 @@ class Anonymous(Constant):
         return None
 
 
+class Depending(Constant):
+    """A node that depends on anything."""
+
+    def __init__(self, parameters: Hashable) -> None:
+        super().__init__("depending", 0)
+        self._parameters = parameters
+
+    def parameters(self) -> Hashable:
+        return self._parameters
+
+
 class Failing(Constant):
     def execute(self, context: ht.ExecutionContext) -> Rows:
         raise RuntimeError("no")
@@ -88,6 +99,15 @@ def test_nodes_differ_by_parameters_type_and_inputs() -> None:
     one = Constant("a", 1)
     others = [Constant("a", 2), Other("a", 1), Constant("a", 1, one), Constant("a", 1, Constant("a", 2))]
     assert len({node.fingerprint for node in [one, *others]}) == 5
+
+
+def test_parameters_are_compared_by_what_they_are_and_not_by_what_they_print() -> None:
+    one, other = (ht.ArrowSource(pa.table({"ts": us(1), "v": [v]}), timestamp_field="ts") for v in (1.0, 2.0))
+    assert repr(one) == repr(other)
+    assert Depending(one).fingerprint == Depending(one).fingerprint
+    assert Depending(one).fingerprint != Depending(other).fingerprint
+    assert Depending((1, (one,))).fingerprint != Depending((1, (other,))).fingerprint
+    assert Depending(frozenset({1, 2})).fingerprint == Depending(frozenset({2, 1})).fingerprint
 
 
 def test_classes_of_one_name_from_two_modules_are_different_types() -> None:
