@@ -212,12 +212,19 @@ def _below(relation: Relation, exprs: tuple[Expr, ...]) -> Iterator[tuple[Relati
         case Union():
             for each in relation.relations:
                 yield from _below(each, exprs)
-        case Filter() | Materialize() | Named() | Carried() | NumberRows():
+        case Filter() | Materialize() | Named() | Carried():
             yield from _below(relation.input, exprs)
-        case AsofJoin() | WindowAggregate():
+        case NumberRows() if _has(relation.input, exprs):
+            yield from _below(relation.input, exprs)
+        case AsofJoin() | WindowAggregate() if _has(relation.spine, exprs):
             yield from _below(relation.spine, exprs)
         case _:
             yield relation, exprs
+
+
+def _has(relation: Relation, exprs: tuple[Expr, ...]) -> bool:
+    """Whether the expressions are over a relation: what is computed above it is no column of its rows."""
+    return set(_read_by(exprs)) <= set(relation.schema.names)
 
 
 def _read_by(exprs: tuple[Expr, ...]) -> tuple[str, ...]:

@@ -154,6 +154,14 @@ def test_values_that_arrow_does_not_group_are_not_counted() -> None:
     assert (oracle.span(match.events, "tags"), oracle.span(match.events, "flag")) == (None, None)
 
 
+def test_a_feature_is_none_of_the_rows_that_it_is_matched_to() -> None:
+    match = match_of(retrieval(ht.ArrowSource(EVENTS, timestamp_field="ts"), ht.LocalComputeEngine()))
+    oracle = ht.LocalComputeEngine().statistics()
+    assert (oracle.span(match, "v"), oracle.distinct(match, ["v"]), oracle.most(match, ["v"])) == (None, None, None)
+    row = match.spine.schema.names[0]
+    assert (oracle.rows(match), oracle.span(match, row), oracle.distinct(match.spine, [row])) == (4, None, None)
+
+
 def test_literal_rows_and_what_is_put_together_are_counted() -> None:
     fields = (Field("k", INT64), Field("name", STRING))
     rows = Values(fields, ((1, "a"), (1, "b"), (None, "a")))
