@@ -24,7 +24,7 @@ def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
     if outputs is None:
         outputs = tuple((field.name, Column(field.name, field.type)) for field in join.schema)
     answers: list[Relation] = []
-    for relation in _joined(join):
+    for relation in map(_unkept, _flat(join)):
         wanted = [
             (name, expr)
             for name, expr in outputs
@@ -34,16 +34,6 @@ def row_answers(root: Relation, row: str) -> tuple[Relation, ...] | None:
             answers.append(Project(relation, ((row, Column(row, relation.schema[row])), *wanted)))
     given = sum(len(answer.schema) - 1 for answer in answers)
     return tuple(answers) if given == len(outputs) - 1 else None
-
-
-def _joined(join: Join) -> Iterator[Relation]:
-    """The inputs of a join and of the joins inside it. Each is run as a query of its own, so none is materialized."""
-    for relation in join.relations:
-        below = relation.input if isinstance(relation, Materialize) else relation
-        if isinstance(below, Join) and below.on == join.on:
-            yield from _joined(below)
-        else:
-            yield below
 
 
 def part_of(root: Relation, row: str, columns: tuple[tuple[str, str], ...], shared: frozenset[str]) -> Relation:
@@ -74,12 +64,18 @@ def answers_of(root: Relation, row: str) -> tuple[Relation, ...] | None:
 
 
 def _flat(join: Join) -> Iterator[Relation]:
+    """The inputs of a join and of the joins inside it."""
     for relation in join.relations:
-        below = relation.input if isinstance(relation, Materialize) else relation
+        below = _unkept(relation)
         if isinstance(below, Join) and below.on == join.on:
             yield from _flat(below)
         else:
             yield relation
+
+
+def _unkept(relation: Relation) -> Relation:
+    """What is run for a relation that is run as a query of its own, and so is no temporary result."""
+    return relation.input if isinstance(relation, Materialize) else relation
 
 
 def _once(relation: Relation) -> Relation:

@@ -1,8 +1,6 @@
-"""The operations of a feature view as DAG nodes: each lowers itself to one relation; the last one writes."""
+"""The operations of a feature view as DAG nodes: each lowers itself to one relation."""
 
 from __future__ import annotations
-
-from typing import TYPE_CHECKING
 
 from ..expr.aggregates import AGGREGATES
 from ..expr.functions import call, coerce
@@ -27,9 +25,6 @@ from ..ir.windows import expanded
 from ..types import TIMESTAMP, DataType, free_name
 from .node import DAGNode
 from .query import RelationalNode
-
-if TYPE_CHECKING:
-    pass
 
 
 class ReadNode(RelationalNode):
