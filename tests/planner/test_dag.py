@@ -420,9 +420,6 @@ class HandEngine(ht.ComputeEngine):
         columns = {name: column for value in values for name, column in value.table.to_pydict().items()}  # type: ignore[attr-defined]
         return pa.table(columns)
 
-    def materialize(self, task: Any, online_store: Any) -> Any:
-        raise ht.UnsupportedError("HandEngine does not materialize")
-
 
 def test_an_engine_from_outside_answers_through_the_store() -> None:
     views = [view(), view("other").with_name("again")]
@@ -528,11 +525,11 @@ def test_the_values_of_python_nodes_take_no_name_of_a_table() -> None:
     assert job.to_arrow()["v"].to_pylist()[0] == 3.0
 
 
-def test_views_that_compute_the_same_are_one_node() -> None:
+def test_what_views_have_in_common_is_one_node() -> None:
     store = ht.FeatureStore([view(), view("again")])
     job = store.get_historical_features(SPINE, ["last", "again"], full_feature_names=True)
     kinds = [node["kind"] for node in job.explain("dag").to_dict()["dag"]["nodes"]]
-    assert kinds.count("ReadNode") == 1
+    assert (kinds.count("SpineNode"), kinds.count("ReadNode"), kinds.count("DedupNode")) == (1, 1, 2)
 
 
 def test_what_fails_for_one_output_leaves_the_others() -> None:
