@@ -211,7 +211,8 @@ class _Compiler:
         if not isinstance(below, RelationalNode):
             return self._region(node).physical
         physical = self._region(below).physical
-        parts = [each for each in self._plan.nodes if isinstance(each, AnswersNode) and each.inputs == node.inputs]
+        answers = (each for each in self._plan.nodes if isinstance(each, AnswersNode))
+        parts = [each for each in answers if each.inputs[0].fingerprint == below.fingerprint]
         wanted = [{column for _, column in part.columns} for part in parts]
         inputs = answers_of(physical, node.row) or ()
         readers = {each.fingerprint: sum(bool(names & set(each.schema.names)) for names in wanted) for each in inputs}

@@ -9,7 +9,7 @@ from dataclasses import dataclass, replace
 from typing import Literal
 
 from ..planner.dag.node import ExecutionContext
-from ..planner.dag.plan import Failure
+from ..planner.dag.plan import ExecutionPlan, Failure
 from ..planner.dag.write import WrittenRows
 from ..planner.durations import format_instant
 from ..planner.errors import EngineError, HithertoError
@@ -69,11 +69,13 @@ def _filled(task: MaterializationTask, planner: Planner, execute: Execute) -> di
     with execute() as context:
         outcomes = pieces.outcomes(context)
     results: dict[str, ViewResult] = {}
-    shared = Counter(outcome.node.fingerprint for outcome in outcomes if isinstance(outcome, Failure))
+    has_failed = any(isinstance(outcome, Failure) for outcome in outcomes)
+    plans = [ExecutionPlan(output, names=pieces.names) for output in pieces.outputs] if has_failed else []
+    views = Counter(node.fingerprint for plan in plans for node in plan.nodes)
     for view, outcome in zip(task.views, outcomes, strict=True):
         if not isinstance(outcome, Failure):
             results[view.name] = ViewResult("done", outcome.count if isinstance(outcome, WrittenRows) else 0)
-        elif shared[outcome.node.fingerprint] == 1:
+        elif views[outcome.node.fingerprint] == 1:
             results[view.name] = _failed(view.name, outcome.error)
     return results
 
