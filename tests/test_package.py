@@ -321,6 +321,7 @@ def checkout(target: Path) -> Path:
     return Path(shutil.copytree(ROOT, target / "check-out.1", ignore=ignored))
 
 
+@pytest.mark.deep
 def test_the_wheel_holds_the_package_and_nothing_else(tmp_path: Path) -> None:
     source = checkout(tmp_path)
     wheels = tmp_path / "wheels"

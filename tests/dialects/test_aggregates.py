@@ -282,6 +282,7 @@ def test_every_aggregate_has_its_values_and_its_planned_type_on_every_engine(
     assert wrong == []
 
 
+@pytest.mark.deep("spark")
 def test_other_aggregates_have_their_cases_on_every_engine(engine: SqlComputeEngine, tmp_path: Path) -> None:
     entries = [each for each in AGGREGATES.values() if each.name not in STATED or each.expansion is not None]
     stated = [(each.name, str(type_), of, value) for each in entries for type_, of, value in each.cases]

@@ -225,6 +225,7 @@ def test_every_cast_that_is_allowed_is_stated_here() -> None:
     assert allowed == {*GRID, ("zoned", "zoned")}
 
 
+@pytest.mark.deep("spark")
 def test_a_cast_gives_its_values_and_its_type(engine: SqlComputeEngine, tmp_path: Path) -> None:
     height = 1 + max(len(CASTS[source][target]) for source, target in GRID)
     columns = {}

@@ -56,6 +56,7 @@ def whole(random_: random.Random, type_: pa.DataType) -> list[int | None]:
     return [None, *some]
 
 
+@pytest.mark.deep("spark")
 def test_decimals_are_computed_with_exactly(engine: SqlComputeEngine) -> None:
     random_ = random.Random(5)
     rows = pa.table(

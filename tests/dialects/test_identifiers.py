@@ -30,6 +30,7 @@ def at(times: int, **columns: Any) -> pa.Table:
     return pa.table({**columns, "event_timestamp": pa.array([times] * 3, pa.timestamp("us"))})
 
 
+@pytest.mark.deep("spark")
 def test_columns_and_features_may_have_any_name(engine: SqlComputeEngine) -> None:
     rows = pa.table({"k": ["u", "u"], "ts": TIMES, **{name: [number, -number] for number, name in enumerate(NAMES)}})
     source = ht.ArrowSource(rows, timestamp_field="ts")

@@ -65,6 +65,7 @@ def test_no_function_of_duckdb_is_reached_outside_the_table() -> None:
     check(names, outside)
 
 
+@pytest.mark.deep
 def test_no_function_of_spark_is_reached_outside_the_table(spark: Any) -> None:
     names = {row.function.split(".")[-1] for row in spark.sql("SHOW FUNCTIONS").collect()}
     assert len(names) > 300

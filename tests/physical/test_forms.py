@@ -29,7 +29,6 @@ FAST = {
     ("duckdb", "RunningMaximum", True),
     ("duckdb", "BucketedWindows", False),
     ("duckdb", "BucketedWindows", True),
-    ("spark", "UnionLast", False),
     ("spark", "RunningMaximumStream", True),
 }
 

@@ -270,6 +270,7 @@ def test_columns_that_spark_has_no_type_for_do_no_harm_where_nothing_reads_them(
     assert same(found, answer(None, ROWS))
 
 
+@pytest.mark.deep
 def test_nanoseconds_of_a_rows_own_columns_are_rounded_down_in_a_frame(spark: Any) -> None:
     own = pa.array([-1, 1_999, None], pa.timestamp("ns", "UTC"))
     rows = pa.table({"k": pa.array([1, 2, 9], pa.int64()), "event_timestamp": times(DAY, DAY, DAY), "own": own})
@@ -339,6 +340,7 @@ def test_parquet_is_a_folder_that_appears_whole_and_replaces_one(spark: Any, tmp
 
 
 @pytest.mark.of_one_session
+@pytest.mark.deep
 def test_parquet_replaces_no_folder_with_other_files(spark: Any, tmp_path: Path) -> None:
     (tmp_path / "mine").mkdir()
     (tmp_path / "mine" / "thesis.txt").write_text("years of work")
@@ -459,6 +461,7 @@ def test_every_form_of_the_latest_value_gives_the_answer(spark: Any, form: str) 
 
 
 @pytest.mark.of_one_session
+@pytest.mark.deep
 def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
     store = ht.FeatureStore(views(), engine=ht.SparkComputeEngine(spark))
     few = store.get_historical_features(ROWS.slice(0, 3), "latest")
@@ -493,6 +496,7 @@ def test_few_rows_per_key_are_matched_by_a_range_join(spark: Any) -> None:
 
 
 @pytest.mark.of_one_session
+@pytest.mark.deep
 def test_a_time_bound_reaches_the_files(spark: Any, tmp_path: Path) -> None:
     from hitherto.planner.ir.data import ParquetFiles
 

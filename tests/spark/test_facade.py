@@ -41,6 +41,7 @@ def store(spark: Any, **options: Any) -> ht.FeatureStore:
     return ht.FeatureStore([last, sums], engine=Patient(spark), **options)
 
 
+@pytest.mark.deep
 def test_a_feature_has_the_name_that_it_is_given(spark: Any) -> None:
     features = ["last:v as newest", "sums:sum_v_30us as total", "last:v as again"]
     with store(spark).get_historical_features(SPINE, features, full_feature_names=True) as job:

@@ -88,6 +88,7 @@ def test_names_of_a_job_stand_for_none_of_the_users(spark: Any) -> None:
     assert left_behind(spark) == []
 
 
+@pytest.mark.deep
 def test_a_session_that_looks_elsewhere_than_when_the_job_was_made_is_told(spark: Any) -> None:
     spark.sql("CREATE DATABASE IF NOT EXISTS elsewhere")
     spark.sql(
@@ -141,6 +142,7 @@ def test_entity_rows_are_a_query_that_is_not_collected(spark: Any) -> None:
     assert left_behind(spark) == []
 
 
+@pytest.mark.deep
 def test_a_script_with_a_query_runs_by_hand(spark: Any) -> None:
     spark.createDataFrame(EVENTS).createOrReplaceGlobalTempView("by_hand")
     uses = views(ht.QuerySource("SELECT * FROM global_temp.by_hand -- all", timestamp_field="ts"))
