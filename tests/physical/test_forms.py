@@ -28,7 +28,6 @@ FAST = {
     ("duckdb", "NarrowAsof", False),
     ("duckdb", "RunningMaximum", True),
     ("duckdb", "BucketedWindows", False),
-    ("duckdb", "BucketedWindows", True),
     ("spark", "RunningMaximumStream", True),
 }
 

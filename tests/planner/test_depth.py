@@ -82,6 +82,7 @@ def everywhere() -> tuple[ht.FeatureView, ht.FeatureView]:
     return rows, windows
 
 
+@pytest.mark.deep
 def test_long_and_deep_expressions_are_answered_wherever_they_stand() -> None:
     rows, windows = (asked(view).to_pylist()[0] for view in everywhere())
     for name, (_, value) in LONG.items():

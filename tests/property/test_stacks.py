@@ -69,7 +69,7 @@ def test_worlds_have_one_answer_in_plain_python_and_on_every_engine(engine: SqlC
     assert not found, report(stack, found, engine, options)
 
 
-@shards(fast=1, deep=5)
+@shards(fast=0, deep=6)
 def test_the_online_store_that_an_engine_fills_answers_as_a_retrieval_at_its_end(
     engine: SqlComputeEngine, shard: int, tmp_path: Path
 ) -> None:
