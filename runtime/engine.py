@@ -36,8 +36,9 @@ from .events import Events, Observer, Statement
 from .materialization import MaterializationJob, materialized
 from .metrics import Analysis, Metrics
 from .rows.entity import EntityRows
-from .session import SqlConnection, SqlSession, SqlTarget, shortened
+from .session import SqlConnection, SqlSession, shortened
 from .statistics import DataStatistics, Groups, Question
+from .target import SqlTarget
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -65,8 +66,8 @@ class ComputeEngine(ABC):
         return Target()
 
     @property
-    def sql(self) -> SqlCompiler | None:
-        """Who writes the engine's SQL; None for an engine that runs none."""
+    def sql(self) -> SqlTarget | None:
+        """What the engine offers, and who writes its SQL; None for an engine that runs none."""
         return None
 
     @property
@@ -189,9 +190,9 @@ class SqlComputeEngine(ComputeEngine):
         """A connection for one execution."""
 
     @property
-    def sql(self) -> SqlCompiler:
-        """The compiler of the engine's dialect."""
-        return self.compiler
+    def sql(self) -> SqlTarget:
+        """What the engine offers, and the compiler of its dialect."""
+        return self.target
 
     @property
     def target(self) -> SqlTarget:

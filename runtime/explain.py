@@ -25,6 +25,7 @@ from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
 from ..planner.statistics import Choice
 from .metrics import Analysis
+from .target import SqlTarget
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
 Format = Literal["text", "json"]
@@ -52,7 +53,7 @@ class Explanation:
     """The text or JSON of a plan. It prints nothing: ``str()`` and ``repr()`` give it, and notebooks show it."""
 
     _planned: PlannedRequest
-    _compiler: SqlCompiler | None
+    _target: SqlTarget | None
     _query: Query
     level: Level = "all"
     format: Format = "text"
@@ -74,7 +75,7 @@ class Explanation:
                 raise DefinitionError(f"explain: {what} is {shown(value)}; give one of {', '.join(options)}")
             if value not in options:
                 raise DefinitionError(unknown_name(f"explain: no {what}", value, options, listed_as=f"{what}s"))
-        if level == "sql" and self._compiler is None:
+        if level == "sql" and self._target is None:
             raise UnsupportedError(f"explain('sql') needs an engine that runs SQL; {self._query.engine} does not")
         return replace(self, level=level, format=format, verbose=verbose)
 
@@ -97,7 +98,7 @@ class Explanation:
             "choices": ("physical", lambda: list(map(_choice_document, self._planned.choices))),
             "statements": ("sql", lambda: [
                 {"name": name, "sql": text}
-                for name, text in (statements(self._planned.collected, self._compiler) if self._compiler else [])
+                for name, text in (self._statements(self._target) if self._target else [])
             ]),
         }  # fmt: skip
         result: dict[str, Any] = {"query": self._query_document()}
@@ -122,8 +123,8 @@ class Explanation:
                 "physical",
                 *_indented([*self._trees(lambda region: region.physical, verbose=self.verbose), *self._choices()]),
             ]
-        if self._shows("sql") and self._compiler is not None:
-            lines += ["sql", script(self._planned.collected, self._compiler)]
+        if self._shows("sql") and self._target is not None:
+            lines += ["sql", self._script(self._target)]
         if self.analysis is not None:
             lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
         return "\n".join(lines)
@@ -136,6 +137,16 @@ class Explanation:
 
     def _repr_html_(self) -> str:
         return f"<pre>{html.escape(str(self))}</pre>"
+
+    def _statements(self, target: SqlTarget) -> list[tuple[str, str]]:
+        return statements(self._planned.collected, target.compiler, sorts_results=target.sorts_results)
+
+    def _script(self, target: SqlTarget) -> str:
+        """The statements as they are run, with what they need in a session of one's own."""
+        queries = (node for node in self._planned.collected.nodes if isinstance(node, QueryNode))
+        defined = target.compiler.definitions(node.relation for node in queries)
+        parts = [target.compiler.session_settings, *defined, *(text for _, text in self._statements(target))]
+        return "\n\n".join(part if part.startswith("--") or part.endswith(";") else f"{part};" for part in parts)
 
     def _shows(self, section: str) -> bool:
         return self.level in ("all", section)
@@ -270,7 +281,7 @@ def _details(relation: Relation) -> str:
     return describe(relation).partition("  ")[2]
 
 
-def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, str]]:
+def statements(plan: ExecutionPlan, compiler: SqlCompiler, *, sorts_results: bool = True) -> list[tuple[str, str]]:
     """The statements of an optimized plan in order, by name; a node that is not SQL is a comment."""
     found: list[tuple[str, str]] = []
     for node in plan.nodes:
@@ -281,17 +292,10 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler) -> list[tuple[str, st
         if not isinstance(node, QueryNode):
             found.append((node.name, f"-- runs in Python: {node.name}"))
             continue
-        query = compiler.compile(node.relation, node.order_by if node.is_result else None)
+        query = compiler.compile(node.relation, node.order_by if node.is_result and sorts_results else None)
         statement = query if node.is_result else compiler.create_table(node.name, query)
         found.append((node.name, compiler.to_text(statement)))
     return found
-
-
-def script(plan: ExecutionPlan, compiler: SqlCompiler) -> str:
-    """An optimized plan as a script that a person can run, given the spine as a table or view ``spine``."""
-    defined = compiler.definitions(node.relation for node in plan.nodes if isinstance(node, QueryNode))
-    parts = [compiler.session_settings, *defined, *(text for _, text in statements(plan, compiler))]
-    return "\n\n".join(part if part.startswith("--") or part.endswith(";") else f"{part};" for part in parts)
 
 
 def _difference(step: Step) -> list[str]:

@@ -145,8 +145,8 @@ class RetrievalJob:
         expected under the names in the second line. Columns have the job's types, as far as the engine can say them:
         an instant with a zone comes in UTC.
         """
-        compiler = self._engine.sql
-        if compiler is None:
+        target = self._engine.sql
+        if target is None:
             raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
         _ = self._shown  # What it asks of the rows is known then; a script's spine can't be asked.
         whole = self._rows.whole()
@@ -155,7 +155,7 @@ class RetrievalJob:
         spine = Table(known.token, whole.schema, data, name=name, bounds=known.bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
-        return script_by_hand(self._engine.planner.plan(task).joined, compiler, spine, types)
+        return script_by_hand(self._engine.planner.plan(task).joined, target.compiler, spine, types)
 
     @checked_call
     def explain(

@@ -5,10 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Collection, Generator, Sequence
 from contextlib import contextmanager
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from typing import TYPE_CHECKING
 
-from ..dialects.compiler import SqlCompiler
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
 from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError
@@ -19,11 +18,11 @@ from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, m
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
 from ..planner.planning import lower_alone
-from ..planner.target import Target
 from ..planner.types import Schema, folded, unused_name
 from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
+from .target import SqlTarget
 
 if TYPE_CHECKING:
     import pyarrow as pa
@@ -74,17 +73,6 @@ class SqlConnection(ABC):
     @abstractmethod
     def close(self) -> None:
         """Drop everything that was made, and leave the user's own state as it was."""
-
-
-@dataclass(frozen=True, kw_only=True)
-class SqlTarget(Target):
-    """An engine that runs SQL: ``sorts_results`` where SQL brings a result into the order of the rows.
-
-    Otherwise it is sorted when it was collected.
-    """
-
-    compiler: SqlCompiler
-    sorts_results: bool = True
 
 
 class SqlSession:

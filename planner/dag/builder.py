@@ -7,6 +7,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field, replace
+from functools import cached_property
 
 from ..expr.nodes import Column, replace_columns
 from ..features.resolver import ResolvedView
@@ -156,6 +157,11 @@ class _SideBySide:
     columns: list[str]
     answers: list[DAGNode] = field(default_factory=list[DAGNode])
 
+    @cached_property
+    def joined(self) -> JoinNode:
+        """The known keys with the answers of all views."""
+        return JoinNode(tuple(self.columns), self.spine.task.names.row, self.spine, *self.answers)
+
 
 def _written(task: MaterializationTask, builders: Sequence[FeatureBuilder]) -> list[DAGNode]:
     """A write for each view."""
@@ -173,10 +179,7 @@ def _written(task: MaterializationTask, builders: Sequence[FeatureBuilder]) -> l
         group.columns += names
         group.answers.append(builder.build_view(events, spine))
         places.append((spine, group))
-    joined = {
-        id(group): JoinNode(tuple(group.columns), task.names.row, group.spine, *group.answers) for _, group in places
-    }
     return [
-        builder.build_output_nodes(spine, joined[id(group)])
+        builder.build_output_nodes(spine, group.joined)
         for builder, (spine, group) in zip(builders, places, strict=True)
     ]

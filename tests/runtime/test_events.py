@@ -7,6 +7,7 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 import pytest
+from hitherto.runtime.engine import SqlComputeEngine
 
 EVENTS = pa.table({"k": [1, 1, 2], "ts": pa.array([10, 50, 10], pa.timestamp("us")), "v": ["1", "2", "x"]})
 SPINE = pa.table({"k": [1, 2, 3], "event_timestamp": pa.array([60, 60, 60], pa.timestamp("us"))})
@@ -68,3 +69,14 @@ def test_what_is_analyzed_is_what_runs_with_its_last_statement(monkeypatch: pyte
     shown: list[Any] = job.explain("sql").to_dict()["statements"]
     assert [each["name"] for each in shown if "appended by" not in each["sql"]] == run
     assert analysis.rows == 3
+
+
+def test_explain_shows_the_statements_that_run_to_the_letter(engine: SqlComputeEngine) -> None:
+    given = views()
+    job = ht.FeatureStore(given, engine=engine).get_historical_features(SPINE, given)
+    events: list[ht.Event] = []
+    with engine.stream(job._task, observer=events.append) as reader:
+        reader.read_all()
+    run = [(each.statement.name, each.statement.sql) for each in events if isinstance(each, ht.Finished)]
+    shown = [(each["name"], each["sql"]) for each in job.explain("sql").to_dict()["statements"]]
+    assert [each for each in shown if not each[1].startswith("--")] == run
