@@ -54,6 +54,8 @@ class LocalComputeEngine(SqlComputeEngine):
 
     ``database`` is ":memory:" or the file of a database that exists: hitherto reads its tables and writes nothing to
     it, and opens it at the first use. With ``read_only`` other processes may read it at the same time.
+    Engines in memory that have no settings of their own share a database of the process, with its threads and its
+    memory; their temporary tables stay apart.
     ``connection`` is an open connection of the user's own: hitherto works on a cursor of it and leaves it as it was.
     Names in a ``TableSource``, a ``QuerySource`` and entity rows mean what they mean there when a job is made: its
     search path and variables are followed; its temporary objects and an open transaction, of which a cursor sees
@@ -150,10 +152,13 @@ class LocalComputeEngine(SqlComputeEngine):
             )
         # DuckDB's own default is a folder in the working directory.
         spilled = os.path.join(tempfile.gettempdir(), f"hitherto-{os.getpid()}")
+        # A database in memory that has a name is one for all who open it in this process.
+        is_shared = self._database == _MEMORY and not self._config
+        database = f"{_MEMORY}{spilled}" if is_shared else self._database
         try:
             with _translated(""):
                 config = {"temp_directory": spilled, **self._config}
-                return duckdb.connect(self._database, read_only=self._read_only, config=config)
+                return duckdb.connect(database, read_only=self._read_only, config=config)
         except EngineError as error:
             told = str(error)
             if "Could not set lock" in told:

@@ -323,3 +323,40 @@ WRONG = {
 def test_a_wrong_read_only_is_a_definition_error(options: dict[str, object], message: str) -> None:
     with pytest.raises(ht.DefinitionError, match=f"LocalComputeEngine: {message}"):
         ht.LocalComputeEngine(**options)  # type: ignore[arg-type]
+
+
+def in_memory(value: int) -> ht.RetrievalJob:
+    """A job on an engine of its own without settings, whose tables are called as those of all others."""
+    rows = pa.table({"k": [1] * 70, "event_timestamp": pa.array([LATE] * 70, pa.timestamp("us"))})
+    events = pa.table({"k": [1], "ts": pa.array([LATE], pa.timestamp("us")), "x": [value]})
+    made = view(ht.ArrowSource(events, timestamp_field="ts", name="events"))
+    return ht.FeatureStore([made], engine=ht.LocalComputeEngine()).get_historical_features(rows, made)
+
+
+def test_engines_in_memory_share_a_database_and_no_table() -> None:
+    first, second = (in_memory(value).to_batches() for value in (5, 6))
+    begun = [next(first), next(second)]  # both have their temporary tables now
+    answers = [pa.Table.from_batches([each, *rest]) for each, rest in zip(begun, (first, second), strict=True)]
+    assert [set(each["x"].to_pylist()) for each in answers] == [{5}, {6}]
+
+
+def test_a_closed_engine_in_memory_leaves_the_others_their_database() -> None:
+    with ht.LocalComputeEngine() as engine:
+        job = in_memory(5)
+        engine.entity_query("SELECT 1")
+    assert set(job.to_arrow()["x"].to_pylist()) == {5}
+
+
+@pytest.mark.parametrize("changed", ["tempfile.tempdir = sys.argv[1]", "if os.fork(): os._exit(os.wait()[1] >> 8)"])
+def test_a_process_that_forks_or_moves_its_temporary_folder_answers_on(changed: str, tmp_path: Path) -> None:
+    script = f"""
+import os, sys, tempfile
+sys.path.insert(0, {str(Path(__file__).parents[2])!r})
+from tests.runtime.test_connections import in_memory
+kept = in_memory(5)
+kept.to_arrow()
+{changed}
+print(set(in_memory(6).to_arrow()["x"].to_pylist()), flush=True)
+"""
+    ran = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=60)
+    assert (ran.stdout, ran.returncode) == ("{6}\n", 0), ran.stderr
