@@ -44,6 +44,7 @@ LAYERS = """
     planner.planning
     dialects
     runtime.arrow runtime.sources
+    runtime.index
     runtime.append runtime.frames runtime.metrics runtime.events runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
