@@ -22,11 +22,14 @@ MOST_TEXT = 2**31 - 1
 GATHER_BY_CHUNK = 8
 """Fewer than one row in so many is taken chunk by chunk, which copies no more than those rows."""
 
+GATHER_BLOCK = 2**15
+"""Rows whose numbers are widened at a time."""
+
 
 def flat(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
     """The column as one array of a plain type; a copy only where it has several chunks. O(n)."""
     column = _in_wide_offsets(readable(column))
-    chunks = cast("list[pa.Array[Any]]", column.chunks)
+    chunks = column.chunks
     if len(chunks) == 1:
         return chunks[0]
     return pa.concat_arrays(chunks) if chunks else pa.array([], column.type)
@@ -87,6 +90,32 @@ def values_of(array: pa.Array[Any]) -> Values:
         raise TypeError(f"{type_} has no values of fixed width")
     width = _width_of(type_)
     return np.zeros(size, width) if bits is None else _read(bits, width)[array.offset : array.offset + size]
+
+
+def gathered(values: Values, rows: Positions) -> Values:
+    """``values[rows]``, in blocks, so that row numbers of 32 bits are never all widened at once. O(k)."""
+    result = np.empty(len(rows), values.dtype)
+    for start in range(0, len(rows), GATHER_BLOCK):
+        block = slice(start, start + GATHER_BLOCK)
+        # Any other mode copies the block once more. No row is out of range.
+        values.take(rows[block].astype(np.intp, copy=False), out=result[block], mode="clip")
+    return result
+
+
+def array_of(values: Values, type_: pa.DataType, valid: Bools | None = None) -> pa.Array[Any]:
+    """An Arrow array of a type of fixed width from what ``values_of`` gives for it; a decimal also from two words each.
+
+    Null where ``valid`` is false.
+    """
+    content: Any = values
+    if pa.types.is_boolean(type_):
+        content = np.packbits(values, bitorder="little")
+    elif pa.types.is_decimal(type_) and values.ndim == 1:
+        content = np.stack((values, values >> 63), axis=1)
+    content = np.ascontiguousarray(content)
+    bits: Any = None if valid is None else np.packbits(valid, bitorder="little")
+    buffers = [None if bits is None else pa.py_buffer(bits), pa.py_buffer(content)]
+    return pa.Array.from_buffers(type_, len(values), buffers)
 
 
 def is_short_decimal(type_: pa.DataType) -> bool:

@@ -1,0 +1,284 @@
+"""Measures of windows: each aggregate over the slices of the sorted events that its windows are."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping, Sequence
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...planner.types import DataType
+from ..arrow import arrow_type, as_planned
+from .columns import Bools, Floats, Positions, array_of, taken, values_of
+from .operands import Column, Kept, Operand, as_floats, kept
+from .ranks import has_words
+from .slices import Slices, reduced
+from .sums import Limbs
+from .ties import order_of
+
+MOST_LISTED = 2**31 - 1
+"""Elements of all lists of a column, whose offsets have 32 bits."""
+
+
+class Measures:
+    """Answers the measures of one index, and keeps what several of them need: for as long as it lives itself.
+
+    ``columns`` are those of the statement by name. ``rows`` has for each event, sorted by key and time, its row in
+    them, and ``runs`` the number of its run of equal keys and times; both are ascending by event.
+    """
+
+    __slots__ = ("_columns", "_events", "_kept", "_named", "_operands", "_ordered")
+
+    def __init__(self, columns: Mapping[str, pa.ChunkedArray[Any]], rows: Positions, runs: Positions) -> None:
+        self._named = columns
+        self._events = Kept(rows, runs, None)
+        self._columns: dict[str, Column] = {}
+        self._kept: dict[tuple[str | None, str | None], Kept] = {}
+        self._operands: dict[tuple[str, str | None], Operand] = {}
+        self._ordered: dict[tuple[str, str | None, tuple[str, ...]], Positions] = {}
+
+    def answer(
+        self,
+        function: str,
+        type_: DataType,
+        slices: Slices,
+        *,
+        operand: str | None = None,
+        where: str | None = None,
+        order: Sequence[str] = (),
+        parameter: float | None = None,
+    ) -> pa.Array[Any]:
+        """A value of the planned type for each slice.
+
+        ``operand`` is the column that is aggregated, None to count events; ``where`` a column of booleans that are
+        true for the events to take; ``order`` the columns by which events of one time are ordered, before their value.
+        Raises OverflowError where an exact sum does not fit its type.
+        """
+        if operand is None:
+            return _counts(self._kept_events(None, where).within(slices))
+        if function == "count":
+            return _counts(self._kept_events(operand, where).within(slices))
+        of = self._operand(operand, where)
+        inside = of.events.within(slices)
+        if function in _ORDERED:
+            rows = self._ordered_rows(operand, where, tuple(order))
+            return _ORDERED[function](of.column, rows, inside, type_, parameter)
+        return as_planned(_FUNCTIONS[function](of, inside, parameter), type_)
+
+    def _column(self, name: str) -> Column:
+        if name not in self._columns:
+            self._columns[name] = Column(self._named[name])
+        return self._columns[name]
+
+    def _kept_events(self, operand: str | None, where: str | None) -> Kept:
+        """The events with a value, for which the condition is true; all columns without nulls share them."""
+        valid = None if operand is None else self._column(operand).valid
+        key = (None if valid is None else operand), where
+        if key == (None, None):
+            return self._events
+        if key not in self._kept:
+            mask = valid
+            if where is not None:
+                holds = self._column(where)
+                is_true: Bools = values_of(holds.array)
+                for each in (holds.valid, valid):
+                    is_true = is_true if each is None else is_true & each
+                mask = is_true
+            assert mask is not None
+            self._kept[key] = kept(mask, self._events.rows, self._events.runs)
+        return self._kept[key]
+
+    def _operand(self, name: str, where: str | None) -> Operand:
+        key = name, where
+        if key not in self._operands:
+            self._operands[key] = Operand(self._column(name), self._kept_events(name, where))
+        return self._operands[key]
+
+    def _ordered_rows(self, name: str, where: str | None, order: tuple[str, ...]) -> Positions:
+        """The rows of an operand's events, those of a run in the order of ``order`` and their value.
+
+        A slice holds a run whole or not at all, so its slice of these rows holds the same events.
+        """
+        key = name, where, order
+        if key not in self._ordered:
+            events = self._operand(name, where).events
+            is_tied = np.zeros(len(events.runs), np.bool_)
+            is_same = events.runs[1:] == events.runs[:-1]
+            is_tied[1:] = is_same
+            is_tied[:-1] |= is_same
+            rows = events.rows
+            if is_tied.any():
+                candidates = rows[is_tied]
+                columns = [self._named[each] for each in (*order, name)]
+                rows = rows.copy()
+                rows[is_tied] = candidates[order_of(columns, candidates, events.runs[is_tied])]
+            self._ordered[key] = rows
+        return self._ordered[key]
+
+
+Answer = Callable[[Operand, Slices, "float | None"], "pa.Array[Any]"]
+Ordered = Callable[[Column, Positions, Slices, DataType, "float | None"], "pa.Array[Any]"]
+
+
+def _or_null(rows: Positions, some: Bools) -> Any:
+    """Rows to take, and null for those that there are none of."""
+    return pa.array(rows, mask=~some)
+
+
+def _counts(inside: Slices) -> pa.Array[Any]:
+    return array_of(inside.counts(), pa.int64())
+
+
+def _sum(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+    del parameter
+    some = inside.counts() > 0
+    if pa.types.is_floating(of.type):
+        return array_of(reduced(np.add, of.floats, inside, 0.0), pa.float64(), some)
+    sums = of.sums.of(inside)
+    if pa.types.is_decimal(of.type):
+        words = sums.to_words() if isinstance(sums, Limbs) else sums
+        return array_of(words, pa.decimal128(38, of.type.scale), some)
+    return array_of(sums.to_int64() if isinstance(sums, Limbs) else sums, pa.int64(), some)
+
+
+def _mean(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+    del parameter
+    counts = inside.counts()
+    if pa.types.is_floating(of.type):
+        totals: Floats = reduced(np.add, of.floats, inside, 0.0)
+    else:
+        sums = of.sums.of(inside)
+        totals = as_floats(sums.to_floats() if isinstance(sums, Limbs) else sums, of.type)
+    with np.errstate(invalid="ignore"):
+        return array_of(totals / np.maximum(counts, 1), pa.float64(), counts > 0)
+
+
+def _extreme(function: np.ufunc, of_floats: np.ufunc) -> Answer:
+    """The least or greatest value. NaN is the greatest: it is ignored by ``fmin`` unless alone, and ``maximum``'s."""
+
+    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+        del parameter
+        some = inside.counts() > 0
+        is_least = function is np.minimum
+        if not has_words(of.type):
+            ranks = reduced(function, of.ranks, inside, 2**32 - 1 if is_least else 0)
+            return of.column.ranked.distinct.take(_or_null(ranks, some))
+        values = of.values
+        if pa.types.is_floating(of.type):
+            found = reduced(of_floats, values, inside, np.nan if is_least else -np.inf)
+        elif pa.types.is_boolean(of.type):
+            found = reduced(function, values.view(np.uint8), inside, is_least)
+        else:
+            ends = np.iinfo(values.dtype)
+            found = reduced(function, values, inside, ends.max if is_least else ends.min)
+        return array_of(found, of.type, some)
+
+    return answer
+
+
+def _variance(degrees: int) -> Answer:
+    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+        del parameter
+        return array_of(of.moments.variance(inside, degrees), pa.float64(), inside.counts() > degrees)
+
+    return answer
+
+
+def _count_distinct(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+    del parameter
+    return array_of(of.distinct.counts(inside), pa.int64())
+
+
+def _percentile(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+    """Between the values around the place ``p * (n - 1)``, as the law's formula has it, to the bit."""
+    counts = inside.counts()
+    some = np.flatnonzero(counts)
+    inside = inside[some]
+    place = (0.5 if parameter is None else parameter) * (counts[some] - 1)
+    below = np.floor(place)
+    lower = of.orders.kth(inside, below.astype(np.int64))
+    upper = lower.copy()
+    apart = np.flatnonzero(np.ceil(place) > below)
+    upper[apart] = of.orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
+    distinct = of.column.ranked.distinct
+    floats = as_floats(values_of(distinct), distinct.type)
+    low, high = floats[lower], floats[upper]
+    with np.errstate(invalid="ignore", over="ignore"):
+        between = low + (high - low) * (place - below)
+    result = np.zeros(len(counts))
+    result[some] = np.where(lower == upper, low, between)
+    return array_of(result, pa.float64(), counts > 0)
+
+
+def _every(*, is_any: bool) -> Answer:
+    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
+        del parameter
+        counts = inside.counts()
+        true = inside.within(of.true_before).counts()
+        return array_of(true > 0 if is_any else true == counts, pa.bool_(), counts > 0)
+
+    return answer
+
+
+def _end(*, is_last: bool) -> Ordered:
+    """The value of the first or last event."""
+
+    def answer(
+        column: Column, rows: Positions, inside: Slices, type_: DataType, parameter: float | None
+    ) -> pa.Array[Any]:
+        del parameter
+        some = inside.counts() > 0
+        positions = (inside.stops - 1 if is_last else inside.starts)[some]
+        values = taken(column.chunked, rows[positions])
+        if not some.all():
+            values = values.take(_or_null(np.cumsum(some) - 1, some))
+        return as_planned(values, type_)
+
+    return answer
+
+
+def _list(*, is_last: bool) -> Ordered:
+    """Lists of the values of the first or last events, oldest first."""
+
+    def answer(
+        column: Column, rows: Positions, inside: Slices, type_: DataType, parameter: float | None
+    ) -> pa.Array[Any]:
+        assert parameter is not None
+        assert type_.element is not None
+        most = int(parameter)
+        if is_last:
+            cut = Slices(np.maximum(inside.starts, inside.stops - most), inside.stops)
+        else:
+            cut = Slices(inside.starts, np.minimum(inside.stops, inside.starts + most))
+        if int(cut.counts().sum()) > MOST_LISTED:
+            raise OverflowError("overflow: the lists of a column hold more values than their offsets can count")
+        positions, offsets = cut.expanded()
+        values = as_planned(taken(column.chunked, rows[positions]), type_.element)
+        ends: Any = pa.array(offsets.astype(np.int32))
+        lists: pa.Array[Any] = pa.ListArray.from_arrays(ends, values)
+        return lists.cast(arrow_type(type_))
+
+    return answer
+
+
+_FUNCTIONS: Mapping[str, Answer] = {
+    "sum": _sum,
+    "mean": _mean,
+    "min": _extreme(np.minimum, np.fmin),
+    "max": _extreme(np.maximum, np.maximum),
+    "var_samp": _variance(1),
+    "var_pop": _variance(0),
+    "count_distinct": _count_distinct,
+    "median": _percentile,
+    "percentile": _percentile,
+    "bool_and": _every(is_any=False),
+    "bool_or": _every(is_any=True),
+}
+
+_ORDERED: Mapping[str, Ordered] = {
+    "first": _end(is_last=False),
+    "last": _end(is_last=True),
+    "first_n": _list(is_last=False),
+    "last_n": _list(is_last=True),
+}

@@ -1,0 +1,117 @@
+"""What measures of one column share: its events in order, their running sums, ranks and more, each made once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .columns import Bools, Floats, Ints, Positions, Values, flat, gathered, is_short_decimal, valid_of, values_of
+from .distinct import Distinct
+from .moments import Moments
+from .orders import Orders
+from .ranks import Ranked, ranked
+from .slices import Slices, kept_before
+from .sums import RunningSums
+
+
+@dataclass(frozen=True, slots=True)
+class Kept:
+    """The sorted events that are taken: their rows in the statement and runs; how many come before each sorted one."""
+
+    rows: Positions
+    runs: Positions
+    before: Ints | None
+
+    def within(self, slices: Slices) -> Slices:
+        """The slices of all sorted events as slices of those that are taken."""
+        return slices if self.before is None else slices.within(self.before)
+
+
+def kept(mask: Bools, rows: Positions, runs: Positions) -> Kept:
+    """Of the sorted events those whose row the mask keeps. O(n)."""
+    is_kept = gathered(mask, rows)
+    return Kept(np.compress(is_kept, rows), np.compress(is_kept, runs), kept_before(is_kept))
+
+
+class Column:
+    """A column of the statement: its validity, values and ranks in the statement's order."""
+
+    def __init__(self, column: pa.ChunkedArray[Any]) -> None:
+        self.chunked = column
+
+    @cached_property
+    def array(self) -> pa.Array[Any]:
+        return flat(self.chunked)
+
+    @cached_property
+    def valid(self) -> Bools | None:
+        return valid_of(self.array)
+
+    @cached_property
+    def ranked(self) -> Ranked:
+        return ranked(self.array)
+
+
+class Operand:
+    """The values of a column at the events that are taken, in order, and what is made of them."""
+
+    def __init__(self, column: Column, events: Kept) -> None:
+        self.column = column
+        self.events = events
+
+    @property
+    def type(self) -> Any:
+        type_: Any = self.column.array.type
+        return type_
+
+    @cached_property
+    def values(self) -> Values:
+        """The values, of a type of fixed width."""
+        values = gathered(values_of(self.column.array), self.events.rows)
+        if pa.types.is_floating(self.type):
+            # Of a signalling NaN and a number, fmin() gives NaN. Arithmetic makes it a quiet one.
+            with np.errstate(invalid="ignore"):
+                values += 0
+        return values
+
+    @cached_property
+    def floats(self) -> Floats:
+        """The numbers as floats; decimals with their scale."""
+        return as_floats(self.values, self.type)
+
+    @cached_property
+    def sums(self) -> RunningSums:
+        return RunningSums(self.values)
+
+    @cached_property
+    def moments(self) -> Moments:
+        return Moments(self.floats)
+
+    @cached_property
+    def true_before(self) -> Ints:
+        return kept_before(self.values)
+
+    @cached_property
+    def ranks(self) -> npt.NDArray[np.uint32]:
+        """The ranks, among all distinct values of the column."""
+        return gathered(self.column.ranked.ranks, self.events.rows)
+
+    @cached_property
+    def orders(self) -> Orders:
+        return Orders(self.ranks)
+
+    @cached_property
+    def distinct(self) -> Distinct:
+        return Distinct(self.ranks)
+
+
+def as_floats(values: Values, type_: Any) -> Floats:
+    """Numbers as the nearest floats; decimals are their integers, and get their scale."""
+    floats = values.astype(np.float64, copy=False)
+    # Both are exact for at most 15 digits, so the quotient is the nearest float.
+    return floats / 10.0**type_.scale if is_short_decimal(type_) else floats

@@ -1,0 +1,97 @@
+"""Order statistics of slices: the k-th smallest value of each, all slices together.
+
+The structure is a wavelet matrix (Claude and Navarro 2012) that is made no deeper than it is needed: each level halves
+what is left of a slice by one bit of the ranks, and short slices are sorted instead.
+"""
+
+from __future__ import annotations
+
+import numpy as np
+
+from .columns import Bools, Ints
+from .ranks import Ranks, Words
+from .slices import Slices
+
+SORTED_LENGTH = 32
+"""Slices of that mean length are sorted one by one rather than halved once more."""
+
+_WORD = 64
+
+
+class Orders:
+    """The ranks of values in their order of time, and as many levels of the wavelet matrix as were asked for."""
+
+    __slots__ = ("_bits", "_current", "_levels")
+
+    def __init__(self, ranks: Ranks) -> None:
+        self._current = ranks
+        self._bits = int(ranks.max(initial=0)).bit_length()
+        self._levels: list[_Level] = []
+
+    def kth(self, slices: Slices, places: Ints) -> Ranks:
+        """The rank at ``places`` from 0 in each slice's ascending order, of slices that hold so many.
+
+        O(M log M) for short slices, else O(n + S) for each bit by which they have to be halved.
+        """
+        for level in self._levels:
+            slices, places = level.descend(slices, places)
+        while len(self._levels) < self._bits and self._is_long(slices):
+            slices, places = self._halve().descend(slices, places)
+        if len(self._levels) == self._bits:
+            # All that is left of a slice is equal.
+            return self._current[slices.starts]
+        found = np.empty(len(slices), np.uint32)
+        for part, batch in slices.batches():
+            positions, offsets = batch.expanded()
+            words = np.repeat(np.arange(len(batch), dtype=np.uint64) << np.uint64(32), batch.counts())
+            words |= self._current[positions]
+            words.sort()
+            found[part] = words[offsets[:-1] + places[part]].astype(np.uint32)
+        return found
+
+    def _is_long(self, slices: Slices) -> bool:
+        """Whether to halve the slices costs less than to sort them as they are."""
+        return int(slices.counts().sum()) > len(self._current) + SORTED_LENGTH * len(slices)
+
+    def _halve(self) -> _Level:
+        """Part the values by their highest bit that is left: first those without it, in order, then the others."""
+        bit = np.uint32(1 << (self._bits - len(self._levels) - 1))
+        is_below = (self._current & bit) == 0
+        level = _Level(is_below)
+        self._levels.append(level)
+        parted = np.empty_like(self._current)
+        # compress() is several times as fast as an index of booleans.
+        np.compress(is_below, self._current, out=parted[: level.below])
+        np.compress(np.logical_not(is_below, out=is_below), self._current, out=parted[level.below :])
+        self._current = parted
+        return level
+
+
+class _Level:
+    """Which values lack a bit, a bit each, with how many do before every word of 64: n / 4 bytes."""
+
+    __slots__ = ("_before", "_words", "below")
+
+    def __init__(self, is_below: Bools) -> None:
+        packed = np.zeros((len(is_below) // _WORD + 1) * 8, np.uint8)
+        bits = np.packbits(is_below, bitorder="little")
+        packed[: len(bits)] = bits
+        self._words: Words = packed.view("<u8")
+        self._before = np.zeros(len(self._words) + 1, np.int64)
+        np.cumsum(np.bitwise_count(self._words), out=self._before[1:])
+        self.below = int(self._before[-1])
+
+    def descend(self, slices: Slices, places: Ints) -> tuple[Slices, Ints]:
+        """What is left of each slice, once its values are parted and the half without its place is dropped."""
+        starts, stops = self._below(slices.starts), self._below(slices.stops)
+        inside = stops - starts
+        is_above = places >= inside
+        starts = np.where(is_above, self.below + slices.starts - starts, starts)
+        stops = np.where(is_above, self.below + slices.stops - stops, stops)
+        return Slices(starts, stops), np.where(is_above, places - inside, places)
+
+    def _below(self, positions: Ints) -> Ints:
+        """How many before each position lack the bit."""
+        words = positions // _WORD
+        rest = (np.uint64(1) << (positions % _WORD).astype(np.uint64)) - np.uint64(1)
+        return self._before[words] + np.bitwise_count(self._words[words] & rest)
