@@ -1,0 +1,27 @@
+"""Who takes part: hitherto, and what people would use instead."""
+
+from __future__ import annotations
+
+from ..shape import Contender, Shape
+from . import by_hand, ours, with_pandas, with_polars
+
+PEERS = (
+    "hitherto",
+    "hitherto, statistics off",
+    "Polars",
+    "Polars, prefix sums",
+    "SQL by hand",
+    "textbook SQL",
+    "pandas",
+)
+
+
+def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ...]:
+    """All that can answer a shape, hitherto first; ``forms`` are physical forms to force, each a contender."""
+    return (
+        *ours.contenders(shape, forms),
+        *with_polars.contenders(shape),
+        *by_hand.contenders(shape),
+        *with_pandas.contenders(shape),
+        *shape.extra,
+    )

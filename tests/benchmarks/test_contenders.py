@@ -1,0 +1,60 @@
+"""Every shape runs, and all that take part give one answer, before anybody measures them."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from pathlib import Path
+
+import pytest
+
+from benchmarks.compare import difference
+from benchmarks.data import Size, written
+from benchmarks.peers import contenders
+from benchmarks.shape import Contender, Inputs, Shape
+from benchmarks.shapes import SHAPES
+
+pytest.importorskip("polars")
+pytest.importorskip("pandas")
+
+
+def tiny(shape: Shape) -> Size:
+    """The smallest size of a shape, or less: with a window of its events for most rows of the spine."""
+    smallest = next(iter(shape.sizes.values()))
+    return Size(min(smallest.spine, 150), min(smallest.events, 3_000), min(smallest.keys, 20))
+
+
+def first_of_each_peer(shape: Shape) -> list[Contender]:
+    found: dict[str, Contender] = {}
+    for contender in contenders(shape):
+        found.setdefault(contender.peer, contender)
+    return list(found.values())
+
+
+def the_others(shape: Shape) -> list[Contender]:
+    first = first_of_each_peer(shape)
+    return [first[0], *(each for each in contenders(shape) if each not in first)]
+
+
+def differences(shape: Shape, chosen: list[Contender], folder: Path) -> Iterator[str]:
+    inputs = Inputs(written(shape.data, tiny(shape), folder), tiny(shape))
+    expected, *answers = ((each.name, each.prepare(inputs)()) for each in chosen)
+    for name, answer in answers:
+        if found := difference(expected[1], answer, shape.sums):
+            yield f"{name}: {found}"
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_every_peer_gives_the_answer_of_hitherto(shape: Shape, tmp_path: Path) -> None:
+    assert list(differences(shape, first_of_each_peer(shape), tmp_path)) == []
+
+
+@pytest.mark.deep
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_every_form_of_a_peer_gives_the_answer_of_hitherto(shape: Shape, tmp_path: Path) -> None:
+    assert list(differences(shape, the_others(shape), tmp_path)) == []
+
+
+@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+def test_sizes_grow_and_say_how_large_they_are(shape: Shape) -> None:
+    sizes = list(shape.sizes.values())
+    assert [size.spine + size.events for size in sizes] == sorted(size.spine + size.events for size in sizes)
