@@ -50,7 +50,7 @@ if TYPE_CHECKING:
     from .planner.ir.logical import Relation, Table
     from .planner.options import PlannerOptions
     from .planner.planning import PlannedRequest, Planner
-    from .planner.statistics import Choice, Fact, NoStatistics, Statistics
+    from .planner.statistics import Beaten, Choice, Cost, Fact, NoStatistics, Rates, Statistics
     from .planner.target import Target
     from .planner.types import DataType, Field, Schema
     from .runtime.engine import ComputeEngine, SqlComputeEngine
@@ -91,7 +91,7 @@ _HOMES = {
     "planner.ir.logical": "Relation Table",
     "planner.options": "PlannerOptions",
     "planner.planning": "PlannedRequest Planner",
-    "planner.statistics": "Choice Fact NoStatistics Statistics",
+    "planner.statistics": "Beaten Choice Cost Fact NoStatistics Rates Statistics",
     "planner.target": "Target",
     "planner.types": "DataType Field Schema",
     "runtime.engine": "ComputeEngine SqlComputeEngine",
@@ -120,11 +120,13 @@ __all__ = [
     "Analysis",
     "ArrowData",
     "ArrowSource",
+    "Beaten",
     "Bounds",
     "Catalog",
     "CatalogTable",
     "Choice",
     "ComputeEngine",
+    "Cost",
     "Coverage",
     "DAGNode",
     "DAGValue",
@@ -172,6 +174,7 @@ __all__ = [
     "Planner",
     "PlannerOptions",
     "QuerySource",
+    "Rates",
     "Relation",
     "RelationalNode",
     "ResolvedAggregation",

@@ -118,7 +118,10 @@ class Planner:
     def plan_dag(self, dag: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> PlannedRequest:
         """The DAG with its relational regions replaced by optimized queries."""
         target, disabled = self.target, frozenset(options.disabled_rules)
-        context = RuleContext(statistics, disabled, options.verify_each, target.forms, target.widest_join, target.lacks)
+        context = RuleContext(
+            statistics, disabled, options.verify_each, target.forms, target.widest_join, target.lacks,
+            target.rates, target.memory,
+        )  # fmt: skip
         regions: dict[str, Region] = {}
         trace: Trace = []
         joined = _Compiler(dag, context, regions, trace).compile()

@@ -5,6 +5,7 @@ from __future__ import annotations
 from dataclasses import dataclass
 
 from .ir.logical import Relation
+from .statistics import Rates
 
 
 @dataclass(frozen=True)
@@ -25,10 +26,13 @@ class Target:
 
     ``forms`` are the names of the physical forms among which it chooses, ``lacks`` the operators that it can't run.
     ``append`` says when answers that are collected are appended instead of joined. ``widest_join`` is the most view
-    groups that one query joins, or None for any number.
+    groups that one query joins, or None for any number. ``rates`` are how fast it is: without them it takes the first
+    of its forms that gives an answer. ``memory`` is how many bytes a request may hold, None for any number.
     """
 
     forms: frozenset[str] = frozenset()
     lacks: frozenset[type[Relation]] = frozenset()
     append: Append | None = None
     widest_join: int | None = None
+    rates: Rates | None = None
+    memory: int | None = None

@@ -27,7 +27,7 @@ from ..planner.ir.logical import Relation
 from ..planner.options import PlannerOptions
 from ..planner.physical import FORM_NAMES
 from ..planner.planning import PlannedRequest, Planner
-from ..planner.statistics import NoStatistics, Statistics
+from ..planner.statistics import NoStatistics, Rates, Statistics
 from ..planner.target import Append, Target
 from ..planner.types import Schema
 from .analyze import observe
@@ -182,8 +182,15 @@ class SqlComputeEngine(ComputeEngine):
     """The most view groups and columns that SQL joins. The answers of more are appended when they are collected."""
     widest_join: ClassVar[int | None] = None
     """How many view groups the engine joins in one query, where it can't join any number."""
+    rates: ClassVar[Rates | None] = None
+    """How fast the engine is, as ``python -m benchmarks rates`` measures it; None to take the first form that fits."""
     sorts_results: ClassVar[bool] = True
     """Whether SQL brings a result into the order of the rows; otherwise it is done here, after it is collected."""
+
+    @property
+    def memory(self) -> int | None:
+        """How many bytes a request may hold; None where the engine sees to that itself."""
+        return None
 
     @abstractmethod
     def connect(self) -> SqlConnection:
@@ -202,6 +209,8 @@ class SqlComputeEngine(ComputeEngine):
             lacks=self.lacks,
             append=self.append,
             widest_join=self.widest_join,
+            rates=self.rates,
+            memory=self.memory,
             compiler=self.compiler,
             sorts_results=self.sorts_results,
         )

@@ -23,7 +23,7 @@ from ..planner.ir.logical import Relation
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
-from ..planner.statistics import Choice
+from ..planner.statistics import Choice, Cost
 from .metrics import Analysis
 from .target import SqlTarget
 
@@ -257,10 +257,16 @@ def _choice_document(choice: Choice) -> dict[str, Any]:
         "form": choice.form,
         "reason": choice.reason,
         "forced": choice.is_forced,
-        "cost": choice.cost,
-        "beaten": [{"form": form, "cost": cost, "reason": why} for form, cost, why in choice.beaten],
+        "cost": _cost_document(choice.cost),
+        "beaten": [
+            {"form": each.form, "cost": _cost_document(each.cost), "reason": each.why} for each in choice.beaten
+        ],
         "facts": [{"fact": fact.question, "value": fact.answer} for fact in choice.facts],
     }
+
+
+def _cost_document(cost: Cost | None) -> dict[str, Any] | None:
+    return None if cost is None else {"cpu": cost.cpu, "memory": cost.memory}
 
 
 def _views(choice: Choice) -> str:

@@ -33,6 +33,7 @@ from ..planner.ir.properties import is_unique, substitution
 from ..planner.statistics import Keys, Statistics
 from ..planner.types import INT64
 from .arrow import arrow_type, span_of
+from .samples import pairs, sampled
 from .sources.footers import stored_span
 from .sources.parquet import LocalFiles
 
@@ -40,6 +41,11 @@ T = TypeVar("T")
 Question = tuple[str, ...]
 Groups = tuple[int, int]
 """How many combinations of values some columns of a table have, and the most rows of one; nulls aside."""
+Side = tuple[Scan, tuple[Expr, ...]]
+"""A table of a join, and its keys over it."""
+
+_FEW = 100_000
+"""So many rows of a table are counted by a query in no time."""
 
 
 class DataStatistics(Statistics):
@@ -53,6 +59,7 @@ class DataStatistics(Statistics):
         self._collect = collect
         self._grouped: dict[Question, Groups | None] = dict(known or {})
         self._spans: dict[Question, tuple[int, int] | None] = {}
+        self._pairs: dict[Question, int | None] = {}
         self._rows_of: dict[str, dict[str, Any] | None] = {}
 
     def rows(self, relation: Relation) -> int | None:
@@ -73,23 +80,20 @@ class DataStatistics(Statistics):
         return _sum(self._most(leaf, exprs) for leaf, exprs in _leaves(relation, columns))
 
     def pairs(self, spine: Relation, events: Relation, keys: Keys) -> int | None:
-        counted: list[Relation] = []
-        for side, (relation, columns) in enumerate(zip((spine, events), zip(*keys, strict=True), strict=False)):
-            leaves = list(_leaves(relation, columns))
-            if len(leaves) != 1 or not _is_cheap(leaves[0][0]):
-                return None
-            leaf, exprs = leaves[0]
-            named = tuple((f"k{side}{number}", expr) for number, expr in enumerate(exprs))
-            counted.append(_counted(Project(leaf, named), f"n{side}"))
-        if not counted:
+        """By samples; a join of counts in the engine costs as much as a part of the job, and is for few rows."""
+        if not keys:
             left_rows, right_rows = self.rows(spine), self.rows(events)
             return None if left_rows is None or right_rows is None else left_rows * right_rows
-        left, right = counted
-        joined = KeyedJoin(left, right, tuple((f"k0{number}", f"k1{number}") for number, _ in enumerate(keys)))
-        product = call("multiply", Column("n0", INT64), Column("n1", INT64))
-        total = Measure("pairs", "sum", Column("pairs", INT64), INT64)
-        row = self._queried(Aggregate(Project(joined, (("pairs", product),)), (), (total,)))
-        return None if row is None else row["pairs"] or 0
+        sides: list[Side] = []
+        for relation, columns in zip((spine, events), zip(*keys, strict=True), strict=True):
+            (leaf, exprs), *others = _leaves(relation, columns)
+            if others or not isinstance(leaf, Scan) or not _is_cheap(leaf):
+                return None
+            sides.append((leaf, exprs))
+        question = ("pairs", *(text for leaf, exprs in sides for text in (leaf.table.token, *_read_by(exprs))))
+        if question not in self._pairs:
+            self._pairs[question] = _found(lambda: self._measured_pairs(*sides))
+        return self._pairs[question]
 
     def width(self, relation: Relation) -> int | None:
         try:
@@ -171,6 +175,26 @@ class DataStatistics(Statistics):
         row = self._queried(Aggregate(_counted(scan, "n", read), (), (groups, most)))
         return None if row is None else (row["groups"], row["most"] or 0)
 
+    def _measured_pairs(self, left: Side, right: Side) -> int | None:
+        ours, theirs = (sampled(leaf.table.data, _columns_of(exprs)) for leaf, exprs in (left, right))
+        events = self._rows(right[0])
+        if ours is None or events is None:
+            return None
+        if theirs is None and events <= _FEW:
+            return self._joined_pairs(left, right)
+        return pairs(ours, theirs) if theirs is not None else pairs(ours, None) * events
+
+    def _joined_pairs(self, left: Side, right: Side) -> int | None:
+        one, other = (
+            _counted(Project(leaf, tuple((f"k{side}{number}", expr) for number, expr in enumerate(exprs))), f"n{side}")
+            for side, (leaf, exprs) in enumerate((left, right))
+        )
+        joined = KeyedJoin(one, other, tuple((f"k0{number}", f"k1{number}") for number, _ in enumerate(left[1])))
+        product = call("multiply", Column("n0", INT64), Column("n1", INT64))
+        total = Measure("pairs", "sum", Column("pairs", INT64), INT64)
+        row = self._queried(Aggregate(Project(joined, (("pairs", product),)), (), (total,)))
+        return None if row is None else row["pairs"] or 0
+
     def _queried(self, relation: Relation) -> dict[str, Any] | None:
         """The one row of a query."""
         query = relation.fingerprint
@@ -229,6 +253,11 @@ def _has(relation: Relation, exprs: tuple[Expr, ...]) -> bool:
 
 def _read_by(exprs: tuple[Expr, ...]) -> tuple[str, ...]:
     return tuple(dict.fromkeys(name for expr in exprs for name in columns_of(expr)))
+
+
+def _columns_of(exprs: tuple[Expr, ...]) -> list[str]:
+    """The column of each key, which may be cast."""
+    return [name for expr in exprs for name in columns_of(expr)]
 
 
 def _is_cheap(leaf: Relation) -> bool:

@@ -19,6 +19,7 @@ import hitherto as ht
 import pytest
 from hitherto.dialects.base import Dialect
 from hitherto.planner.ir.logical import Relation
+from hitherto.planner.statistics import Rates
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.engines.spark import SparkComputeEngine
 
@@ -54,6 +55,10 @@ ENGINES: Mapping[str, EngineUnderTest] = {
         session="spark",
     ),
 }
+SLOW = Rates(
+    statement=1, scanned=1, sorted=10, built=2, probed=1, paired=2, grouped=2, measured=1, compared=8,
+)  # fmt: skip
+"""An engine so slow that every row counts: on others a few rows decide nothing."""
 DIALECTS = {name: entry.dialect for name, entry in ENGINES.items()}
 
 
@@ -64,8 +69,9 @@ def with_form(engine: SqlComputeEngine, form: str) -> SqlComputeEngine:
 
 
 def with_forms(engine: SqlComputeEngine, *forms: str) -> SqlComputeEngine:
-    """The engine with these forms and no other."""
+    """The engine with these forms and no other, which weighs them for however few rows."""
     engine.forms = frozenset(forms)  # type: ignore[misc]
+    engine.rates = SLOW  # type: ignore[misc]
     return engine
 
 

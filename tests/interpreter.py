@@ -25,6 +25,7 @@ from hitherto.planner.target import Target
 from hitherto.planner.types import DataType
 from hitherto.runtime.arrow import arrow_type
 
+from tests.engines import SLOW
 from tests.reference import Approximate, Reference, comparable, value_order
 
 Row = dict[str, Any]
@@ -47,7 +48,7 @@ class Interpreted(ht.ComputeEngine):
     def get_historical_features(self, task: HistoricalRetrievalTask) -> pa.Table:
         plan = self.plan(task)
         root = lower_plan(plan)[plan.outputs[0].fingerprint]
-        context = RuleContext(task.statistics, self._disabled, verify_each=True, forms=self._target.forms)
+        context = RuleContext(task.statistics, self._disabled, verify_each=True, forms=self._target.forms, rates=SLOW)
         physical = rewrite(rewrite(root, LOGICAL_PHASES, context), PHYSICAL, context)
         rows = sorted(Interpreter().rows(physical), key=lambda row: row[task.names.row])
         fields = [field for field in physical.schema if field.name != task.names.row]

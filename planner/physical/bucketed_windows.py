@@ -19,8 +19,10 @@ from ..ir.logical import (
     identity_columns,
 )
 from ..ir.operators import Explode, KeyedJoin
+from ..statistics import Cost, Rates
 from ..types import INT64
 from .form import Beside, Expansion, Form, with_columns
+from .sizes import Sizes, bytes_of, longest
 
 
 class BucketedWindows(Form[WindowAggregate]):
@@ -37,10 +39,23 @@ class BucketedWindows(Form[WindowAggregate]):
     def applies_to(self, node: WindowAggregate) -> bool:
         return bool(node.aggregates)
 
+    def cost(self, node: WindowAggregate, sizes: Sizes, rates: Rates) -> Cost | None:
+        """Each event meets the rows of two buckets, or all of its keys; each aggregate takes those of the longest."""
+        spine, events, longest_of_all = sizes.spine, sizes.events, longest(node)
+        matches = sizes.within(longest_of_all)
+        pairs = sizes.pairs if longest_of_all is None else sizes.within(2 * longest_of_all)
+        if spine is None or events is None or matches is None or pairs is None:
+            return None
+        buckets = 1 if longest_of_all is None else 2
+        seconds = rates.statement + spine * (buckets * (rates.scanned + rates.built) + rates.built + rates.probed)
+        seconds += events * (rates.scanned + rates.probed) + pairs * rates.paired
+        seconds += matches * (rates.grouped + len(node.aggregates) * rates.measured)
+        return Cost(seconds, spine * ((1 + buckets) * bytes_of(node.spine) + 16 * len(node.aggregates)))
+
     def expand(self, node: WindowAggregate) -> Relation:
         made = Expansion(node)
         events, probe, keys = made.events, node.spine, node.keys
-        bucket = _bucket(node)
+        bucket = longest(node)
         t, latest = Column(node.time, INT64), _latest(node)
         read = [column for each in node.aggregates for column in _read_by(each)]
         read += [node.event_time, *([] if node.created is None else [node.created])]
@@ -70,19 +85,12 @@ class BucketedWindows(Form[WindowAggregate]):
         return Project(every_row, (*identity_columns(node.spine.schema), *answers))
 
     def detail(self, node: WindowAggregate) -> str:
-        bucket = _bucket(node)
+        bucket = longest(node)
         return ", no bucket" if bucket is None else f", bucket {format_duration(bucket)}"
 
 
 def _latest(node: WindowAggregate) -> int:
     return max(each.interval.latest for each in node.aggregates)
-
-
-def _bucket(node: WindowAggregate) -> int | None:
-    """The span that holds every window of a row; 1 µs where no window holds an instant."""
-    earliest = [each.interval.earliest for each in node.aggregates]
-    bounded = [start for start in earliest if start is not None]
-    return max(1, _latest(node) - min(bounded)) if len(bounded) == len(earliest) else None
 
 
 def _read_by(each: WindowMeasure) -> tuple[str, ...]:

@@ -2,14 +2,19 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 from ..errors import DefinitionError, unknown_name
 from ..ir.logical import AsofJoin, Relation, WindowAggregate, topological
 from ..rules.driver import RuleContext, rule
-from ..statistics import Asked, Choice
+from ..statistics import Asked, Beaten, Choice, Cost, Rates
 from . import FORMS
 from .form import Form, PointInTime
+from .sizes import Sizes
+
+_NOTHING = 0.005
+"""Seconds of CPU that decide nothing: to find out more would take as long."""
 
 
 @rule(on=AsofJoin)
@@ -38,23 +43,55 @@ def forced(node: PointInTime, lacks: frozenset[type[Relation]]) -> Form[Any]:
     if wanted not in can_run:
         view = node.label.replace("+", ", ")
         what = f"planner_options: forms: feature view {view!r} is answered here by no form"
-        raise DefinitionError(unknown_name(what, wanted, can_run, listed_as="forms that apply"))
+        raise DefinitionError(unknown_name(what, wanted, sorted(can_run), listed_as="forms that apply"))
     return can_run[wanted]
 
 
 def _carried_out(node: PointInTime, context: RuleContext) -> Relation | None:
-    """The node in the first form without a drawback, of those that give its answer; the last of them is never asked."""
+    """The node in the form that takes least, of those that give its answer.
+
+    Where that is not known, it is the first of them: ``FORMS`` begins with those that are never much dearer than the
+    best. The same where it hardly matters, so that small requests are planned alike.
+    """
     if node.form is not None:
         form = forced(node, context.lacks)
         return form.of(node, Choice(node.label, form.name, is_forced=True))
     forms = [form for form in FORMS if form.on is type(node) and context.offers(form.name) and form.applies_to(node)]
+    if not forms:
+        return None
     asked = Asked(context.statistics)
-    beaten: list[tuple[str, float | None, str]] = []
-    for number, form in enumerate(forms, 1):
-        drawback = form.drawback(node, asked) if number < len(forms) else None
-        if drawback is None:
-            beaten += [(other.name, None, f"where {form.name} is dear") for other in forms[number:]]
-            choice = Choice(node.label, form.name, beaten=tuple(beaten), facts=tuple(asked.facts))
-            return form.of(node, choice)
-        beaten.append((form.name, None, drawback))
-    return None
+    costs = _costs(node, forms, Sizes(node, asked), context.rates) if len(forms) > 1 and context.rates else {}
+    form = _cheapest(forms, costs, context.memory)
+    beaten = tuple(_beaten(other, form, costs, context.memory) for other in forms if other is not form)
+    return form.of(node, Choice(node.label, form.name, costs.get(form.name), beaten, asked.facts))
+
+
+def _costs(node: PointInTime, forms: Sequence[Form[Any]], sizes: Sizes, rates: Rates) -> dict[str, Cost | None]:
+    """The cost of each form, as far as it matters: behind one that takes next to nothing, nobody is asked."""
+    costs: dict[str, Cost | None] = {}
+    for form in forms:
+        costs[form.name] = found = form.cost(node, sizes, rates)
+        if found is not None and found.cpu <= _NOTHING:
+            break
+    return costs
+
+
+def _cheapest(forms: Sequence[Form[Any]], costs: Mapping[str, Cost | None], memory: int | None) -> Form[Any]:
+    known = [(form, cost) for form in forms if (cost := costs.get(form.name)) is not None]
+    fitting = [(form, cost) for form, cost in known if memory is None or cost.memory <= memory]
+    if not fitting:
+        return min(known, key=lambda each: each[1].memory)[0] if known else forms[0]
+    least = min(cost.cpu for _, cost in fitting)
+    return next(form for form, cost in fitting if cost.cpu <= least + _NOTHING)
+
+
+def _beaten(other: Form[Any], taken: Form[Any], costs: Mapping[str, Cost | None], memory: int | None) -> Beaten:
+    own, cost = costs.get(taken.name), costs.get(other.name)
+    if own is None or cost is None:
+        is_cheap = own is not None and own.cpu <= _NOTHING
+        return Beaten(other.name, cost, f"not weighed, {taken.name} is cheap" if is_cheap else "its cost is not known")
+    if memory is not None and cost.memory > memory:
+        return Beaten(other.name, cost, f"needs {cost.memory / 2**20:,.0f} MiB")
+    if cost.cpu <= own.cpu + _NOTHING:
+        return Beaten(other.name, cost, "no cheaper")
+    return Beaten(other.name, cost, f"{cost.cpu / own.cpu:,.1f}x dearer")

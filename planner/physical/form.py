@@ -11,8 +11,9 @@ from ..expr.nodes import Column, Expr, replace_columns
 from ..ir.logical import AsofJoin, Project, Relation, WindowAggregate, identity_columns
 from ..ir.operators import Carried, Named
 from ..ir.printer import match_line
-from ..statistics import Choice, Statistics
+from ..statistics import Choice, Cost, Rates
 from ..types import Schema, folded, unused_name
+from .sizes import Sizes
 
 PointInTime = AsofJoin | WindowAggregate
 N = TypeVar("N", AsofJoin, WindowAggregate)
@@ -37,12 +38,13 @@ class Form(ABC, Generic[N]):
         del node
         return ""
 
-    def drawback(self, node: N, statistics: Statistics) -> str | None:
-        """What makes the form dear for these data, as far as that is known; None for a form that never is.
+    def cost(self, node: N, sizes: Sizes, rates: Rates) -> Cost | None:
+        """What the form takes for these data; None where too little is known of them.
 
-        It is asked only where another form would give the answer, and asks only what it needs to know.
+        It is asked only where another form would give the answer, and asks only what it needs to know. More rows, pairs
+        or bytes never make a form cheaper.
         """
-        del node, statistics
+        del node, sizes, rates
         return None
 
     def of(self, node: N, choice: Choice | None = None) -> Carried:

@@ -10,6 +10,7 @@ from ..expr.structs import field_of, is_present, struct_of
 from ..ir.intervals import plus
 from ..ir.logical import Aggregate, AsofJoin, Filter, Measure, Pick, Project, Relation, feature_type, identity_columns
 from ..ir.operators import KeyedJoin, Named
+from ..statistics import Rates
 from ..types import BEYOND_TIME, INT64, free_name
 from .form import Beside, Expansion
 
@@ -95,3 +96,9 @@ def resolved_late(
         for name, column in pick.features
     ]
     return Project(rows, (*identity_columns(node.spine.schema), *features))
+
+
+def late_seconds(node: AsofJoin, spine: int, events: int, rates: Rates) -> float:
+    """What ``resolved_late`` takes: the matched times, the events at them, and for each pick an order and a join."""
+    each_pick = spine * (rates.grouped + rates.compared + rates.built + rates.probed)
+    return spine * (rates.grouped + rates.built) + events * (rates.scanned + rates.probed) + len(node.picks) * each_pick

@@ -8,13 +8,11 @@ from ..ir.intervals import plus
 from ..ir.logical import Aggregate, AsofJoin, Measure, Project, Relation, identity_columns
 from ..ir.operators import KeyedJoin
 from ..ir.properties import row_identity
-from ..statistics import Statistics
+from ..statistics import Cost, Rates
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import features_of_payload, payload
-
-_FEW_ROWS = 2
-"""An event is in the range of at most so many rows: a range join makes no more pairs than two for each event."""
+from .sizes import Sizes, bytes_of, longest
 
 
 class RangeMax(Form[AsofJoin]):
@@ -31,10 +29,16 @@ class RangeMax(Form[AsofJoin]):
         """Where a spine column identifies the row: any condition may stand in a range join."""
         return row_identity(node.spine) is not None
 
-    def drawback(self, node: AsofJoin, statistics: Statistics) -> str | None:
-        """More than two pairs for each event: with 1,000 rows for each of 1,000 events of a key it makes a million."""
-        most = statistics.most(node.spine, tuple(dict.fromkeys(key for key, _ in node.keys)))
-        return None if most is not None and most <= _FEW_ROWS else f"for up to {_FEW_ROWS}"
+    def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
+        """Every pair with equal keys is made, and each within the longest ttl is compared, once for each pick."""
+        spine, events, pairs, matches = sizes.spine, sizes.events, sizes.pairs, sizes.within(longest(node))
+        if spine is None or events is None or pairs is None or matches is None:
+            return None
+        seconds = rates.statement + spine * (rates.scanned + 2 * rates.built + rates.probed)
+        seconds += events * (rates.scanned + rates.probed) + pairs * rates.paired
+        seconds += matches * (rates.grouped + len(node.picks) * rates.compared)
+        held = 2 * spine * bytes_of(node.spine) + spine * sum(16 * len(pick.features) for pick in node.picks)
+        return Cost(seconds, held)
 
     def expand(self, node: AsofJoin) -> Relation:
         made = Expansion(node)

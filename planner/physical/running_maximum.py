@@ -7,10 +7,12 @@ from ..expr.structs import field_of, struct_of
 from ..ir.intervals import plus
 from ..ir.logical import AsofJoin, Measure, Project, Relation, identity_columns
 from ..ir.operators import AsofMatch, Window
+from ..statistics import Cost, Rates
 from ..types import INT64
 from .form import Expansion, Form
-from .latest import resolved_late, visible_at_all, visible_from
-from .stream import Stream
+from .latest import late_seconds, resolved_late, visible_at_all, visible_from
+from .sizes import Sizes, bytes_of
+from .stream import Stream, stream_cost
 
 
 def _applies_to(node: AsofJoin) -> bool:
@@ -33,6 +35,15 @@ class RunningMaximum(Form[AsofJoin]):
 
     def applies_to(self, node: AsofJoin) -> bool:
         return _applies_to(node)
+
+    def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
+        """The events are sorted twice: by when they became visible, and for the join with the rows."""
+        spine, events = sizes.spine, sizes.events
+        if spine is None or events is None:
+            return None
+        seconds = 2 * rates.statement + events * (rates.scanned + rates.compared) + (spine + 2 * events) * rates.sorted
+        held = spine * bytes_of(node.spine) + events * 16 * (2 + len(node.keys))
+        return Cost(seconds + late_seconds(node, spine, events, rates), held)
 
     def expand(self, node: AsofJoin) -> Relation:
         made = Expansion(node)
@@ -74,6 +85,9 @@ class RunningMaximumStream(Form[AsofJoin]):
 
     def applies_to(self, node: AsofJoin) -> bool:
         return _applies_to(node)
+
+    def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
+        return stream_cost(node, sizes, rates)
 
     def expand(self, node: AsofJoin) -> Relation:
         made = Expansion(node)

@@ -10,9 +10,11 @@ from ..expr.nodes import Column, Expr, Literal, conjunction
 from ..expr.structs import is_present
 from ..ir.logical import AsofJoin, Filter, Measure, Project, Relation, Union, identity_columns
 from ..ir.operators import Window
+from ..statistics import Cost, Rates
 from ..types import INT64
 from .form import Beside, Expansion
 from .latest import features_of_payload, payload
+from .sizes import Sizes, bytes_of
 
 
 class Stream:
@@ -83,3 +85,13 @@ class Stream:
             for feature in features_of_payload(node, pick, last)
         )
         return Project(rows, (*spine, *features))
+
+
+def stream_cost(node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
+    """What a stream takes: both sides are sorted together, for each pick, with all of its features."""
+    spine, events = sizes.spine, sizes.events
+    if spine is None or events is None:
+        return None
+    rows, picks = spine + events, len(node.picks)
+    seconds = rates.statement + rows * (rates.scanned + picks * (rates.sorted + rates.compared))
+    return Cost(seconds, rows * (bytes_of(node.spine) + sum(8 * len(pick.features) for pick in node.picks)))

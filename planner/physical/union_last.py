@@ -5,10 +5,12 @@ from __future__ import annotations
 from ..expr.nodes import Column
 from ..expr.structs import is_present, sort_key
 from ..ir.logical import AsofJoin, Filter, Relation
+from ..statistics import Cost, Rates
 from ..types import INT64
 from .form import Expansion, Form
 from .latest import at_the_latest
-from .stream import Stream
+from .sizes import Sizes
+from .stream import Stream, stream_cost
 
 
 class UnionLast(Form[AsofJoin]):
@@ -24,6 +26,9 @@ class UnionLast(Form[AsofJoin]):
     def applies_to(self, node: AsofJoin) -> bool:
         """Where events are visible by their time alone: with a created filter the latest one may not be visible yet."""
         return node.created is None and bool(node.picks)
+
+    def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
+        return stream_cost(node, sizes, rates)
 
     def expand(self, node: AsofJoin) -> Relation:
         made = Expansion(node)

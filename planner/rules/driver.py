@@ -16,7 +16,7 @@ from ..errors import HithertoError
 from ..ir.logical import Relation
 from ..ir.verify import InvalidPlanError, verify
 from ..room import with_room
-from ..statistics import NoStatistics, Statistics
+from ..statistics import NoStatistics, Rates, Statistics
 
 N = TypeVar("N", bound=Relation)
 # A phase that fires more often goes in circles. Each firing may deepen the plan: there is room for so many levels.
@@ -32,7 +32,8 @@ class RuleContext:
     """What a rule may know besides the node. ``verify_each`` checks the plan after every firing.
 
     ``forms`` are the names of the physical forms among which the engine chooses, ``widest_join`` how many relations it
-    joins in one query; None for all, and for any number. ``lacks`` are the operators that it can't run.
+    joins in one query; None for all, and for any number. ``lacks`` are the operators that it can't run. ``rates`` and
+    ``memory`` are the engine's, as far as it has them.
     """
 
     statistics: Statistics = field(default_factory=NoStatistics)
@@ -41,6 +42,8 @@ class RuleContext:
     forms: frozenset[str] | None = None
     widest_join: int | None = None
     lacks: frozenset[type[Relation]] = frozenset()
+    rates: Rates | None = None
+    memory: int | None = None
 
     def offers(self, form: str) -> bool:
         """Whether a form is among those that the engine chooses from."""

@@ -8,7 +8,7 @@ import tempfile
 import threading
 from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from functools import cached_property
 from typing import TYPE_CHECKING, Any, TypeVar
 
@@ -23,6 +23,7 @@ from ..engine import SqlComputeEngine
 from ..session import SqlConnection
 from ..sources.parquet import LocalFiles
 from ..sources.stream import RowStream
+from .capacity import DUCKDB, bytes_of
 from .local_names import (
     Place,
     UserFunction,
@@ -71,6 +72,7 @@ class LocalComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(_DIALECT)
     forms = frozenset({"NarrowAsof", "RunningMaximum", "BucketedWindows"})
+    rates = DUCKDB
 
     @checked_call
     def __init__(
@@ -119,6 +121,17 @@ class LocalComputeEngine(SqlComputeEngine):
         import duckdb
 
         return f"duckdb {duckdb.__version__}"
+
+    @property
+    def memory(self) -> int | None:
+        """The ``memory_limit`` in bytes, or that of the user's connection; DuckDB's own is most of the machine's."""
+        limit = self._config.get("memory_limit")
+        if self._is_given and self._connection is not None:
+            # A connection that is closed says so when it is used.
+            with suppress(EngineError), _translated(""):
+                cursor = self._connection.cursor()
+                (limit,) = cursor.execute("SELECT current_setting('memory_limit')").fetchone() or (None,)
+        return None if limit is None else bytes_of(str(limit))
 
     def hint(self, error: EngineError) -> str:
         """Why a table may not exist for a cursor, though the user's connection sees it."""

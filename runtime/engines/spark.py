@@ -25,6 +25,7 @@ from ..arrow import arrow_type
 from ..engine import SqlComputeEngine
 from ..rows.entity import EngineRows, is_query
 from ..session import SqlConnection, shortened
+from .capacity import SPARK
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
 if TYPE_CHECKING:
@@ -43,6 +44,7 @@ class SparkComputeEngine(SqlComputeEngine):
     compiler = SqlCompiler(SparkDialect())
     forms = frozenset({"RangeMax", "UnionLast", "RunningMaximumStream", "BucketedWindows"})
     lacks = frozenset({AsofMatch})
+    rates = SPARK
     append: ClassVar[Append] = Append(groups=0, columns=0)
     widest_join = 10
     sorts_results = False

@@ -160,8 +160,7 @@ class EngineRows(EntityRows):
         table = self._table(data, task.spine.name)
         is_known = task.options.statistics != "off"
         chosen = (view for view in task.views if is_known and view.name not in task.options.forms)
-        latest = (view for view in chosen if not view.aggregations)
-        keys = {tuple(sorted({key.spine_column for key in view.keys})): None for view in latest}
+        keys = {tuple(sorted({key.spine_column for key in view.keys})): None for view in chosen}
         bounds, groups = self._measured(table, tuple(keys) or ((),))
         if not is_known:
             return replace(task, spine=table)
@@ -190,6 +189,7 @@ class EngineRows(EntityRows):
                 "drop or fill them"
             )
         groups = {columns: (row["groups"], row["most"] or 0) for columns, row in facts.items()}
+        groups[()] = (1, found["rows"])
         return Bounds(self.timestamp, found["first"], found["last"]), groups
 
 

@@ -19,6 +19,7 @@ from hitherto.runtime.retrieval import RetrievalJob
 from hitherto.runtime.rows.entity import _measures
 from hitherto.runtime.statistics import DataStatistics
 
+from tests.engines import SLOW, with_forms
 from tests.relations import table
 
 
@@ -106,7 +107,7 @@ def test_a_question_is_asked_once(engine: ht.LocalComputeEngine, tmp_path: Path)
     match = match_of(retrieval(source("file", tmp_path), engine))
     oracle = DataStatistics(noting)
     assert answers(oracle, match) == answers(oracle, match)
-    assert len(asked) == 2, "the groups, and the pairs; footers tell the rest"
+    assert len(asked) == 1, "the groups; footers and samples tell the rest"
 
 
 def test_nothing_is_asked_of_a_query_and_of_files_that_are_parsed(
@@ -199,8 +200,8 @@ def test_where_one_form_alone_applies_nothing_is_asked() -> None:
 
 
 def with_two_forms() -> ht.LocalComputeEngine:
-    engine = ht.LocalComputeEngine()
-    engine.forms = frozenset({"RangeMax", "UnionLast", "BucketedWindows"})  # type: ignore[misc]
+    engine = with_forms(ht.LocalComputeEngine(), "RangeMax", "UnionLast", "BucketedWindows")
+    assert isinstance(engine, ht.LocalComputeEngine)
     return engine
 
 
@@ -211,11 +212,55 @@ def test_a_choice_says_what_it_rests_on_and_what_it_beat() -> None:
     )
     (choice,) = aware.explain("physical").to_dict()["choices"]
     assert choice["form"] == "RangeMax"
-    assert choice["facts"] == [{"fact": "most spine_rows for one k", "value": 2}]
-    assert choice["beaten"] == [{"form": "UnionLast", "cost": None, "reason": "where RangeMax is dear"}]
+    assert choice["facts"] == [
+        {"fact": "rows of spine_rows", "value": 4},
+        {"fact": "rows of arrow", "value": 5},
+        {"fact": "pairs of spine_rows and arrow", "value": 5},
+    ]
+    (beaten,) = choice["beaten"]
+    assert (beaten["form"], beaten["cost"]["cpu"] > choice["cost"]["cpu"]) == ("UnionLast", True)
+    dearer = beaten["cost"]["cpu"] / choice["cost"]["cpu"]
+    assert beaten["reason"] == f"{dearer:.1f}x dearer"
     (other,) = unaware.explain("physical").to_dict()["choices"]
-    assert other["reason"] == "UnionLast, most spine_rows for one k: unknown   (RangeMax: for up to 2)"
+    assert (other["form"], other["cost"]) == ("UnionLast", None)
+    assert other["beaten"] == [{"form": "RangeMax", "cost": None, "reason": "its cost is not known"}]
     assert aware.to_arrow() == unaware.to_arrow()
+
+
+def test_a_few_rows_are_weighed_no_further() -> None:
+    engine = ht.LocalComputeEngine()
+    engine.forms = frozenset({"RangeMax", "NarrowAsof"})  # type: ignore[misc]
+    (choice,) = retrieval(source("arrow", Path()), engine).explain("physical").to_dict()["choices"]
+    assert choice["form"] == "NarrowAsof"
+    assert choice["beaten"] == [{"form": "RangeMax", "cost": None, "reason": "not weighed, NarrowAsof is cheap"}]
+    assert [fact["fact"] for fact in choice["facts"]] == ["rows of spine_rows", "rows of arrow"]
+
+
+def test_a_form_that_needs_more_memory_than_there_is_loses_to_one_that_does_not() -> None:
+    engine = with_two_forms()
+    (free,) = retrieval(source("arrow", Path()), engine).explain("physical").to_dict()["choices"]
+    (other,) = free["beaten"]
+    costs = {free["form"]: free["cost"]["memory"], other["form"]: other["cost"]["memory"]}
+    assert costs["UnionLast"] != costs["RangeMax"]
+
+    class Bound(ht.LocalComputeEngine):
+        forms = frozenset(costs)
+        rates = SLOW
+        memory = min(costs.values())
+
+    (bound,) = retrieval(source("arrow", Path()), Bound()).explain("physical").to_dict()["choices"]
+    assert bound["form"] == min(costs, key=lambda form: costs[form])
+
+
+@pytest.mark.parametrize(("limit", "wanted"), [(None, None), ("1GB", 10**9), ("512 MiB", 2**29)])
+def test_the_limit_of_memory_is_known_of_an_engine_and_of_a_connection(limit: str | None, wanted: int | None) -> None:
+    assert ht.LocalComputeEngine(memory_limit=limit).target.memory == wanted
+    connection = duckdb.connect()
+    connection.execute("SET memory_limit = '1GiB'")
+    given = ht.LocalComputeEngine(connection=connection)
+    assert given.target.memory == 2**30
+    connection.execute("SET memory_limit = '2GiB'")
+    assert given.target.memory == 2**31
 
 
 def test_a_script_has_the_forms_of_the_run_and_asks_no_table_of_its_own(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -239,6 +284,7 @@ def test_known_keys_have_one_row_each(tmp_path: Path) -> None:
 
     class Engine(ht.LocalComputeEngine):
         forms = frozenset({"RangeMax", "UnionLast"})
+        rates = SLOW
 
         def statistics(self, known: object = None) -> Statistics:
             return Noting(self.collect)
@@ -251,4 +297,4 @@ def test_known_keys_have_one_row_each(tmp_path: Path) -> None:
     ht.FeatureStore([keyed, keyless], engine=Engine(), online_store=ht.SqliteOnlineStore(path)).materialize(
         "2024-01-01"
     )
-    assert answered == [1, 1]
+    assert answered == [1], "without keys there is one row, and every event is its own"

@@ -1,0 +1,30 @@
+"""How fast the engines are, and how much memory a limit is: what the planner weighs forms by."""
+
+from __future__ import annotations
+
+import re
+
+from ...planner.statistics import Rates
+
+# Two cores of a server. Only the ratios decide: ``python -m benchmarks rates`` prints those of another machine.
+DUCKDB = Rates(
+    statement=1e-3, scanned=2e-8, sorted=2e-7, built=4e-8, probed=3e-8,
+    paired=4e-8, grouped=5e-8, measured=2e-8, compared=2e-7,
+)  # fmt: skip
+SPARK = Rates(
+    statement=0.3, scanned=2e-7, sorted=2e-6, built=3e-7, probed=2e-7,
+    paired=1.5e-7, grouped=3e-7, measured=1e-7, compared=1e-7,
+)  # fmt: skip
+
+
+def bytes_of(limit: str) -> int | None:
+    """A limit of memory as DuckDB takes and shows it; None for a share of the machine's memory.
+
+    >>> bytes_of("1GB"), bytes_of("1.5 GiB"), bytes_of("3 gigabytes"), bytes_of("80%")
+    (1000000000, 1610612736, 3000000000, None)
+    """
+    found = re.fullmatch(r"([0-9.]+)\s*([kmgt]?)(ib)?[a-z]*", limit.strip().lower())
+    if found is None:
+        return None
+    number, prefix, binary = found.groups()
+    return int(float(number) * (1024 if binary else 1000) ** " kmgt".index(prefix or " "))
