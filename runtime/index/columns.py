@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -22,8 +23,8 @@ MOST_TEXT = 2**31 - 1
 GATHER_BY_CHUNK = 8
 """Fewer than one row in so many is taken chunk by chunk, which copies no more than those rows."""
 
-GATHER_BLOCK = 2**15
-"""Rows whose numbers are widened at a time."""
+PIECE = 2**15
+"""Rows that are worked on at a time, where an operation has several steps: the steps between stay in the cache."""
 
 
 def flat(column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
@@ -93,13 +94,19 @@ def values_of(array: pa.Array[Any]) -> Values:
 
 
 def gathered(values: Values, rows: Positions) -> Values:
-    """``values[rows]``, in blocks, so that row numbers of 32 bits are never all widened at once. O(k)."""
+    """``values[rows]``, in pieces, so that row numbers of 32 bits are never all widened at once. O(k)."""
+    # Of what is not contiguous, such as the halves of decimals, take() would copy everything for every piece.
+    values = np.ascontiguousarray(values)
     result = np.empty(len(rows), values.dtype)
-    for start in range(0, len(rows), GATHER_BLOCK):
-        block = slice(start, start + GATHER_BLOCK)
-        # Any other mode copies the block once more. No row is out of range.
-        values.take(rows[block].astype(np.intp, copy=False), out=result[block], mode="clip")
+    for piece in pieces(len(rows)):
+        # Any other mode copies the piece once more. No row is out of range.
+        values.take(rows[piece].astype(np.intp, copy=False), out=result[piece], mode="clip")
     return result
+
+
+def pieces(size: int) -> Iterator[slice]:
+    """So many rows in parts of at most ``PIECE``."""
+    return (slice(start, min(start + PIECE, size)) for start in range(0, size, PIECE))
 
 
 def array_of(values: Values, type_: pa.DataType, valid: Bools | None = None) -> pa.Array[Any]:

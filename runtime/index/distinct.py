@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from .columns import Ints
-from .ranks import Ranks, Words
+from .columns import Ints, Values, pieces
+from .ranks import Ranks, grouped
 from .slices import Slices
 
 FIRST_BLOCK = 64
@@ -20,17 +20,13 @@ class Distinct:
 
     __slots__ = ("_after",)
 
-    def __init__(self, ranks: Ranks) -> None:
+    def __init__(self, values: Values) -> None:
         # A slice lies within a key, so an equal value of another key is before its start in any case.
-        words: Words = ranks.astype(np.uint64)
-        words <<= np.uint64(32)
-        words |= np.arange(len(ranks), dtype=np.uint64)
-        words.sort()
-        positions = words.astype(np.uint32)
-        words >>= np.uint64(32)
-        same = words[1:] == words[:-1]
-        self._after = np.zeros(len(ranks), np.uint32)
-        self._after[positions[1:]] = np.where(same, positions[:-1] + np.uint32(1), np.uint32(0))
+        order, is_new = grouped(values)
+        self._after = np.zeros(len(values), np.uint32)
+        for piece in pieces(len(values) - 1):
+            is_repeated = ~is_new[piece.start + 1 : piece.stop + 1]
+            self._after[order[piece.start + 1 : piece.stop + 1]] = (order[piece] + 1) * is_repeated
 
     def counts(self, slices: Slices) -> Ints:
         """The number of distinct values in each slice.

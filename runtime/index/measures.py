@@ -11,7 +11,7 @@ import pyarrow as pa
 from ...planner.types import DataType
 from ..arrow import arrow_type, as_planned
 from .columns import Bools, Floats, Positions, array_of, taken, values_of
-from .operands import Column, Kept, Operand, as_floats, kept
+from .operands import Column, Kept, Operand, as_floats
 from .ranks import has_words
 from .slices import Slices, reduced
 from .sums import Limbs
@@ -28,11 +28,9 @@ class Measures:
     them, and ``runs`` the number of its run of equal keys and times; both are ascending by event.
     """
 
-    __slots__ = ("_columns", "_events", "_kept", "_named", "_operands", "_ordered")
-
     def __init__(self, columns: Mapping[str, pa.ChunkedArray[Any]], rows: Positions, runs: Positions) -> None:
         self._named = columns
-        self._events = Kept(rows, runs, None)
+        self._events = Kept(rows, runs)
         self._columns: dict[str, Column] = {}
         self._kept: dict[tuple[str | None, str | None], Kept] = {}
         self._operands: dict[tuple[str, str | None], Operand] = {}
@@ -86,7 +84,7 @@ class Measures:
                     is_true = is_true if each is None else is_true & each
                 mask = is_true
             assert mask is not None
-            self._kept[key] = kept(mask, self._events.rows, self._events.runs)
+            self._kept[key] = Kept(self._events.rows, self._events.runs, mask)
         return self._kept[key]
 
     def _operand(self, name: str, where: str | None) -> Operand:
@@ -121,9 +119,10 @@ Answer = Callable[[Operand, Slices, "float | None"], "pa.Array[Any]"]
 Ordered = Callable[[Column, Positions, Slices, DataType, "float | None"], "pa.Array[Any]"]
 
 
-def _or_null(rows: Positions, some: Bools) -> Any:
-    """Rows to take, and null for those that there are none of."""
-    return pa.array(rows, mask=~some)
+def _spread(values: pa.Array[Any], some: Bools) -> pa.Array[Any]:
+    """The values, one for each place that is marked, and null at the others."""
+    places: Any = pa.array(np.cumsum(some) - 1, mask=~some)
+    return values if some.all() else values.take(places)
 
 
 def _counts(inside: Slices) -> pa.Array[Any]:
@@ -163,7 +162,8 @@ def _extreme(function: np.ufunc, of_floats: np.ufunc) -> Answer:
         is_least = function is np.minimum
         if not has_words(of.type):
             ranks = reduced(function, of.ranks, inside, 2**32 - 1 if is_least else 0)
-            return of.column.ranked.distinct.take(_or_null(ranks, some))
+            ranked = of.column.ranked
+            return _spread(ranked.values.take(ranked.places[ranks[some]]), some)
         values = of.values
         if pa.types.is_floating(of.type):
             found = reduced(of_floats, values, inside, np.nan if is_least else -np.inf)
@@ -197,13 +197,12 @@ def _percentile(of: Operand, inside: Slices, parameter: float | None) -> pa.Arra
     inside = inside[some]
     place = (0.5 if parameter is None else parameter) * (counts[some] - 1)
     below = np.floor(place)
-    lower = of.orders.kth(inside, below.astype(np.int64))
+    orders, positions = of.orders
+    lower = orders.kth(inside, below.astype(np.int64))
     upper = lower.copy()
     apart = np.flatnonzero(np.ceil(place) > below)
-    upper[apart] = of.orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
-    distinct = of.column.ranked.distinct
-    floats = as_floats(values_of(distinct), distinct.type)
-    low, high = floats[lower], floats[upper]
+    upper[apart] = orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
+    low, high = (as_floats(of.values[positions[ranks]], of.type) for ranks in (lower, upper))
     with np.errstate(invalid="ignore", over="ignore"):
         between = low + (high - low) * (place - below)
     result = np.zeros(len(counts))
@@ -230,10 +229,7 @@ def _end(*, is_last: bool) -> Ordered:
         del parameter
         some = inside.counts() > 0
         positions = (inside.stops - 1 if is_last else inside.starts)[some]
-        values = taken(column.chunked, rows[positions])
-        if not some.all():
-            values = values.take(_or_null(np.cumsum(some) - 1, some))
-        return as_planned(values, type_)
+        return as_planned(_spread(taken(column.chunked, rows[positions]), some), type_)
 
     return answer
 

@@ -2,40 +2,44 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
 
 import numpy as np
-import numpy.typing as npt
 import pyarrow as pa
 
 from .columns import Bools, Floats, Ints, Positions, Values, flat, gathered, is_short_decimal, valid_of, values_of
 from .distinct import Distinct
 from .moments import Moments
 from .orders import Orders
-from .ranks import Ranked, ranked
-from .slices import Slices, kept_before
+from .ranks import Ranked, Ranks, has_words, ranked, ranks_of
+from .slices import Counts, Slices, kept_before
 from .sums import RunningSums
 
 
-@dataclass(frozen=True, slots=True)
 class Kept:
-    """The sorted events that are taken: their rows in the statement and runs; how many come before each sorted one."""
+    """The sorted events that are taken: their rows in the statement, and their runs."""
 
-    rows: Positions
-    runs: Positions
-    before: Ints | None
+    def __init__(self, rows: Positions, runs: Positions, mask: Bools | None = None) -> None:
+        self._all = rows, runs
+        # In the order of events; ``mask`` is in that of the statement's rows.
+        self._is_kept = None if mask is None else gathered(mask, rows)
+
+    @cached_property
+    def rows(self) -> Positions:
+        return self._all[0] if self._is_kept is None else np.compress(self._is_kept, self._all[0])
+
+    @cached_property
+    def runs(self) -> Positions:
+        return self._all[1] if self._is_kept is None else np.compress(self._is_kept, self._all[1])
+
+    @cached_property
+    def _before(self) -> Counts | None:
+        return None if self._is_kept is None else kept_before(self._is_kept)
 
     def within(self, slices: Slices) -> Slices:
         """The slices of all sorted events as slices of those that are taken."""
-        return slices if self.before is None else slices.within(self.before)
-
-
-def kept(mask: Bools, rows: Positions, runs: Positions) -> Kept:
-    """Of the sorted events those whose row the mask keeps. O(n)."""
-    is_kept = gathered(mask, rows)
-    return Kept(np.compress(is_kept, rows), np.compress(is_kept, runs), kept_before(is_kept))
+        return slices if self._before is None else slices.within(self._before)
 
 
 class Column:
@@ -93,21 +97,23 @@ class Operand:
         return Moments(self.floats)
 
     @cached_property
-    def true_before(self) -> Ints:
+    def true_before(self) -> Counts:
         return kept_before(self.values)
 
     @cached_property
-    def ranks(self) -> npt.NDArray[np.uint32]:
-        """The ranks, among all distinct values of the column."""
+    def ranks(self) -> Ranks:
+        """The ranks, among all distinct values of the column, of values that are not of fixed width."""
         return gathered(self.column.ranked.ranks, self.events.rows)
 
     @cached_property
-    def orders(self) -> Orders:
-        return Orders(self.ranks)
+    def orders(self) -> tuple[Orders, Ints]:
+        """The order statistics, and a position of each value of a rank."""
+        ranks, places = ranks_of(self.values)
+        return Orders(ranks), places
 
     @cached_property
     def distinct(self) -> Distinct:
-        return Distinct(self.ranks)
+        return Distinct(self.values if has_words(self.type) else self.ranks)
 
 
 def as_floats(values: Values, type_: Any) -> Floats:

@@ -8,12 +8,12 @@ from __future__ import annotations
 
 import numpy as np
 
-from .columns import Bools, Ints
+from .columns import Bools, Ints, pieces
 from .ranks import Ranks, Words
 from .slices import Slices
 
-SORTED_LENGTH = 32
-"""Slices of that mean length are sorted one by one rather than halved once more."""
+SORTED_LENGTH = 16
+"""Slices are sorted, and not halved once more, where they have half as many elements as all values, or so many each."""
 
 _WORD = 64
 
@@ -51,7 +51,7 @@ class Orders:
 
     def _is_long(self, slices: Slices) -> bool:
         """Whether to halve the slices costs less than to sort them as they are."""
-        return int(slices.counts().sum()) > len(self._current) + SORTED_LENGTH * len(slices)
+        return int(slices.counts().sum()) > len(self._current) // 2 + SORTED_LENGTH * len(slices)
 
     def _halve(self) -> _Level:
         """Part the values by their highest bit that is left: first those without it, in order, then the others."""
@@ -60,9 +60,14 @@ class Orders:
         level = _Level(is_below)
         self._levels.append(level)
         parted = np.empty_like(self._current)
-        # compress() is several times as fast as an index of booleans.
-        np.compress(is_below, self._current, out=parted[: level.below])
-        np.compress(np.logical_not(is_below, out=is_below), self._current, out=parted[level.below :])
+        below, above = 0, level.below
+        for piece in pieces(len(parted)):
+            # compress() is several times as fast as an index of booleans.
+            lower = np.compress(is_below[piece], self._current[piece])
+            upper = np.compress(~is_below[piece], self._current[piece])
+            parted[below : below + len(lower)] = lower
+            parted[above : above + len(upper)] = upper
+            below, above = below + len(lower), above + len(upper)
         self._current = parted
         return level
 

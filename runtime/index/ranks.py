@@ -10,7 +10,7 @@ import numpy.typing as npt
 import pyarrow as pa
 import pyarrow.compute as pc
 
-from .columns import Bools, Ints, Positions, Values, is_short_decimal, valid_of, values_of
+from .columns import Bools, Ints, Values, is_short_decimal, pieces, valid_of, values_of
 
 Ranks = npt.NDArray[np.uint32]
 Words = npt.NDArray[np.uint64]
@@ -25,39 +25,123 @@ WORD_BITS = 64
 
 @dataclass(frozen=True, slots=True)
 class Ranked:
-    """The rank of each value among the distinct ones that are not null, and those values in ascending order.
+    """The rank of each value among the distinct ones that are not null.
 
     -0.0 is 0.0, and every NaN one NaN. ``ranks`` of nulls mean nothing; ``valid`` says which those are, and is None
-    where there are none.
+    where there are none. A value of rank r is ``values`` at ``places[r]``.
     """
 
     ranks: Ranks
     valid: Bools | None
-    distinct: pa.Array[Any]
+    values: pa.Array[Any]
+    places: Ints
 
 
 def ranked(array: pa.Array[Any]) -> Ranked:
     """The ranks of a scalar column of any type. O(n log n)."""
     valid = valid_of(array)
     if has_words(array.type):
-        words = ordered_words(values_of(array))
-        ranks, firsts = ranks_of_words(words, valid)
-        return Ranked(ranks, valid, array.take(firsts))
+        ranks, places = ranks_of(values_of(array), valid)
+        return Ranked(ranks, valid, array, places)
     encoded = cast("pa.DictionaryArray[Any, Any]", pc.dictionary_encode(array))
-    order = pc.array_sort_indices(encoded.dictionary)
-    places = np.empty(len(order) + 1, np.uint32)
-    places[values_of(order)] = np.arange(len(order), dtype=np.uint32)
-    places[-1] = 0
+    places = values_of(pc.array_sort_indices(encoded.dictionary)).astype(np.int64)
+    of_code = np.zeros(len(places) + 1, np.uint32)
+    of_code[places] = np.arange(len(places), dtype=np.uint32)
     codes = values_of(encoded.indices)
     if valid is not None:
-        codes = np.where(valid, codes, len(order))
-    return Ranked(places[codes], valid, encoded.dictionary.take(order))
+        codes = np.where(valid, codes, len(places))
+    return Ranked(of_code[codes], valid, encoded.dictionary, places)
 
 
 def has_words(type_: pa.DataType) -> bool:
     """Whether values are of fixed width and at most 64 bits."""
     is_plain = pa.types.is_boolean(type_) or pa.types.is_integer(type_) or pa.types.is_floating(type_)
     return is_plain or pa.types.is_temporal(type_) or pa.types.is_null(type_) or is_short_decimal(type_)
+
+
+def ranks_of(values: Values, valid: Bools | None = None) -> tuple[Ranks, Ints]:
+    """The rank of each valid value among the distinct ones, and a position of each of those in ascending order.
+
+    By a table where their span is small, O(n + span), else by one sort, O(n log n).
+    """
+    if valid is not None:
+        rows = np.flatnonzero(valid)
+        ranks, places = ranks_of(values[rows])
+        spread = np.zeros(len(values), np.uint32)
+        spread[rows] = ranks
+        return spread, rows[places]
+    if not len(values):
+        return np.empty(0, np.uint32), np.empty(0, np.int64)
+    least, span = _span(values)
+    ranks = np.empty(len(values), np.uint32)
+    if span <= TABLE_SPAN * len(values):
+        of_word = np.full(span + 1, -1, np.int64)
+        for piece in pieces(len(values)):
+            of_word[ordered_words(values[piece]) - least] = np.arange(piece.start, piece.stop)
+        is_there = of_word >= 0
+        rank_of_word = np.cumsum(is_there, dtype=np.uint32) - np.uint32(1)
+        for piece in pieces(len(values)):
+            ranks[piece] = rank_of_word[ordered_words(values[piece]) - least]
+        return ranks, np.compress(is_there, of_word)
+    order, is_new = grouped(values)
+    ranks[order] = np.cumsum(is_new, dtype=np.uint32) - np.uint32(1)
+    return ranks, np.compress(is_new, order)
+
+
+def grouped(values: Values) -> tuple[Ints, Bools]:
+    """The positions in ascending order of their values, equal ones in their own order, and which begin a new value.
+
+    What is sorted is one word a value, of its high bits and its position; the few whose high bits are equal, but not
+    their other bits, are put right after. O(n log n).
+    """
+    if not len(values):
+        return np.empty(0, np.int64), np.empty(0, np.bool_)
+    least, span = _span(values)
+    position_bits = max(len(values) - 1, 1).bit_length()
+    lost = max(span.bit_length() + position_bits - WORD_BITS, 0)
+    below = np.uint64(position_bits)
+    packed = np.empty(len(values), np.uint64)
+    for piece in pieces(len(values)):
+        words = (ordered_words(values[piece]) - least).astype(np.uint64)
+        words >>= np.uint64(lost)
+        words <<= below
+        words |= np.arange(piece.start, piece.stop, dtype=np.uint64)
+        packed[piece] = words
+    packed.sort()
+    is_new = np.ones(len(values), np.bool_)
+    for piece in pieces(len(values) - 1):
+        after = packed[piece.start + 1 : piece.stop + 1] >> below
+        np.not_equal(after, packed[piece] >> below, out=is_new[piece.start + 1 : piece.stop + 1])
+    packed &= np.uint64((1 << position_bits) - 1)
+    order = packed.view(np.int64)
+    if lost:
+        _put_right(order, is_new, values)
+    return order, is_new
+
+
+def _put_right(order: Ints, is_new: Bools, values: Values) -> None:
+    """Sort positions of equal high bits by their values, in place, and mark the values that are new after all."""
+    same = np.flatnonzero(~is_new)
+    differs = ordered_words(values[order[same]]) != ordered_words(values[order[same - 1]])
+    if not differs.any():
+        return
+    # Bins of equal high bits, of which those that hold several values are sorted.
+    bins = np.cumsum(is_new, dtype=np.int64)
+    is_mixed = np.zeros(int(bins[-1]) + 1, np.bool_)
+    is_mixed[bins[same[differs]]] = True
+    places = np.flatnonzero(is_mixed[bins])
+    words = ordered_words(values[order[places]])
+    moved = np.lexsort((words, bins[places]))
+    order[places] = order[places[moved]]
+    words = words[moved]
+    is_new[places[1:]] |= words[1:] != words[:-1]
+
+
+def _span(values: Values) -> tuple[np.unsignedinteger[Any], int]:
+    """The least word, and how far the greatest is above it."""
+    ends = [(words.min(), words.max()) for words in (ordered_words(values[piece]) for piece in pieces(len(values)))]
+    least = min(low for low, _ in ends)
+    return least, int(max(high for _, high in ends)) - int(least)
 
 
 def ordered_words(values: Values) -> Unsigned:
@@ -78,73 +162,3 @@ def ordered_words(values: Values) -> Unsigned:
     turned = (folded.view(f"i{width}") >> (8 * width - 1)).view(f"u{width}") | sign
     np.bitwise_xor(bits, turned, out=bits)
     return bits
-
-
-def ranks_of_words(words: Unsigned, valid: Bools | None) -> tuple[Ranks, Positions]:
-    """The rank of each word among the distinct valid ones, and a row of each of those in ascending order.
-
-    By a table where their span is small, O(n + span), else by one sort, O(n log n).
-    """
-    rows = None if valid is None else np.flatnonzero(valid)
-    taken = words if rows is None else words[rows]
-    ranks, firsts = _dense(taken)
-    if rows is None:
-        return ranks, firsts
-    spread = np.zeros(len(words), np.uint32)
-    spread[rows] = ranks
-    return spread, rows[firsts]
-
-
-def _dense(words: Unsigned) -> tuple[Ranks, Positions]:
-    if not len(words):
-        return np.empty(0, np.uint32), np.empty(0, np.int64)
-    least = words.min()
-    span = int(words.max()) - int(least)
-    if span <= TABLE_SPAN * len(words):
-        above = words - least
-        of_value = np.full(span + 1, -1, np.int64)
-        of_value[above] = np.arange(len(words))
-        is_there = of_value >= 0
-        places = np.cumsum(is_there, dtype=np.uint32) - np.uint32(1)
-        return places[above], of_value[is_there]
-    order = sorted_rows(words, least, span)
-    ascending = words[order]
-    is_new = np.empty(len(words), np.bool_)
-    is_new[0] = True
-    np.not_equal(ascending[1:], ascending[:-1], out=is_new[1:])
-    ranks = np.empty(len(words), np.uint32)
-    ranks[order] = np.cumsum(is_new, dtype=np.uint32) - np.uint32(1)
-    return ranks, order[is_new]
-
-
-def sorted_rows(words: Unsigned, least: np.unsignedinteger[Any], span: int) -> Ints:
-    """The rows in ascending order of their words, equal ones in the order of rows. O(n log n).
-
-    One word holds the high bits of a value and its row; the few rows whose high bits are equal are put right by the
-    rest. ``span`` is how far the greatest word is above ``least``.
-    """
-    row_bits = max(len(words) - 1, 1).bit_length()
-    lost = max(span.bit_length() + row_bits - WORD_BITS, 0)
-    packed = (words - least).astype(np.uint64)
-    packed >>= np.uint64(lost)
-    packed <<= np.uint64(row_bits)
-    packed |= np.arange(len(words), dtype=np.uint64)
-    packed.sort()
-    order = (packed & np.uint64((1 << row_bits) - 1)).view(np.int64)
-    if lost:
-        packed >>= np.uint64(row_bits)
-        _put_right(order, packed, words)
-    return order
-
-
-def _put_right(order: Ints, coarse: Words, words: Unsigned) -> None:
-    """Sort the rows of equal coarse words by their whole words, in place."""
-    is_same = coarse[1:] == coarse[:-1]
-    if not is_same.any():
-        return
-    inside = np.zeros(len(order), np.bool_)
-    inside[1:] = is_same
-    inside[:-1] |= is_same
-    places = np.flatnonzero(inside)
-    rows = order[places]
-    order[places] = rows[np.lexsort((words[rows], coarse[places]))]

@@ -6,14 +6,17 @@ from collections.abc import Iterator
 from dataclasses import dataclass
 
 import numpy as np
+import numpy.typing as npt
 
 from .columns import Bools, Ints, Values
+
+Counts = npt.NDArray[np.uint32]
 
 BLOCK = 64
 """Elements of a block that is reduced once for all slices, where slices are long."""
 
-MOST_EXPANDED = 2**22
-"""Elements of slices that stand in memory one by one at a time."""
+MOST_EXPANDED = 2**16
+"""Elements of slices that are written out at a time: they stay in the cache."""
 
 
 @dataclass(frozen=True, slots=True)
@@ -33,9 +36,9 @@ class Slices:
         """How many elements each has. O(S)."""
         return self.stops - self.starts
 
-    def within(self, kept_before: Ints) -> Slices:
+    def within(self, kept_before: Counts) -> Slices:
         """The same elements, where some alone are kept: ``kept_before[i]`` of those before position i. O(S)."""
-        return Slices(kept_before[self.starts], kept_before[self.stops])
+        return Slices(kept_before[self.starts].astype(np.int64), kept_before[self.stops].astype(np.int64))
 
     def expanded(self) -> tuple[Ints, Ints]:
         """The positions of all elements, slice after slice, and where each begins and the last one ends. O(M)."""
@@ -58,10 +61,10 @@ class Slices:
             first = stop
 
 
-def kept_before(mask: Bools) -> Ints:
+def kept_before(mask: Bools) -> Counts:
     """For each position, and the one after the last, how many before it the mask keeps. O(n)."""
-    counts = np.zeros(len(mask) + 1, np.int64)
-    np.cumsum(mask, out=counts[1:])
+    counts = np.zeros(len(mask) + 1, np.uint32)
+    np.cumsum(mask, dtype=np.uint32, out=counts[1:])
     return counts
 
 
