@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from functools import cached_property
-from typing import Any
+from collections.abc import Callable
+from typing import Any, Generic, TypeVar
 
 import numpy as np
 import pyarrow as pa
@@ -16,6 +16,28 @@ from .ranks import Ranked, Ranks, has_words, ranked, ranks_of
 from .slices import Counts, Slices, kept_before
 from .sums import RunningSums
 
+_Value = TypeVar("_Value")
+
+
+class Once(Generic[_Value]):
+    """A property that is computed once an instance.
+
+    ``functools.cached_property`` has one lock for all instances in Python 3.11, and indexes are read on several
+    threads, each index on one.
+    """
+
+    def __init__(self, make: Callable[[Any], _Value]) -> None:
+        self._make = make
+
+    def __set_name__(self, owner: type, name: str) -> None:
+        self._name = name
+
+    def __get__(self, instance: Any, owner: type | None = None) -> _Value:
+        value = self._make(instance)
+        # Found there from now on, before this is asked.
+        instance.__dict__[self._name] = value
+        return value
+
 
 class Kept:
     """The sorted events that are taken: their rows in the statement, and their runs."""
@@ -25,15 +47,15 @@ class Kept:
         # In the order of events; ``mask`` is in that of the statement's rows.
         self._is_kept = None if mask is None else gathered(mask, rows)
 
-    @cached_property
+    @Once
     def rows(self) -> Positions:
         return self._all[0] if self._is_kept is None else np.compress(self._is_kept, self._all[0])
 
-    @cached_property
+    @Once
     def runs(self) -> Positions:
         return self._all[1] if self._is_kept is None else np.compress(self._is_kept, self._all[1])
 
-    @cached_property
+    @Once
     def _before(self) -> Counts | None:
         return None if self._is_kept is None else kept_before(self._is_kept)
 
@@ -48,15 +70,15 @@ class Column:
     def __init__(self, column: pa.ChunkedArray[Any]) -> None:
         self.chunked = column
 
-    @cached_property
+    @Once
     def array(self) -> pa.Array[Any]:
         return flat(self.chunked)
 
-    @cached_property
+    @Once
     def valid(self) -> Bools | None:
         return valid_of(self.array)
 
-    @cached_property
+    @Once
     def ranked(self) -> Ranked:
         return ranked(self.array)
 
@@ -73,7 +95,7 @@ class Operand:
         type_: Any = self.column.array.type
         return type_
 
-    @cached_property
+    @Once
     def values(self) -> Values:
         """The values, of a type of fixed width."""
         values = gathered(values_of(self.column.array), self.events.rows)
@@ -83,35 +105,35 @@ class Operand:
                 values += 0
         return values
 
-    @cached_property
+    @Once
     def floats(self) -> Floats:
         """The numbers as floats; decimals with their scale."""
         return as_floats(self.values, self.type)
 
-    @cached_property
+    @Once
     def sums(self) -> RunningSums:
         return RunningSums(self.values)
 
-    @cached_property
+    @Once
     def moments(self) -> Moments:
         return Moments(self.floats)
 
-    @cached_property
+    @Once
     def true_before(self) -> Counts:
         return kept_before(self.values)
 
-    @cached_property
+    @Once
     def ranks(self) -> Ranks:
         """The ranks, among all distinct values of the column, of values that are not of fixed width."""
         return gathered(self.column.ranked.ranks, self.events.rows)
 
-    @cached_property
+    @Once
     def orders(self) -> tuple[Orders, Ints]:
         """The order statistics, and a position of each value of a rank."""
         ranks, places = ranks_of(self.values)
         return Orders(ranks), places
 
-    @cached_property
+    @Once
     def distinct(self) -> Distinct:
         return Distinct(self.values if has_words(self.type) else self.ranks)
 

@@ -84,8 +84,12 @@ def ranks_of(values: Values, valid: Bools | None = None) -> tuple[Ranks, Ints]:
             ranks[piece] = rank_of_word[ordered_words(values[piece]) - least]
         return ranks, np.compress(is_there, of_word)
     order, is_new = grouped(values)
-    ranks[order] = np.cumsum(is_new, dtype=np.uint32) - np.uint32(1)
-    return ranks, np.compress(is_new, order)
+    before = np.uint32(0)
+    for piece in pieces(len(values)):
+        counted = np.cumsum(is_new[piece], dtype=np.uint32) + before
+        ranks[order[piece]] = counted - np.uint32(1)
+        before = counted[-1]
+    return ranks, order[is_new]
 
 
 def grouped(values: Values) -> tuple[Ints, Bools]:
@@ -125,13 +129,16 @@ def _put_right(order: Ints, is_new: Bools, values: Values) -> None:
     differs = ordered_words(values[order[same]]) != ordered_words(values[order[same - 1]])
     if not differs.any():
         return
-    # Bins of equal high bits, of which those that hold several values are sorted.
-    bins = np.cumsum(is_new, dtype=np.int64)
-    is_mixed = np.zeros(int(bins[-1]) + 1, np.bool_)
-    is_mixed[bins[same[differs]]] = True
-    places = np.flatnonzero(is_mixed[bins])
+    # Bins of several positions with equal high bits, of which those that hold several values are sorted.
+    is_inside = np.zeros(len(order), np.bool_)
+    is_inside[same] = is_inside[same - 1] = True
+    places = np.flatnonzero(is_inside)
+    bins = np.cumsum(is_new[places], dtype=np.int64)
+    is_mixed = np.zeros(len(places) + 1, np.bool_)
+    is_mixed[bins[np.searchsorted(places, same[differs])]] = True
+    places, bins = places[is_mixed[bins]], bins[is_mixed[bins]]
     words = ordered_words(values[order[places]])
-    moved = np.lexsort((words, bins[places]))
+    moved = np.lexsort((words, bins))
     order[places] = order[places[moved]]
     words = words[moved]
     is_new[places[1:]] |= words[1:] != words[:-1]

@@ -4,7 +4,9 @@ from __future__ import annotations
 
 import gc
 import itertools
+import threading
 import weakref
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field
 from decimal import Decimal
 from random import Random
@@ -369,3 +371,16 @@ def test_what_is_not_exact_in_64_bits_or_a_float_is_left_to_sql() -> None:
     nested = DataType("list", element=INT64)
     assert [name for name in FUNCTIONS if supports(name, nested)] == ["count"]
     assert not supports("max", DataType("timestamp", unit="ns", precision=38))
+
+
+def test_indexes_on_two_threads_do_not_wait_for_each_other() -> None:
+    meeting = threading.Barrier(2, timeout=20)
+
+    class Made:
+        @operands.Once
+        def value(self) -> int:
+            return meeting.wait()
+
+    with ThreadPoolExecutor(2) as threads:
+        found = list(threads.map(lambda made: made.value, [Made(), Made()]))
+    assert sorted(found) == [0, 1]
