@@ -64,6 +64,13 @@ class Measures:
             return _ORDERED[function](of.column, rows, inside, type_, parameter)
         return as_planned(_FUNCTIONS[function](of, inside, parameter), type_)
 
+    def forget(self, operand: str) -> None:
+        """Drop what was made of a column: once all its measures are answered, others have its memory."""
+        self._columns.pop(operand, None)
+        self._kept = {key: made for key, made in self._kept.items() if key[0] != operand}
+        self._operands = {key: made for key, made in self._operands.items() if key[0] != operand}
+        self._ordered = {key: made for key, made in self._ordered.items() if key[0] != operand}
+
     def _column(self, name: str) -> Column:
         if name not in self._columns:
             self._columns[name] = Column(self._named[name])

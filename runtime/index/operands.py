@@ -8,7 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pyarrow as pa
 
-from .columns import Bools, Floats, Ints, Positions, Values, flat, gathered, is_short_decimal, valid_of, values_of
+from .columns import Bools, Floats, Positions, Values, flat, gathered, is_short_decimal, valid_of, values_of
 from .distinct import Distinct
 from .moments import Moments
 from .orders import Orders
@@ -128,10 +128,10 @@ class Operand:
         return gathered(self.column.ranked.ranks, self.events.rows)
 
     @Once
-    def orders(self) -> tuple[Orders, Ints]:
+    def orders(self) -> tuple[Orders, Positions]:
         """The order statistics, and a position of each value of a rank."""
         ranks, places = ranks_of(self.values)
-        return Orders(ranks), places
+        return Orders(ranks), places.astype(np.uint32)
 
     @Once
     def distinct(self) -> Distinct:

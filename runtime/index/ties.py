@@ -8,8 +8,8 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .columns import Ints, Positions, taken
-from .ranks import ranked
+from .columns import Bools, Ints, Positions, taken
+from .ranks import Words, grouped, ranked
 
 
 def order_of(columns: Sequence[pa.ChunkedArray[Any]], candidates: Positions, runs: Positions) -> Ints:
@@ -24,26 +24,27 @@ def order_of(columns: Sequence[pa.ChunkedArray[Any]], candidates: Positions, run
     [2, 1, 0]
     """
     order = np.argsort(runs, kind="stable")
+    in_order = runs[order]
+    is_new = np.ones(len(order), np.bool_)
+    np.not_equal(in_order[1:], in_order[:-1], out=is_new[1:])
     # What is still to be ordered: its places in ``order``, and for each the number of the tie that it is in.
-    places, ties = _tied(np.arange(len(order)), runs[order])
+    places, ties = _tied(np.arange(len(order)), is_new)
     for column in columns:
         if not len(places):
             break
         here = ranked(taken(column, candidates[order[places]]))
-        words = here.ranks.astype(np.uint64)
-        words += 1
+        above_null = here.ranks.astype(np.uint64)
+        above_null += 1
         if here.valid is not None:
-            words[~here.valid] = 0
-        words |= ties.astype(np.uint64) << np.uint64(32)
-        moved = np.argsort(words, kind="stable")
+            above_null[~here.valid] = 0
+        moved, is_new = grouped(ties * np.uint64(len(here.places) + 1) + above_null)
         order[places] = order[places[moved]]
-        places, ties = _tied(places, words[moved])
+        places, ties = _tied(places, is_new)
     return order
 
 
-def _tied(places: Ints, keys: Positions) -> tuple[Ints, Ints]:
-    """The places whose key is that of a neighbour, and the numbers of their ties; equal keys stand together."""
-    is_new = np.ones(len(keys) + 1, np.bool_)
-    np.not_equal(keys[1:], keys[:-1], out=is_new[1 : len(keys)])
-    is_tied = ~(is_new[:-1] & is_new[1:])
-    return places[is_tied], np.cumsum(is_new[:-1], dtype=np.int64)[is_tied]
+def _tied(places: Ints, is_new: Bools) -> tuple[Ints, Words]:
+    """The places that are not alone in their tie, and the numbers of the ties; each begins where ``is_new``."""
+    is_tied = ~is_new
+    is_tied[:-1] |= is_tied[1:]
+    return places[is_tied], np.cumsum(is_new[is_tied], dtype=np.uint64)

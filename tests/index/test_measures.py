@@ -384,3 +384,16 @@ def test_indexes_on_two_threads_do_not_wait_for_each_other() -> None:
     with ThreadPoolExecutor(2) as threads:
         found = list(threads.map(lambda made: made.value, [Made(), Made()]))
     assert sorted(found) == [0, 1]
+
+
+def test_what_was_made_of_a_column_is_forgotten() -> None:
+    made, _ = made_of(pa.array([1.5, None, 2.5]), runs=[1, 1, 1], u=pa.array([4, None, 6]))
+    for operand, planned in (("v", FLOAT64), ("u", INT64)):
+        ask(made, "last", planned, (0, 3), operand=operand)
+        ask(made, "max", planned, (0, 3), operand=operand)
+    values = weakref.ref(made._operands["v", None].values)
+    made.forget("v")
+    made.forget("missing")
+    assert values() is None
+    assert {*made._columns, *(key[0] for key in (*made._kept, *made._operands, *made._ordered))} == {"u"}
+    assert ask(made, "max", FLOAT64, (0, 3)) == [2.5]

@@ -68,9 +68,9 @@ def test_slices_in_any_order_read_little_beyond_their_elements() -> None:
         return one + other
 
     values = np.ones(1000, object)
-    taken = sliced(*[(place, place + 2) for place in range(0, 998, 2)][::-1], *[(5, 7)] * 400, *[(800, 801)] * 99)
+    taken = sliced(*[(5, 7), (800, 802)] * 300)
     adding = np.frompyfunc(add, 2, 1)
-    assert reduced(adding, values, taken, 0).tolist() == [2] * 899 + [1] * 99
+    assert reduced(adding, values, taken, 0).tolist() == [2] * 600
     assert reads <= len(values) + int(taken.counts().sum())
 
 
