@@ -28,6 +28,7 @@ from hitherto.runtime.index.slices import Slices
 
 from tests.index.columns import NANS, POOLS, column, plain
 from tests.reference import Reference, agrees
+from tests.tiers import seed_of, shards
 
 FUNCTIONS = [name for name in AGGREGATES if supports(name, INT64) or supports(name, BOOL)]
 SOURCE = ht.ArrowSource(
@@ -140,15 +141,16 @@ def test_there_is_a_case_of_every_function_and_of_every_type() -> None:
     assert {type_ for _, type_ in CASES} == {*POOLS}
 
 
+@shards(fast=1, deep=8)
 @pytest.mark.parametrize("block", [0, 2, 3], ids=["natural", "forced", "forced by threes"])
 @pytest.mark.parametrize(("function", "type_"), CASES, ids=str)
 def test_a_measure_is_the_references(
-    function: str, type_: pa.DataType, block: int, monkeypatch: pytest.MonkeyPatch
+    function: str, type_: pa.DataType, block: int, shard: int, monkeypatch: pytest.MonkeyPatch
 ) -> None:
     if block:
         force(monkeypatch, block)
-    for number in range(5):
-        made = world(Random(f"{function} {type_} {number}"), type_)
+    for number in range(3):
+        made = world(Random(f"{function} {type_} {seed_of(shard)} {number}"), type_)
         for where in (None, "w"):
             for parameter in parameters(function):
                 check(made, function, parameter, where)
