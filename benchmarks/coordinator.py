@@ -52,9 +52,9 @@ class Effort:
 class Process:
     """A worker, spoken to line by line. Raises TimeoutError where it takes too long, and is then gone."""
 
-    def __init__(self, asked: dict[str, Any], timeout: float) -> None:
+    def __init__(self, asked: dict[str, Any], python: str | None, timeout: float) -> None:
         self._timeout = timeout
-        command = [sys.executable, "-m", "benchmarks.worker", json.dumps(asked)]
+        command = [python or sys.executable, "-m", "benchmarks.worker", json.dumps(asked)]
         self._errors = tempfile.TemporaryFile()  # noqa: SIM115, closed with the process
         self._process = subprocess.Popen(
             command, cwd=ROOT, stdin=subprocess.PIPE, stdout=subprocess.PIPE, stderr=self._errors, text=True
@@ -113,9 +113,8 @@ def measured(
         "forms": list(forms),
     }
     timed = [Timed(contender.peer, contender.form) for contender in contenders]
-    names = [contender.name for contender in contenders]
     with tempfile.TemporaryDirectory() as results:
-        bench = _Bench(shape, asked, timed, names, effort, Path(results), progress)
+        bench = _Bench(shape, asked, timed, contenders, effort, Path(results), progress)
         together = size.spine + size.events <= _TOGETHER
         for number in range(effort.processes):
             # The one that ran first last time is last now.
@@ -147,7 +146,7 @@ class _Bench:
         shape: Shape,
         asked: dict[str, Any],
         timed: list[Timed],
-        names: list[str],
+        contenders: Sequence[Contender],
         effort: Effort,
         results: Path,
         progress: Callable[[str], None],
@@ -155,7 +154,7 @@ class _Bench:
         self._shape = shape
         self._asked = asked
         self._timed = timed
-        self._names = names
+        self._contenders = contenders
         self._effort = effort
         self._results = results
         self._progress = progress
@@ -186,10 +185,12 @@ class _Bench:
                 process.close()
 
     def _first(self, index: int) -> Process | None:
-        timed = self._timed[index]
-        self._progress(f"{self._shape.name}: {self._names[index]}")
+        timed, contender = self._timed[index], self._contenders[index]
+        self._progress(f"{self._shape.name}: {contender.name}")
         try:
-            process = Process({**self._asked, "contender": self._names[index]}, self._effort.timeout)
+            scratch = tempfile.mkdtemp(dir=self._results)
+            asked = {**self._asked, "contender": contender.name, "scratch": scratch}
+            process = Process(asked, contender.python, self._effort.timeout)
         except TimeoutError:
             timed.status, timed.note = "too slow", f"not ready after {self._effort.timeout:g} s"
             return None
@@ -238,5 +239,5 @@ class _Bench:
         if differs is not None:
             timed = self._timed[index]
             assert self._reference is not None
-            timed.status, timed.note = "differs", f"from {self._names[self._reference]}: {differs}"
+            timed.status, timed.note = "differs", f"from {self._contenders[self._reference].name}: {differs}"
             timed.first, timed.warm = [], []

@@ -73,10 +73,10 @@ class Events:
         drawn = random.integers(0, asked, size.spine) if self.zipf is None else self._draw(random, size.spine, asked)
         times = START + random.integers(0, self.span, size.spine)
         columns = {**self._keys_of(drawn), "event_timestamp": pa.array(times, pa.timestamp("us"))}
-        _write(pa.table(columns), folder / "spine.parquet")
+        write(pa.table(columns), folder / "spine.parquet")
         for number in range(self.sources):
             name = f"events_{number}" if self.sources > 1 else "events"
-            _write(self._events(random, size), folder / f"{name}.parquet")
+            write(self._events(random, size), folder / f"{name}.parquet")
 
     def _events(self, random: np.random.Generator, size: Size) -> pa.Table:
         import numpy as np
@@ -149,7 +149,8 @@ def rounded(number: int) -> str:
     return str(number)
 
 
-def _write(table: pa.Table, path: Path) -> None:
+def write(table: pa.Table, path: Path) -> None:
+    """Write a parquet file with the row groups that DuckDB would write."""
     import pyarrow.parquet as pq
 
     pq.write_table(table, path, row_group_size=_ROW_GROUP)

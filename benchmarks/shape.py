@@ -67,8 +67,8 @@ class Windows:
 
     @property
     def sums(self) -> tuple[str, ...]:
-        """Columns whose last bits depend on the order of summation."""
-        inexact = ("sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop")
+        """Columns whose last bits depend on the order of summation, or on how others interpolate."""
+        inexact = ("sum", "mean", "var_samp", "var_pop", "stddev_samp", "stddev_pop", "percentile")
         return tuple(measure.name for measure in self.measures if measure.function in inexact)
 
     @property
@@ -81,10 +81,11 @@ View = Latest | Windows
 
 @dataclass(frozen=True)
 class Inputs:
-    """The data of one shape and size, as a contender gets it: files of events, and a spine in memory."""
+    """What a contender gets of a shape and size: files of events, a spine in memory, a folder to write to."""
 
     folder: Path
     size: Size
+    scratch: Path
 
     @cached_property
     def spine(self) -> pa.Table:
@@ -107,6 +108,7 @@ class Contender:
     peer: str
     form: str
     prepare: Callable[[Inputs], Run]
+    python: str | None = None  # of another environment; this one's where there is none
 
     @property
     def name(self) -> str:

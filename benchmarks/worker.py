@@ -30,7 +30,7 @@ def main() -> None:
 
     try:
         shape = importlib.import_module(asked["registry"]).SHAPES[asked["shape"]]
-        inputs = Inputs(Path(asked["folder"]), Size(**asked["size"]))
+        inputs = Inputs(Path(asked["folder"]), Size(**asked["size"]), Path(asked["scratch"]))
         assert inputs.spine is not None
         (contender,) = (each for each in contenders(shape, tuple(asked["forms"])) if each.name == asked["contender"])
         started = time.perf_counter()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..shape import Contender, Shape
-from . import by_hand, ours, with_pandas, with_polars
+from . import by_hand, ours, with_feast, with_pandas, with_polars
 
 PEERS = (
     "hitherto",
@@ -13,6 +13,7 @@ PEERS = (
     "SQL by hand",
     "textbook SQL",
     "pandas",
+    "Feast",
 )
 
 
@@ -23,5 +24,6 @@ def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ..
         *with_polars.contenders(shape),
         *by_hand.contenders(shape),
         *with_pandas.contenders(shape),
+        *with_feast.contenders(shape),
         *shape.extra,
     )

@@ -61,9 +61,14 @@ def filled(name: str, view: View, inputs: Inputs) -> str:
         given["features"] = ", ".join(view.features)
         given["packed"] = ", ".join(f"'{feature}': {feature}" for feature in view.features)
         given["unpacked"] = ", ".join(f"p.{feature} AS {feature}" for feature in view.features)
-        given["s_ttl"] = view.ttl if view.ttl is not None else 0
+        given["ttl"] = view.ttl
+        in_time = "" if view.ttl is None else f"CASE WHEN e.ts >= s.event_timestamp - to_microseconds({view.ttl}) THEN "
+        given["features_in_time"] = ", ".join(
+            f"{in_time}e.{feature}{' END' if in_time else ''} AS {feature}" for feature in view.features
+        )
     else:
         given["longest"] = view.longest
+        given["last"] = 1 if view.closed == "left" else 0
         operands = dict.fromkeys(each.column for each in view.measures if each.column != "*")
         given["operands"] = "".join(f", {column}" for column in operands)
         given["measures"] = ", ".join(f"{_measure(each)} AS {each.name}" for each in view.measures)
@@ -71,8 +76,6 @@ def filled(name: str, view: View, inputs: Inputs) -> str:
             f"coalesce({each.name}, 0) AS {each.name}" if each.function.startswith("count") else each.name
             for each in view.measures
         )
-    if isinstance(view, Latest):
-        given["ttl"] = view.ttl
     return Template((TEXTS / f"{name}.sql").read_text()).substitute(given)
 
 
