@@ -115,7 +115,7 @@ class Measures:
             rows = events.rows
             if is_tied.any():
                 candidates = rows[is_tied]
-                columns = [self._named[each] for each in (*order, name)]
+                columns = [self._column(each).chunked for each in (*order, name)]
                 rows = rows.copy()
                 rows[is_tied] = candidates[order_of(columns, candidates, events.runs[is_tied])]
             self._ordered[key] = rows

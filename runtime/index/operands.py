@@ -8,6 +8,7 @@ from typing import Any, Generic, TypeVar
 import numpy as np
 import pyarrow as pa
 
+from ..arrow import readable
 from .columns import Bools, Floats, Positions, Values, flat, gathered, is_short_decimal, valid_of, values_of
 from .distinct import Distinct
 from .moments import Moments
@@ -68,7 +69,7 @@ class Column:
     """A column of the statement: its validity, values and ranks in the statement's order."""
 
     def __init__(self, column: pa.ChunkedArray[Any]) -> None:
-        self.chunked = column
+        self.chunked = readable(column)
 
     @Once
     def array(self) -> pa.Array[Any]:
