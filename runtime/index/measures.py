@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Mapping, Sequence
+from functools import partial
 from typing import Any
 
 import numpy as np
 import pyarrow as pa
 
 from ...planner.types import DataType
-from ..arrow import arrow_type, as_planned
+from ..arrow import as_planned
 from .columns import Bools, Floats, Positions, array_of, taken, values_of
 from .operands import Column, Kept, Operand, as_floats
 from .ranks import has_words
@@ -53,16 +54,23 @@ class Measures:
         true for the events to take; ``order`` the columns by which events of one time are ordered, before their value.
         Raises OverflowError where an exact sum does not fit its type.
         """
-        if operand is None:
-            return _counts(self._kept_events(None, where).within(slices))
-        if function == "count":
-            return _counts(self._kept_events(operand, where).within(slices))
+        if operand is None or function == "count":
+            return array_of(self._kept_events(operand, where).within(slices).counts(), pa.int64())
         of = self._operand(operand, where)
         inside = of.events.within(slices)
-        if function in _ORDERED:
-            rows = self._ordered_rows(operand, where, tuple(order))
-            return _ORDERED[function](of.column, rows, inside, type_, parameter)
-        return as_planned(_FUNCTIONS[function](of, inside, parameter), type_)
+        match function:
+            case "first" | "last":
+                rows = self._ordered_rows(operand, where, tuple(order))
+                values = _end(of.column, rows, inside, is_last=function == "last")
+            case "first_n" | "last_n":
+                assert parameter is not None
+                rows = self._ordered_rows(operand, where, tuple(order))
+                values = _list(of.column, rows, inside, int(parameter), is_last=function == "last_n")
+            case "median" | "percentile":
+                values = _percentile(of, inside, 0.5 if parameter is None else parameter)
+            case _:
+                values = _FUNCTIONS[function](of, inside)
+        return as_planned(values, type_)
 
     def forget(self, operand: str) -> None:
         """Drop what was made of a column: once all its measures are answered, others have its memory."""
@@ -122,22 +130,54 @@ class Measures:
         return self._ordered[key]
 
 
-Answer = Callable[[Operand, Slices, "float | None"], "pa.Array[Any]"]
-Ordered = Callable[[Column, Positions, Slices, DataType, "float | None"], "pa.Array[Any]"]
-
-
 def _spread(values: pa.Array[Any], some: Bools) -> pa.Array[Any]:
     """The values, one for each place that is marked, and null at the others."""
     places: Any = pa.array(np.cumsum(some) - 1, mask=~some)
     return values if some.all() else values.take(places)
 
 
-def _counts(inside: Slices) -> pa.Array[Any]:
-    return array_of(inside.counts(), pa.int64())
+def _end(column: Column, rows: Positions, inside: Slices, *, is_last: bool) -> pa.Array[Any]:
+    """The value of the first or last event."""
+    some = inside.counts() > 0
+    positions = (inside.stops - 1 if is_last else inside.starts)[some]
+    return _spread(taken(column.chunked, rows[positions]), some)
 
 
-def _sum(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-    del parameter
+def _list(column: Column, rows: Positions, inside: Slices, most: int, *, is_last: bool) -> pa.Array[Any]:
+    """Lists of the values of the first or last events, oldest first."""
+    if is_last:
+        cut = Slices(np.maximum(inside.starts, inside.stops - most), inside.stops)
+    else:
+        cut = Slices(inside.starts, np.minimum(inside.stops, inside.starts + most))
+    if int(cut.counts().sum()) > MOST_LISTED:
+        raise OverflowError("overflow: the lists of a column hold more values than their offsets can count")
+    positions, offsets = cut.expanded()
+    ends: Any = pa.array(offsets.astype(np.int32))
+    lists: pa.Array[Any] = pa.ListArray.from_arrays(ends, taken(column.chunked, rows[positions]))
+    return lists
+
+
+def _percentile(of: Operand, inside: Slices, p: float) -> pa.Array[Any]:
+    """Between the values around the place ``p * (n - 1)``, as the law's formula has it, to the bit."""
+    counts = inside.counts()
+    some = np.flatnonzero(counts)
+    inside = inside[some]
+    place = p * (counts[some] - 1)
+    below = np.floor(place)
+    orders, positions = of.orders
+    lower = orders.kth(inside, below.astype(np.int64))
+    upper = lower.copy()
+    apart = np.flatnonzero(place > below)
+    upper[apart] = orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
+    low, high = (as_floats(of.values[positions[ranks]], of.type) for ranks in (lower, upper))
+    with np.errstate(invalid="ignore", over="ignore"):
+        between = low + (high - low) * (place - below)
+    result = np.zeros(len(counts))
+    result[some] = np.where(lower == upper, low, between)
+    return array_of(result, pa.float64(), counts > 0)
+
+
+def _sum(of: Operand, inside: Slices) -> pa.Array[Any]:
     some = inside.counts() > 0
     if pa.types.is_floating(of.type):
         return array_of(reduced(np.add, of.floats, inside, 0.0), pa.float64(), some)
@@ -148,140 +188,61 @@ def _sum(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
     return array_of(sums.to_int64() if isinstance(sums, Limbs) else sums, pa.int64(), some)
 
 
-def _mean(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-    del parameter
+def _mean(of: Operand, inside: Slices) -> pa.Array[Any]:
     counts = inside.counts()
     if pa.types.is_floating(of.type):
         totals: Floats = reduced(np.add, of.floats, inside, 0.0)
     else:
         sums = of.sums.of(inside)
         totals = as_floats(sums.to_floats() if isinstance(sums, Limbs) else sums, of.type)
-    with np.errstate(invalid="ignore"):
-        return array_of(totals / np.maximum(counts, 1), pa.float64(), counts > 0)
+    return array_of(totals / np.maximum(counts, 1), pa.float64(), counts > 0)
 
 
-def _extreme(function: np.ufunc, of_floats: np.ufunc) -> Answer:
-    """The least or greatest value. NaN is the greatest: it is ignored by ``fmin`` unless alone, and ``maximum``'s."""
-
-    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-        del parameter
-        some = inside.counts() > 0
-        is_least = function is np.minimum
-        if not has_words(of.type):
-            ranks = reduced(function, of.ranks, inside, 2**32 - 1 if is_least else 0)
-            ranked = of.column.ranked
-            return _spread(ranked.values.take(ranked.places[ranks[some]]), some)
-        values = of.values
-        if pa.types.is_floating(of.type):
-            found = reduced(of_floats, values, inside, np.nan if is_least else -np.inf)
-        elif pa.types.is_boolean(of.type):
-            found = reduced(function, values.view(np.uint8), inside, is_least)
-        else:
-            ends = np.iinfo(values.dtype)
-            found = reduced(function, values, inside, ends.max if is_least else ends.min)
-        return array_of(found, of.type, some)
-
-    return answer
+def _extreme(of: Operand, inside: Slices, *, is_least: bool) -> pa.Array[Any]:
+    """The least or greatest value; NaN is the greatest, so the least is NaN only where all are."""
+    function = np.minimum if is_least else np.maximum
+    some = inside.counts() > 0
+    if not has_words(of.type):
+        ranks = reduced(function, of.ranks, inside, 2**32 - 1 if is_least else 0)
+        ranked = of.column.ranked
+        return _spread(ranked.values.take(ranked.places[ranks[some]]), some)
+    values = of.values
+    if pa.types.is_floating(of.type):
+        # fmin() ignores NaN, and maximum() does not.
+        found = reduced(np.fmin, values, inside, np.nan) if is_least else reduced(function, values, inside, -np.inf)
+    elif pa.types.is_boolean(of.type):
+        found = reduced(function, values.view(np.uint8), inside, is_least)
+    else:
+        ends = np.iinfo(values.dtype)
+        found = reduced(function, values, inside, ends.max if is_least else ends.min)
+    return array_of(found, of.type, some)
 
 
-def _variance(degrees: int) -> Answer:
-    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-        del parameter
-        return array_of(of.moments.variance(inside, degrees), pa.float64(), inside.counts() > degrees)
-
-    return answer
+def _variance(of: Operand, inside: Slices, *, degrees: int) -> pa.Array[Any]:
+    return array_of(of.moments.variance(inside, degrees), pa.float64(), inside.counts() > degrees)
 
 
-def _count_distinct(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-    del parameter
+def _count_distinct(of: Operand, inside: Slices) -> pa.Array[Any]:
     return array_of(of.distinct.counts(inside), pa.int64())
 
 
-def _percentile(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-    """Between the values around the place ``p * (n - 1)``, as the law's formula has it, to the bit."""
+def _every(of: Operand, inside: Slices) -> pa.Array[Any]:
     counts = inside.counts()
-    some = np.flatnonzero(counts)
-    inside = inside[some]
-    place = (0.5 if parameter is None else parameter) * (counts[some] - 1)
-    below = np.floor(place)
-    orders, positions = of.orders
-    lower = orders.kth(inside, below.astype(np.int64))
-    upper = lower.copy()
-    apart = np.flatnonzero(np.ceil(place) > below)
-    upper[apart] = orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
-    low, high = (as_floats(of.values[positions[ranks]], of.type) for ranks in (lower, upper))
-    with np.errstate(invalid="ignore", over="ignore"):
-        between = low + (high - low) * (place - below)
-    result = np.zeros(len(counts))
-    result[some] = np.where(lower == upper, low, between)
-    return array_of(result, pa.float64(), counts > 0)
+    return array_of(inside.within(of.true_before).counts() == counts, pa.bool_(), counts > 0)
 
 
-def _every(*, is_any: bool) -> Answer:
-    def answer(of: Operand, inside: Slices, parameter: float | None) -> pa.Array[Any]:
-        del parameter
-        counts = inside.counts()
-        true = inside.within(of.true_before).counts()
-        return array_of(true > 0 if is_any else true == counts, pa.bool_(), counts > 0)
-
-    return answer
+def _any(of: Operand, inside: Slices) -> pa.Array[Any]:
+    return array_of(inside.within(of.true_before).counts() > 0, pa.bool_(), inside.counts() > 0)
 
 
-def _end(*, is_last: bool) -> Ordered:
-    """The value of the first or last event."""
-
-    def answer(
-        column: Column, rows: Positions, inside: Slices, type_: DataType, parameter: float | None
-    ) -> pa.Array[Any]:
-        del parameter
-        some = inside.counts() > 0
-        positions = (inside.stops - 1 if is_last else inside.starts)[some]
-        return as_planned(_spread(taken(column.chunked, rows[positions]), some), type_)
-
-    return answer
-
-
-def _list(*, is_last: bool) -> Ordered:
-    """Lists of the values of the first or last events, oldest first."""
-
-    def answer(
-        column: Column, rows: Positions, inside: Slices, type_: DataType, parameter: float | None
-    ) -> pa.Array[Any]:
-        assert parameter is not None
-        assert type_.element is not None
-        most = int(parameter)
-        if is_last:
-            cut = Slices(np.maximum(inside.starts, inside.stops - most), inside.stops)
-        else:
-            cut = Slices(inside.starts, np.minimum(inside.stops, inside.starts + most))
-        if int(cut.counts().sum()) > MOST_LISTED:
-            raise OverflowError("overflow: the lists of a column hold more values than their offsets can count")
-        positions, offsets = cut.expanded()
-        values = as_planned(taken(column.chunked, rows[positions]), type_.element)
-        ends: Any = pa.array(offsets.astype(np.int32))
-        lists: pa.Array[Any] = pa.ListArray.from_arrays(ends, values)
-        return lists.cast(arrow_type(type_))
-
-    return answer
-
-
-_FUNCTIONS: Mapping[str, Answer] = {
+_FUNCTIONS: Mapping[str, Callable[[Operand, Slices], pa.Array[Any]]] = {
     "sum": _sum,
     "mean": _mean,
-    "min": _extreme(np.minimum, np.fmin),
-    "max": _extreme(np.maximum, np.maximum),
-    "var_samp": _variance(1),
-    "var_pop": _variance(0),
+    "min": partial(_extreme, is_least=True),
+    "max": partial(_extreme, is_least=False),
+    "var_samp": partial(_variance, degrees=1),
+    "var_pop": partial(_variance, degrees=0),
     "count_distinct": _count_distinct,
-    "median": _percentile,
-    "percentile": _percentile,
-    "bool_and": _every(is_any=False),
-    "bool_or": _every(is_any=True),
-}
-
-_ORDERED: Mapping[str, Ordered] = {
-    "first": _end(is_last=False),
-    "last": _end(is_last=True),
-    "first_n": _list(is_last=False),
-    "last_n": _list(is_last=True),
+    "bool_and": _every,
+    "bool_or": _any,
 }

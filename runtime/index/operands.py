@@ -77,7 +77,11 @@ class Column:
 
     @Once
     def valid(self) -> Bools | None:
-        return valid_of(self.array)
+        """Which values are not null, without a copy of them; None where all are."""
+        if not self.chunked.null_count:
+            return None
+        parts = [(chunk, valid_of(chunk)) for chunk in self.chunked.chunks]
+        return np.concatenate([np.ones(len(chunk), np.bool_) if valid is None else valid for chunk, valid in parts])
 
     @Once
     def ranked(self) -> Ranked:
@@ -93,7 +97,7 @@ class Operand:
 
     @property
     def type(self) -> Any:
-        type_: Any = self.column.array.type
+        type_: Any = self.column.chunked.type
         return type_
 
     @Once

@@ -137,7 +137,8 @@ CASES = [(name, type_) for name in FUNCTIONS for type_ in POOLS if takes(name, t
 
 
 def test_there_is_a_case_of_every_function_and_of_every_type() -> None:
-    assert {name for name, _ in CASES} == {*FUNCTIONS} == {*measures._FUNCTIONS, *measures._ORDERED, "count"}
+    assert {name for name, _ in CASES} == {*FUNCTIONS}
+    assert {*FUNCTIONS} > {*measures._FUNCTIONS}
     assert {type_ for _, type_ in CASES} == {*POOLS}
 
 
