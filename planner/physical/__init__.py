@@ -4,10 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
+from .bucketed_range import BucketedRange
 from .bucketed_windows import BucketedWindows
 from .form import Form
 from .narrow_asof import NarrowAsof
-from .range_max import RangeMax
+from .range_max import BucketedMax, RangeMax
 from .running_maximum import RunningMaximum, RunningMaximumStream
 from .union_last import UnionLast
 
@@ -17,6 +18,8 @@ FORMS: tuple[Form[Any], ...] = (
     RunningMaximum(),
     RunningMaximumStream(),
     BucketedWindows(),
+    BucketedRange(),
+    BucketedMax(),
     RangeMax(),
 )
 """Those that are never much dearer than the best come first: without statistics the first that applies is taken."""

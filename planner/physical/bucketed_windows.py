@@ -6,8 +6,6 @@ from ..durations import format_duration
 from ..expr.aggregates import AGGREGATES
 from ..expr.functions import call
 from ..expr.nodes import Column, Expr, Literal, columns_of, conjunction, conjuncts
-from ..expr.structs import bucket_of
-from ..ir.intervals import plus
 from ..ir.logical import (
     Aggregate,
     Interval,
@@ -18,11 +16,11 @@ from ..ir.logical import (
     WindowMeasure,
     identity_columns,
 )
-from ..ir.operators import Explode, KeyedJoin
+from ..ir.operators import KeyedJoin
 from ..statistics import Cost, Rates
-from ..types import INT64
-from .form import Beside, Expansion, Form, with_columns
-from .sizes import Sizes, bytes_of, longest
+from .form import Beside, Expansion, Form
+from .pairs import pairs_cost, pairs_in_time
+from .sizes import Sizes, longest
 
 
 class BucketedWindows(Form[WindowAggregate]):
@@ -41,42 +39,14 @@ class BucketedWindows(Form[WindowAggregate]):
 
     def cost(self, node: WindowAggregate, sizes: Sizes, rates: Rates) -> Cost | None:
         """Each event meets the rows of two buckets, or all of its keys; each aggregate takes those of the longest."""
-        spine, events, longest_of_all = sizes.spine, sizes.events, longest(node)
-        matches = sizes.within(longest_of_all)
-        pairs = sizes.pairs if longest_of_all is None else sizes.within(2 * longest_of_all)
-        if spine is None or events is None or matches is None or pairs is None:
-            return None
-        buckets = 1 if longest_of_all is None else 2
-        seconds = rates.statement + spine * (buckets * (rates.scanned + rates.built) + rates.built + rates.probed)
-        seconds += events * (rates.scanned + rates.probed) + pairs * rates.paired
-        seconds += matches * (rates.grouped + len(node.aggregates) * rates.measured)
-        return Cost(seconds, spine * ((1 + buckets) * bytes_of(node.spine) + 16 * len(node.aggregates)))
+        taken = len(node.aggregates) * rates.measured
+        return pairs_cost(sizes, rates, longest(node), taken=taken, held=16 * len(node.aggregates))
 
     def expand(self, node: WindowAggregate) -> Relation:
         made = Expansion(node)
-        events, probe, keys = made.events, node.spine, node.keys
-        bucket = longest(node)
-        t, latest = Column(node.time, INT64), _latest(node)
         read = [column for each in node.aggregates for column in _read_by(each)]
-        read += [node.event_time, *([] if node.created is None else [node.created])]
-        bounds: list[Expr] = []
-        if bucket is not None:
-            number, event_number = made.fresh("bucket"), made.fresh("event_bucket")
-            newest = bucket_of(plus(t, latest - 1), bucket)
-            both = (newest, call("subtract", newest, Literal(1, INT64)))
-            probe = made.step(Explode(node.spine, number, both), "probe")
-            right, beside = made.beside_spine(events, read, probe.schema)
-            time = beside.column(node.event_time)
-            right = with_columns(right, [(event_number, bucket_of(Column(time.name, INT64), bucket))])
-            keys = (*keys, (number, event_number))
-            bounds.append(call("ge", time, plus(t, latest - bucket)))
-        else:
-            right, beside = made.beside_spine(events, read, probe.schema)
-            time = beside.column(node.event_time)
-        bounds.append(call("lt", time, plus(t, latest)))
-        if node.created is not None:
-            bounds.append(call("le", beside.column(node.created), t))
-        pairs = KeyedJoin(probe, right, keys, conjunction(tuple(bounds)))
+        pairs, beside = pairs_in_time(made, read, longest(node))
+        time = beside.column(node.event_time)
         within = {interval: _within(interval, time) for interval in dict.fromkeys(e.interval for e in node.aggregates)}
         measures = tuple(_measure(each, within[each.interval], beside) for each in node.aggregates)
         found = made.step(Aggregate(pairs, (node.row,), measures), "windows")
@@ -87,10 +57,6 @@ class BucketedWindows(Form[WindowAggregate]):
     def detail(self, node: WindowAggregate) -> str:
         bucket = longest(node)
         return ", no bucket" if bucket is None else f", bucket {format_duration(bucket)}"
-
-
-def _latest(node: WindowAggregate) -> int:
-    return max(each.interval.latest for each in node.aggregates)
 
 
 def _read_by(each: WindowMeasure) -> tuple[str, ...]:
