@@ -276,6 +276,7 @@ _FUNCTIONS: dict[str, Callable[[Call, list[Any]], Any]] = {
     "plain_sqrt": _known(math.sqrt),
     "divide": _known(lambda a, b: None if b == 0 else a / b),
     "eq": _known(lambda a, b: _order(a) == _order(b)),
+    "ne": _known(lambda a, b: _order(a) != _order(b)),
     "lt": _known(lambda a, b: _order(a) < _order(b)),
     "le": _known(lambda a, b: _order(a) <= _order(b)),
     "gt": _known(lambda a, b: _order(a) > _order(b)),

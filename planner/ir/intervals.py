@@ -10,7 +10,7 @@ from typing import Literal as OneOf
 
 from ..durations import format_span
 from ..expr.functions import call
-from ..expr.nodes import Column, Expr, Literal
+from ..expr.nodes import Call, Column, Expr, Literal
 from ..types import INT64
 from .logical import Interval
 
@@ -92,7 +92,14 @@ def window_interval(
 
 
 def plus(expr: Expr, micros: int) -> Expr:
-    """The expression moved by microseconds."""
-    if micros == 0:
-        return expr
+    """The expression moved by microseconds; one that was moved before is moved once, by both."""
+    match expr:
+        case Call("add", (before, Literal(int() as moved))):
+            return plus(before, moved + micros)
+        case Call("subtract", (before, Literal(int() as moved))):
+            return plus(before, micros - moved)
+        case _ if micros == 0:
+            return expr
+        case _:
+            pass
     return call("add" if micros > 0 else "subtract", expr, Literal(abs(micros), INT64))

@@ -10,6 +10,7 @@ from .form import Form
 from .narrow_asof import NarrowAsof
 from .range_max import BucketedMax, RangeMax
 from .running_maximum import RunningMaximum, RunningMaximumStream
+from .tiled_windows import TiledWindows
 from .union_last import UnionLast
 
 FORMS: tuple[Form[Any], ...] = (
@@ -18,6 +19,7 @@ FORMS: tuple[Form[Any], ...] = (
     RunningMaximum(),
     RunningMaximumStream(),
     BucketedWindows(),
+    TiledWindows(),
     BucketedRange(),
     BucketedMax(),
     RangeMax(),

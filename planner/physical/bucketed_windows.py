@@ -20,7 +20,7 @@ from ..ir.operators import KeyedJoin
 from ..statistics import Cost, Rates
 from .form import Beside, Expansion, Form
 from .pairs import pairs_cost, pairs_in_time
-from .sizes import Sizes, longest
+from .sizes import Sizes, intervals, longest
 
 
 class BucketedWindows(Form[WindowAggregate]):
@@ -44,14 +44,14 @@ class BucketedWindows(Form[WindowAggregate]):
 
     def expand(self, node: WindowAggregate) -> Relation:
         made = Expansion(node)
-        read = [column for each in node.aggregates for column in _read_by(each)]
+        read = [column for each in node.aggregates for column in read_by(each)]
         pairs, beside = pairs_in_time(made, read, longest(node))
         time = beside.column(node.event_time)
-        within = {interval: _within(interval, time) for interval in dict.fromkeys(e.interval for e in node.aggregates)}
-        measures = tuple(_measure(each, within[each.interval], beside) for each in node.aggregates)
+        bounds = {interval: within(interval, time) for interval in intervals(node)}
+        measures = tuple(_measure(each, bounds[each.interval], beside) for each in node.aggregates)
         found = made.step(Aggregate(pairs, (node.row,), measures), "windows")
         every_row = KeyedJoin(node.spine, found, ((node.row, node.row),), how="left")
-        answers = tuple((each.name, _or_empty(each)) for each in node.aggregates)
+        answers = tuple((each.name, or_empty(each, Column(each.name, each.type))) for each in node.aggregates)
         return Project(every_row, (*identity_columns(node.spine.schema), *answers))
 
     def detail(self, node: WindowAggregate) -> str:
@@ -59,30 +59,31 @@ class BucketedWindows(Form[WindowAggregate]):
         return ", no bucket" if bucket is None else f", bucket {format_duration(bucket)}"
 
 
-def _read_by(each: WindowMeasure) -> tuple[str, ...]:
+def read_by(each: WindowMeasure) -> tuple[str, ...]:
+    """The event columns that an aggregate is of."""
     operand = () if each.operand is None else (each.operand,)
     return (*operand, *each.order, *(() if each.where is None else columns_of(each.where)))
 
 
-def _within(interval: Interval, time: Column) -> Expr:
+def within(interval: Interval, time: Column) -> Expr:
     """That an event is in an interval; one expression for all aggregates over it."""
     lower = () if interval.lower is None else (call("ge", time, interval.lower),)
     return conjunction((*lower, call("lt", time, interval.upper)))
 
 
-def _measure(each: WindowMeasure, within: Expr, beside: Beside) -> Measure:
+def _measure(each: WindowMeasure, bounds: Expr, beside: Beside) -> Measure:
     return Measure(
         each.name,
         each.function,
         None if each.operand is None else beside.column(each.operand),
         each.type,
-        where=within if each.where is None else conjunction((*conjuncts(within), beside.over(each.where))),
+        where=bounds if each.where is None else conjunction((*conjuncts(bounds), beside.over(each.where))),
         order=tuple(beside.column(name) for name in each.order),
         parameter=each.parameter,
     )
 
 
-def _or_empty(each: WindowMeasure) -> Expr:
+def or_empty(each: WindowMeasure, value: Expr) -> Expr:
     """A row without events has no aggregates, and gets the empty values."""
-    value, empty = Column(each.name, each.type), AGGREGATES[each.function].empty
+    empty = AGGREGATES[each.function].empty
     return value if empty is None else call("coalesce", value, Literal(empty, each.type))
