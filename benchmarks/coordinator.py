@@ -43,9 +43,9 @@ class Timed:
 class Effort:
     """How often: fresh processes of each contender, warm runs in each, and when one is given up."""
 
-    processes: int = 1
-    repeat: int = 5
-    timeout: float = 120.0
+    processes: int
+    repeat: int
+    timeout: float
     budget: float = 20.0  # seconds of warm runs in a process, at least one run
 
 

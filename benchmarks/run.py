@@ -13,12 +13,15 @@ from typing import Any
 from .coordinator import Effort, measured
 from .data import SEED
 from .machine import machine, versions
-from .peers import PEERS, contenders
+from .peers import ON_SPARK, PEERS, contenders
 from .report import summary, table, written
 from .shape import Contender, Shape
 from .shapes import SHAPES
 
-QUICK = ("latest", "latest-strings", "sums", "sums-dense")
+# What a new user sees, within a minute or so.
+QUICK = ("latest", "latest-strings", "views-12", "sums", "sums-dense")
+QUICK_PEERS = ("hitherto", "Polars", "SQL by hand", "pandas")
+QUICK_BUDGET, BUDGET = 3.0, 20.0
 FORMAT = 1
 
 
@@ -30,11 +33,17 @@ def main(arguments: Sequence[str]) -> int:
             sizes = ", ".join(f"{name} {size}" for name, size in shape.sizes.items())
             print(f"{shape.name:24} {shape.title}\n{'':24} {sizes}")
         return 0
-    peers = _names(given.peers, PEERS, "peer") if given.peers else PEERS
-    chosen = _names(given.shapes, tuple(SHAPES), "shape") if given.shapes else tuple(SHAPES) if given.full else QUICK
+    is_quick = not (given.full or given.spark or given.shapes)
+    peers = ON_SPARK if given.spark else QUICK_PEERS if is_quick else PEERS
+    if given.peers:
+        peers = _names(given.peers, (*PEERS, *ON_SPARK), "peer")
+    chosen = QUICK if is_quick else tuple(SHAPES)
+    if given.shapes:
+        chosen = _names(given.shapes, tuple(SHAPES), "shape")
     sizes = given.sizes.split(",") if given.sizes else ["M", "L"] if given.full else ["M"]
     forms = tuple(given.forms.split(",")) if given.forms else ()
-    effort = Effort(given.processes or (3 if given.full else 1), given.repeat, given.timeout)
+    processes = given.processes or (3 if given.full else 1)
+    effort = Effort(processes, given.repeat, given.timeout, QUICK_BUDGET if is_quick else BUDGET)
     result: dict[str, Any] = {
         "format": FORMAT,
         "machine": machine(),
@@ -50,7 +59,7 @@ def main(arguments: Sequence[str]) -> int:
             for size in sizes:
                 if size not in shape.sizes or (size in shape.by_name_only and not (given.shapes and given.sizes)):
                     continue
-                takes_part = _chosen(shape, peers, forms, all_forms=given.full or given.all_forms)
+                takes_part = _chosen(shape, peers, forms, all_forms=given.full or given.spark or given.all_forms)
                 if not takes_part:
                     continue
                 entry = measured(shape, size, takes_part, effort, data, forms=forms, progress=_progress)
@@ -62,10 +71,8 @@ def main(arguments: Sequence[str]) -> int:
     print(summary(result))
     if given.output is not None:
         written(result, given.output)
-    wrong = [
-        each for entry in result["results"] for each in entry["contenders"] if each["status"] in ("differs", "failed")
-    ]
-    return 1 if wrong else 0
+    statuses = {each["status"] for entry in result["results"] for each in entry["contenders"]}
+    return 1 if statuses & {"differs", "failed"} else 0
 
 
 def _parser() -> argparse.ArgumentParser:
@@ -78,6 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     parser.add_argument("--shapes", help="names of shapes, with commas between them")
     parser.add_argument("--sizes", help="S, M, L, or others that a shape has")
     parser.add_argument("--peers", help="names of peers, with commas between them; one that has a comma is quoted by ;")
+    parser.add_argument("--spark", action="store_true", help="on a local Spark, instead of in this process")
     parser.add_argument("--forms", help="physical forms of hitherto, each forced as a contender of its own")
     parser.add_argument(
         "--all-forms", action="store_true", help="all forms of the peers, not only the one known as the best"

@@ -129,8 +129,9 @@ class Sql:
 class Shape:
     """One benchmark.
 
-    ``sizes`` are S, M and L, or more. ``sql`` and ``polars`` name the forms that can win; the first is the one that a
-    quick run takes. ``engine`` are arguments of ``LocalComputeEngine``. ``extra`` are contenders of this shape alone.
+    ``sizes`` are S, M and L, or others. ``sql`` and ``polars`` name the forms that can win; of each peer a quick run
+    takes the first. A shape with ``spark`` runs there alone. ``engine`` are arguments of ``LocalComputeEngine``.
+    ``extra`` are contenders of this shape alone. Sizes in ``by_name_only`` run when they are asked for by name.
     """
 
     name: str
@@ -142,6 +143,7 @@ class Shape:
     polars: tuple[str, ...] = ()
     pandas: bool = False
     feast: bool = False
+    spark: tuple[Sql, ...] = ()
     engine: Mapping[str, Any] = field(default_factory=dict)
     extra: tuple[Contender, ...] = ()
     by_name_only: tuple[str, ...] = ()

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..shape import Contender, Shape
-from . import by_hand, ours, with_feast, with_pandas, with_polars
+from . import by_hand, on_spark, ours, with_feast, with_pandas, with_polars
 
 PEERS = (
     "hitherto",
@@ -15,6 +15,7 @@ PEERS = (
     "pandas",
     "Feast",
 )
+ON_SPARK = ("hitherto on Spark", "Spark SQL by hand")
 
 
 def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ...]:
@@ -25,5 +26,6 @@ def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ..
         *by_hand.contenders(shape),
         *with_pandas.contenders(shape),
         *with_feast.contenders(shape),
+        *on_spark.contenders(shape),
         *shape.extra,
     )

@@ -48,10 +48,10 @@ def prepared(shape: Shape, sql: Sql, inputs: Inputs) -> Run:
     return run
 
 
-def filled(name: str, view: View, inputs: Inputs) -> str:
-    """A text with the view's names and numbers in it."""
+def filled(name: str, view: View, inputs: Inputs, events: str | None = None) -> str:
+    """A text with the view's names and numbers in it; ``events`` is their table, where it isn't the file itself."""
     given: dict[str, object] = {
-        "events": f"read_parquet('{inputs.path(view.events)}')",
+        "events": events or f"read_parquet('{inputs.path(view.events)}')",
         "keys": ", ".join(view.keys),
         "any_keys": ", ".join(f"any_value({key}) AS {key}" for key in view.keys),
         "same_keys": " AND ".join(f"e.{key} = s.{key}" for key in view.keys),
@@ -62,6 +62,9 @@ def filled(name: str, view: View, inputs: Inputs) -> str:
         given["packed"] = ", ".join(f"'{feature}': {feature}" for feature in view.features)
         given["unpacked"] = ", ".join(f"p.{feature} AS {feature}" for feature in view.features)
         given["ttl"] = view.ttl
+        given["unpacked_in_time"] = ", ".join(
+            f"CASE WHEN p.ts >= at - {view.ttl} THEN p.{feature} END AS {feature}" for feature in view.features
+        )
         in_time = "" if view.ttl is None else f"CASE WHEN e.ts >= s.event_timestamp - to_microseconds({view.ttl}) THEN "
         given["features_in_time"] = ", ".join(
             f"{in_time}e.{feature}{' END' if in_time else ''} AS {feature}" for feature in view.features

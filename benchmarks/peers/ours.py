@@ -12,7 +12,7 @@ if TYPE_CHECKING:
 
 
 def contenders(shape: Shape, forms: tuple[str, ...]) -> tuple[Contender, ...]:
-    if not shape.views:
+    if not shape.views or shape.spark:
         return ()
     forced = (Contender("hitherto", form, partial(prepared, shape, form=form)) for form in forms)
     return (
@@ -22,14 +22,17 @@ def contenders(shape: Shape, forms: tuple[str, ...]) -> tuple[Contender, ...]:
     )
 
 
-def prepared(shape: Shape, inputs: Inputs, *, form: str | None = None, statistics: Any = "full") -> Run:
+def prepared(
+    shape: Shape, inputs: Inputs, *, form: str | None = None, statistics: Any = "full", engine: Any = None
+) -> Run:
     import duckdb  # noqa: F401
     import hitherto as ht
 
     views = [declared(view, inputs) for view in shape.views]
     forms = {} if form is None else {view.name: form for view in views}
     options = ht.PlannerOptions(forms=forms, statistics=statistics)
-    engine = ht.LocalComputeEngine(**shape.engine) if shape.engine else None
+    if shape.engine:
+        engine = ht.LocalComputeEngine(**shape.engine)
     store = ht.FeatureStore(views, engine=engine, planner_options=options, progress=False)
     names = [name for _, name in shape.named_columns()]
 

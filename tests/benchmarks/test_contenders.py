@@ -21,7 +21,9 @@ REPEATED = {"views-12", "views-12-strings", "views-10-equal", "twenty-sums", "gr
 LOCAL = [
     pytest.param(shape, id=name, marks=[pytest.mark.deep] * (name in HEAVY | REPEATED))
     for name, shape in SHAPES.items()
+    if not shape.spark
 ]
+ON_SPARK = [shape for shape in SHAPES.values() if shape.spark]
 
 pytest.importorskip("polars")
 pytest.importorskip("pandas")
@@ -64,9 +66,16 @@ def test_every_peer_gives_the_answer_of_hitherto(shape: Shape, tmp_path: Path) -
 
 
 @pytest.mark.deep
-@pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
+@pytest.mark.parametrize("shape", [shape for shape in SHAPES.values() if not shape.spark], ids=lambda shape: shape.name)
 def test_every_form_of_a_peer_gives_the_answer_of_hitherto(shape: Shape, tmp_path: Path) -> None:
     assert list(differences(shape, the_others(shape), tmp_path)) == []
+
+
+@pytest.mark.deep
+@pytest.mark.usefixtures("spark")
+@pytest.mark.parametrize("shape", ON_SPARK, ids=lambda shape: shape.name)
+def test_every_form_on_spark_gives_the_answer_of_hitherto(shape: Shape, tmp_path: Path) -> None:
+    assert list(differences(shape, list(contenders(shape)), tmp_path)) == []
 
 
 @pytest.mark.parametrize("shape", SHAPES.values(), ids=list(SHAPES))
