@@ -15,6 +15,7 @@ from .data import Size
 
 OURS = "hitherto"
 OURS_ON_SPARK = "hitherto on Spark"
+BEGIN, END = "<!-- results -->", "<!-- end of results -->"
 RIVALS = ("Polars", "SQL by hand", "Polars, prefix sums", "textbook SQL", "pandas", "Feast", "Spark SQL by hand")
 
 
@@ -186,17 +187,30 @@ def _table(entry: Mapping[str, Any]) -> list[str]:
 
 
 def main(arguments: Sequence[str]) -> int:
-    """``python -m benchmarks report results.json``: prints Markdown, or writes it and the chart beside the file."""
+    """Print a result file as Markdown, write that and the chart beside it, or put its summary into a document."""
     parser = argparse.ArgumentParser(prog="python -m benchmarks report", description=main.__doc__)
     parser.add_argument("results", type=Path, help="a result file")
     parser.add_argument("--write", action="store_true", help="write results.md and results.svg beside it")
+    parser.add_argument("--into", type=Path, help=f"a document: the summary goes between {BEGIN} and {END}")
     given = parser.parse_args(arguments)
     result = json.loads(given.results.read_text())
-    if not given.write:
+    if given.write:
+        written(result, given.results)
+    if given.into is not None:
+        given.into.write_text(inserted(given.into.read_text(), result))
+    if not given.write and given.into is None:
         print(markdown(result))
-        return 0
-    written(result, given.results)
     return 0
+
+
+def inserted(document: str, result: Mapping[str, Any]) -> str:
+    """The document with the summary between its two marks, instead of what stood there."""
+    before, found_begin, rest = document.partition(BEGIN)
+    _, found_end, after = rest.partition(END)
+    if not (found_begin and found_end):
+        raise SystemExit(f"the document has no {BEGIN} and {END} for the results to stand between")
+    summary = "\n".join([where(result), "", *_summary_table(result)])
+    return f"{before}{BEGIN}\n\n{summary}\n\n{END}{after}"
 
 
 def written(result: Mapping[str, Any], path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from pathlib import Path
 from typing import Any
 from xml.etree import ElementTree
@@ -81,6 +82,28 @@ def test_the_chart_is_svg_with_a_bar_for_each_rival(tmp_path: Path) -> None:
     bars = chart.findall("{http://www.w3.org/2000/svg}rect")
     assert [(bar.get("class"), bar.get("width")) for bar in bars] == [("loss", "27.5"), ("win", "220.0")]
     assert (tmp_path / "results.md").read_text() == report.markdown(RESULT)
+
+
+def test_the_summary_goes_into_a_document_between_its_marks(tmp_path: Path) -> None:
+    document, results = tmp_path / "page.md", tmp_path / "results.json"
+    results.write_text(json.dumps(RESULT))
+    document.write_text("before\n<!-- results -->\nold\n<!-- end of results -->\nafter\n")
+    assert main(["report", str(results), "--into", str(document)]) == 0
+    text = document.read_text()
+    assert text.startswith("before\n<!-- results -->\n\n2 cores (A <processor>), 8 GB")
+    assert text.endswith("| 4.00 |\n\n<!-- end of results -->\nafter\n")
+    assert "old" not in text
+    assert main(["report", str(results), "--into", str(document)]) == 0
+    assert document.read_text() == text
+
+
+def test_a_document_without_marks_is_left_alone(tmp_path: Path) -> None:
+    document, results = tmp_path / "page.md", tmp_path / "results.json"
+    results.write_text(json.dumps(RESULT))
+    document.write_text("no marks")
+    with pytest.raises(SystemExit, match="no <!-- results --> and <!-- end of results -->"):
+        main(["report", str(results), "--into", str(document)])
+    assert document.read_text() == "no marks"
 
 
 def test_an_unknown_command_is_named(capsys: pytest.CaptureFixture[str]) -> None:
