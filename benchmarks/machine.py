@@ -12,13 +12,14 @@ PACKAGES = ("duckdb", "polars", "pandas", "pyarrow", "numpy", "sqlglot", "pyspar
 
 
 def machine() -> dict[str, Any]:
-    """Cores, processor, memory, system and Python."""
+    """Cores, processor, memory, system and Python, and how busy it was: a load beyond 0 is somebody else's."""
     return {
         "cores": os.cpu_count(),
         "processor": _processor(),
         "memory_gb": round(os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 1e9),
         "system": platform.system(),
         "python": platform.python_version(),
+        "load": round(os.getloadavg()[0], 1),
     }
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import argparse
+import itertools
 import json
 import statistics
 from collections.abc import Iterator, Mapping, Sequence
@@ -139,9 +140,29 @@ def summary(result: Mapping[str, Any]) -> str:
     return "\n".join(text)
 
 
+def growth(result: Mapping[str, Any]) -> Iterator[tuple[str, str, str, float, float]]:
+    """Of hitherto from one size of a shape to the next: the sizes, and how many times the rows and the CPU seconds."""
+    for one, other in itertools.pairwise(result["results"]):
+        before, after = best(lines(one), OURS), best(lines(other), OURS)
+        if one["shape"] == other["shape"] and before is not None and after is not None:
+            rows = [each["rows"]["spine"] + each["rows"]["events"] for each in (one, other)]
+            yield one["shape"], one["size"], other["size"], rows[1] / rows[0], after.cpu / before.cpu
+
+
+def _growth_table(result: Mapping[str, Any]) -> list[str]:
+    grown = list(growth(result))
+    if not grown:
+        return []
+    text = ["", "| growth of hitherto | sizes | times the rows | times the CPU |", "|---|---|---|---|"]
+    return [
+        *text,
+        *(f"| {name} | {one} to {other} | {rows:.1f} | {cpu:.1f} |" for name, one, other, rows, cpu in grown),
+    ]
+
+
 def markdown(result: Mapping[str, Any]) -> str:
     """The whole result file as Markdown: where it was measured, the summary, and every contender."""
-    text = [where(result), "", *_summary_table(result), ""]
+    text = [where(result), "", *_summary_table(result), *_growth_table(result), ""]
     for entry in result["results"]:
         text += [f"#### {heading(entry)}", "", *_table(entry), ""]
     return "\n".join(text)
@@ -152,7 +173,8 @@ def where(result: Mapping[str, Any]) -> str:
     packages = ", ".join(f"{name} {version}" for name, version in versions.items())
     return (
         f"{machine['cores']} cores ({machine['processor']}), {machine['memory_gb']} GB, {machine['system']}, "
-        f"Python {machine['python']}; {packages}. Seed {result['seed']}."
+        f"Python {machine['python']}; {packages}. Seed {result['seed']}. Load before it began: {machine['load']}"
+        f"{', so seconds of the clock mean little' if machine['load'] > machine['cores'] / 2 else ''}."
     )
 
 
@@ -209,7 +231,7 @@ def inserted(document: str, result: Mapping[str, Any]) -> str:
     _, found_end, after = rest.partition(END)
     if not (found_begin and found_end):
         raise SystemExit(f"the document has no {BEGIN} and {END} for the results to stand between")
-    summary = "\n".join([where(result), "", *_summary_table(result)])
+    summary = "\n".join([where(result), "", *_summary_table(result), *_growth_table(result)])
     return f"{before}{BEGIN}\n\n{summary}\n\n{END}{after}"
 
 

@@ -14,7 +14,7 @@ from .coordinator import Effort, measured
 from .data import SEED
 from .machine import machine, versions
 from .peers import ON_SPARK, PEERS, contenders
-from .report import summary, table, written
+from .report import summary, table, where, written
 from .shape import Contender, Shape
 from .shapes import SHAPES
 
@@ -69,6 +69,7 @@ def main(arguments: Sequence[str]) -> int:
                 if given.output is not None:
                     given.output.write_text(json.dumps(result, indent=1))
     print(summary(result))
+    print(where(result))
     if given.output is not None:
         written(result, given.output)
     statuses = {each["status"] for entry in result["results"] for each in entry["contenders"]}

@@ -22,7 +22,14 @@ def contender(peer: str, form: str, cpu: float, wall: float, **other: Any) -> di
 
 RESULT: dict[str, Any] = {
     "format": 1,
-    "machine": {"cores": 2, "processor": "A <processor>", "memory_gb": 8, "system": "Linux", "python": "3.11.7"},
+    "machine": {
+        "cores": 2,
+        "processor": "A <processor>",
+        "memory_gb": 8,
+        "system": "Linux",
+        "python": "3.11.7",
+        "load": 0.2,
+    },
     "versions": {"duckdb": "2.0.1"},
     "seed": 7,
     "results": [
@@ -70,10 +77,26 @@ def test_the_table_of_a_shape_shows_every_contender() -> None:
 
 def test_markdown_has_the_machine_the_summary_and_every_contender() -> None:
     text = report.markdown(RESULT)
-    assert "2 cores (A <processor>), 8 GB, Linux, Python 3.11.7; duckdb 2.0.1. Seed 7." in text
+    assert (
+        "2 cores (A <processor>), 8 GB, Linux, Python 3.11.7; duckdb 2.0.1. Seed 7. Load before it began: 0.2." in text
+    )
     assert "| latest M | Polars: lazy | **0.50** | 3.00 | **0.50** | 3.00 |" in text
     assert "| hitherto | 0.400 | 0.200 | 0.200 | 0.100 | 20 | 2.00 |" in text
     assert "| pandas: merge_asof | differs: from hitherto: a\\|b | | | | | |" in text
+
+
+def test_growth_is_told_where_a_shape_has_several_sizes() -> None:
+    (entry,) = RESULT["results"]
+    rows = {"spine": 1_000_000, "events": 10_000_000, "keys": 100_000}
+    larger = {**entry, "size": "L", "rows": rows, "contenders": [contender("hitherto", "", 1.8, 1.0)]}
+    text = report.markdown({**RESULT, "results": [entry, larger]})
+    assert "| latest | M to L | 10.0 | 9.0 |" in text
+    assert "growth" not in report.markdown(RESULT)
+
+
+def test_a_busy_machine_is_told() -> None:
+    busy = {**RESULT, "machine": {**RESULT["machine"], "load": 6.5}}
+    assert "Load before it began: 6.5, so seconds of the clock mean little." in report.where(busy)
 
 
 def test_the_chart_is_svg_with_a_bar_for_each_rival(tmp_path: Path) -> None:
