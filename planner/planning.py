@@ -10,17 +10,30 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass
 
-from .dag.append import AppendNode, answers_of, part_of, row_answers
+from .dag.append import Part, answers_of, appended, part_of, row_answers
 from .dag.builder import FeatureBuilder
+from .dag.index import ProbeNode, SortNode
 from .dag.node import DAGNode
 from .dag.operations import AnswersNode
 from .dag.plan import ExecutionPlan
 from .dag.query import QueryNode, RelationalNode, ingested
 from .errors import DefinitionError, Problems
+from .expr.nodes import Column
 from .features.tasks import HistoricalRetrievalTask, MaterializationTask
 from .ir.data import EngineTable
-from .ir.logical import AsofJoin, Relation, Scan, Table, WindowAggregate, meant_names, nearest_label, topological
-from .ir.operators import Carried, Materialize
+from .ir.index import ProbeLatest, ProbeWindows, Sorted
+from .ir.logical import (
+    AsofJoin,
+    Project,
+    Relation,
+    Scan,
+    Table,
+    WindowAggregate,
+    meant_names,
+    nearest_label,
+    topological,
+)
+from .ir.operators import Carried, KeyedJoin, Materialize, Named
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form, forced
 from .room import with_room
@@ -104,15 +117,21 @@ class Planner:
         problems = Problems()
         if not self.target.forms:
             problems.add("planner_options: forms: the engine has none, since it doesn't carry out plans of relations")
+        lacks = self.target.in_sql.lacks if task.options.unfused else self.target.lacks
         lowered = lower_plan(self.builder.plan(task)).values()
         for node in {each.fingerprint: each for relation in lowered for each in topological(relation)}.values():
             if isinstance(node, AsofJoin | WindowAggregate) and node.form is not None:
                 alone = node.with_inputs(*map(_as_table, node.inputs)) if task.options.unfused else node
                 try:
-                    forced(alone, self.target.lacks)
+                    forced(alone, lacks)
                 except DefinitionError as error:
                     problems.take(error)
         problems.raise_if_any()
+
+    @property
+    def in_sql(self) -> Planner:
+        """The planner of plans that are SQL alone, which a person can run by hand."""
+        return Planner(self.target.in_sql, self.builder)
 
     @with_room
     def plan_dag(self, dag: ExecutionPlan, options: PlannerOptions, statistics: Statistics) -> PlannedRequest:
@@ -143,10 +162,9 @@ def lower_plan(plan: ExecutionPlan) -> dict[str, Relation]:
 
 @with_room
 def lower_alone(relation: Relation, options: PlannerOptions, target: Target) -> Relation:
-    """One relation with its physical forms, and no other rule: what a node that runs alone is run as."""
-    return rewrite(
-        relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=target.forms, lacks=target.lacks)
-    )
+    """One relation with its physical forms, and no other rule: what a node that runs alone is run as, in SQL."""
+    lacks = target.in_sql.lacks
+    return rewrite(relation, PHYSICAL, RuleContext(verify_each=options.verify_each, forms=target.forms, lacks=lacks))
 
 
 def _as_table(relation: Relation) -> Scan:
@@ -181,7 +199,8 @@ class _Compiler:
         self._relations: dict[str, Relation] = {}
         self._sources: dict[str, DAGNode] = {}
         self._queries: dict[str, QueryNode] = {}
-        self._tables: dict[str, Scan] = {}
+        self._tables: dict[str, Relation] = {}
+        self._sorted: dict[str, Sorted] = {}
         self._done: dict[str, DAGNode] = {}
 
     def compile(self) -> ExecutionPlan:
@@ -202,11 +221,25 @@ class _Compiler:
         row = node.row_order
         physical = self._part(node) if isinstance(node, AnswersNode) else self._region(node).physical
         answers = row_answers(physical, row) if row is not None and self._append is not None else None
-        if row is None or answers is None or self._append is None or not self._append.wanted_for(answers):
-            return self._cut((physical,), (node.name,), row)[0]
-        names = [short_label(nearest_label(answer) or node.name) for answer in answers]
-        pieces = self._cut(answers, names, row)
-        return pieces[0] if len(pieces) == 1 else AppendNode(node.name, row, physical.schema, *pieces)
+        if row is None or answers is None or self._append is None or not self._is_appended(answers, self._append):
+            (rest,) = self._cut((physical,))
+            return self._piece(node.name, rest, is_result=True, order_by=row)
+        parts: list[Part] = []
+        for answer, rest in zip(answers, self._cut(answers), strict=True):
+            part = self._chosen(rest)
+            if part is None:
+                name = short_label(nearest_label(answer) or node.name)
+                query = self._piece(name, rest, is_result=True, order_by=row)
+                part = Part(query, tuple((column, column) for column in rest.schema.names))
+            parts.append(part)
+        if len(parts) == 1 and isinstance(parts[0].node, QueryNode):
+            return parts[0].node
+        return appended(node.name, row, physical.schema, parts)
+
+    def _is_appended(self, answers: Sequence[Relation], append: Append) -> bool:
+        """Whether answers are put side by side: where they are many, and where any of them is not from SQL anyway."""
+        parts = (part for answer in answers for part in topological(answer))
+        return append.wanted_for(answers) or any(isinstance(part, ProbeLatest | ProbeWindows) for part in parts)
 
     def _part(self, node: AnswersNode) -> Relation:
         """One view's part of a join of several views. Inputs that several parts read are run once."""
@@ -242,8 +275,8 @@ class _Compiler:
             self._relations[node.fingerprint] = relation
         return self._relations[node.fingerprint]
 
-    def _cut(self, roots: Sequence[Relation], names: Sequence[str], order_by: str | None) -> list[QueryNode]:
-        """One QueryNode per Materialize, and one for the rest of each root; each reads the others as tables."""
+    def _cut(self, roots: Sequence[Relation]) -> list[Relation]:
+        """What is left of each root; what a Materialize or an index gives is a node of its own, and read as a table."""
         tables: dict[str, Relation] = {}
         everything = {relation.fingerprint: relation for root in roots for relation in topological(root)}
         scanned = [scan.table for scan in everything.values() if isinstance(scan, Scan)]
@@ -252,7 +285,17 @@ class _Compiler:
             rest: Relation | None = self._tables.get(relation.fingerprint)
             if rest is None:
                 rest = relation.with_inputs(*(tables[child.fingerprint] for child in relation.inputs))
-            if isinstance(rest, Materialize):
+            if isinstance(rest, ProbeLatest | ProbeWindows) and isinstance(relation, ProbeLatest | ProbeWindows):
+                rest = self._tables[relation.fingerprint] = self._probed(relation)
+            elif isinstance(rest, Sorted):
+                self._sorted[relation.fingerprint] = rest
+            elif isinstance(rest, Materialize) and (part := self._chosen(rest.input)) is not None:
+                # It is in memory already.
+                read = ingested(part.node, self._names[part.node.fingerprint])
+                rest = Project(
+                    read, tuple((name, Column(column, read.schema[column])) for name, column in part.columns)
+                )
+            elif isinstance(rest, Materialize):
                 table = self._unique(rest.name)
                 self._queries[table] = self._piece(table, rest.input, is_result=False)
                 token = f"{table} {relation.fingerprint}"
@@ -260,10 +303,48 @@ class _Compiler:
                 rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)
                 self._tables[relation.fingerprint] = rest
             tables[relation.fingerprint] = rest
-        return [
-            self._piece(name, tables[root.fingerprint], is_result=True, order_by=order_by)
-            for root, name in zip(roots, names, strict=True)
-        ]
+        return [tables[root.fingerprint] for root in roots]
+
+    def _sort(self, rows: Relation, *, is_part: bool = False) -> SortNode:
+        rest = self._sorted[rows.fingerprint]
+        name = f"{short_label(rest.label)}_events" if rest.label else "spine_times"
+        read = self._piece(name, rest.input, is_result=True, views=rest.label)
+        return SortNode(name, rest.key, rest.time, read, is_part=is_part)
+
+    def _probed(self, probe: ProbeLatest | ProbeWindows) -> Relation:
+        """What a probe gives, as a table."""
+        is_part = len(probe.events) > 1
+        name = self._unique(probe.label)
+        events = (self._sort(each, is_part=is_part) for each in probe.events)
+        node = ProbeNode(name, probe, self._sort(probe.spine), *events)
+        self._names[node.fingerprint] = name
+        self._sources[node.fingerprint] = node
+        return ingested(node, name)
+
+    def _chosen(self, root: Relation) -> Part | None:
+        """Columns of one node that is not SQL, where a root is no more than that: they need no statement."""
+        found = [self._origin(root, name) for name in root.schema.names]
+        origins = [each for each in found if each is not None]
+        if len(origins) < len(found) or len({token for token, _ in origins}) != 1:
+            return None
+        columns = ((name, column) for name, (_, column) in zip(root.schema.names, origins, strict=True))
+        return Part(self._sources[origins[0][0]], tuple(columns))
+
+    def _origin(self, relation: Relation, name: str) -> tuple[str, str] | None:
+        """Which node that is not SQL a column comes from as it is, and its name there."""
+        match relation:
+            case Scan() if relation.table.token in self._sources:
+                return relation.table.token, name
+            case Project():
+                expr = dict(relation.columns)[name]
+                return self._origin(relation.input, expr.name) if isinstance(expr, Column) else None
+            case Carried() | Named():
+                return self._origin(relation.input, name)
+            case KeyedJoin(how="left", right=Scan() as probed) if name in probed.schema:
+                # What an index gives has every row of the spine once, so the row's number is that of either side.
+                return self._origin(probed, name) if relation.keys == (probed.schema.names[:1] * 2,) else None
+            case _:
+                return None
 
     def _piece(
         self,
@@ -272,12 +353,13 @@ class _Compiler:
         *,
         is_result: bool,
         order_by: str | None = None,
+        views: str = "",
     ) -> QueryNode:
         read = [item.table for item in topological(relation) if isinstance(item, Scan)]
         names = dict.fromkeys(table.data.name for table in read if isinstance(table.data, EngineTable))
         inputs: list[DAGNode] = [self._queries[table] for table in names if table in self._queries]
         inputs += [self._sources[table.token] for table in read if table.token in self._sources]
-        return QueryNode(name, relation, *inputs, is_result=is_result, order_by=order_by)
+        return QueryNode(name, relation, *inputs, is_result=is_result, order_by=order_by, views=views)
 
     def _unique(self, label: str) -> str:
         """A table name from the views' names: all of them where it is short, else the first and how many more."""

@@ -73,7 +73,8 @@ class Rates:
     ``python -m benchmarks rates`` measures them. A row is ``scanned`` where it is read, ``sorted`` for an as-of join or
     a window, ``built`` into the hash table of a join and ``probed`` against one; ``paired`` is each pair of rows with
     equal keys whose condition is evaluated, ``grouped`` each row that is taken into a group, ``measured`` each value
-    that an aggregate takes, and ``compared`` each row whose order among others is found by several columns.
+    that an aggregate takes, and ``compared`` each row whose order among others is found by several columns. Of an event
+    index, ``indexed`` is each event that is handed over and sorted, and ``searched`` each end of an interval.
     """
 
     statement: float
@@ -85,6 +86,8 @@ class Rates:
     grouped: float
     measured: float
     compared: float
+    indexed: float = 0.0
+    searched: float = 0.0
 
 
 @dataclass(frozen=True, slots=True)

@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from collections.abc import Sequence
+from dataclasses import dataclass, replace
+from typing import Self
 
+from .ir.index import INDEX_OPERATORS
 from .ir.logical import Relation
 from .statistics import Rates
 
@@ -15,7 +18,7 @@ class Append:
     groups: int
     columns: int
 
-    def wanted_for(self, answers: tuple[Relation, ...]) -> bool:
+    def wanted_for(self, answers: Sequence[Relation]) -> bool:
         """Whether these answers are appended instead of joined."""
         return len(answers) > self.groups or sum(len(each.schema) - 1 for each in answers) > self.columns
 
@@ -31,8 +34,13 @@ class Target:
     """
 
     forms: frozenset[str] = frozenset()
-    lacks: frozenset[type[Relation]] = frozenset()
+    lacks: frozenset[type[Relation]] = INDEX_OPERATORS
     append: Append | None = None
     widest_join: int | None = None
     rates: Rates | None = None
     memory: int | None = None
+
+    @property
+    def in_sql(self) -> Self:
+        """The same for plans that are SQL alone."""
+        return replace(self, lacks=self.lacks | INDEX_OPERATORS)

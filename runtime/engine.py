@@ -23,6 +23,7 @@ from ..planner.errors import (
 )
 from ..planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
 from ..planner.ir.data import CatalogTable, EngineQuery, TableData
+from ..planner.ir.index import INDEX_OPERATORS
 from ..planner.ir.logical import Relation
 from ..planner.options import PlannerOptions
 from ..planner.physical import FORM_NAMES
@@ -176,7 +177,7 @@ class SqlComputeEngine(ComputeEngine):
     compiler: ClassVar[SqlCompiler]
     forms: ClassVar[frozenset[str]] = frozenset(FORM_NAMES)
     """The physical forms among which the engine chooses."""
-    lacks: ClassVar[frozenset[type[Relation]]] = frozenset()
+    lacks: ClassVar[frozenset[type[Relation]]] = INDEX_OPERATORS
     """The operators that its SQL can't say; a form that expands to one of them can't be forced."""
     append: ClassVar[Append] = Append(groups=40, columns=300)
     """The most view groups and columns that SQL joins. The answers of more are appended when they are collected."""

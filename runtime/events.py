@@ -26,11 +26,11 @@ class Statement:
     relation: Relation | None = None
 
     @classmethod
-    def of(cls, name: str, relation: Relation, sql: str) -> Statement:
-        """The statement of a relation; views that are fused have one label in it."""
-        matches = (each for each in topological(relation) if isinstance(each, Carried))
-        views = tuple(dict.fromkeys(name for each in matches for name in each.label.split("+") if name))
-        return cls(name, views, sql, relation)
+    def of(cls, name: str, relation: Relation, sql: str, views: str = "") -> Statement:
+        """The statement of a relation; views that are fused have one label in it, joined by '+'."""
+        labels = [views, *(each.label for each in topological(relation) if isinstance(each, Carried))]
+        found = tuple(dict.fromkeys(name for label in labels for name in label.split("+") if name))
+        return cls(name, found, sql, relation)
 
 
 class Event:
@@ -118,6 +118,14 @@ class Events:
                 yield batch
 
         return pa.RecordBatchReader.from_batches(reader.schema, batches())
+
+    def stepping(self, statement: Statement, step: Callable[[], tuple[pa.Table, float]]) -> pa.Table:
+        """Tell of a step that is done beside the statements: it gives its rows, and the seconds that it took alone."""
+        self.emit(Started(statement))
+        with self._failing(statement):
+            table, seconds = step()
+        self.emit(Finished(statement, seconds, table.num_rows, table.nbytes))
+        return table
 
     @contextmanager
     def _failing(self, statement: Statement) -> Generator[None]:

@@ -11,6 +11,7 @@ from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.dag.append import AppendNode
+from ..planner.dag.index import ProbeNode, SortNode
 from ..planner.dag.node import DAGNode
 from ..planner.dag.operations import AggregationNode, DedupNode
 from ..planner.dag.plan import ExecutionPlan
@@ -224,7 +225,9 @@ class Explanation:
         lines = [f"{_views(choice)}: {choice.reason}" for choice in self._planned.choices]
         appended = next((node for node in self._planned.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
-            lines.append(f"collected: {len(appended.inputs)} answers, appended by {appended.row} without the last join")
+            count = len(appended.inputs)
+            answers = f"{count} answer{'s' * (count != 1)}"
+            lines.append(f"collected: {answers}, appended by {appended.row} without the last join")
         return lines
 
 
@@ -295,8 +298,11 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler, *, sorts_results: boo
             columns = ", ".join(answer.name for answer in node.inputs)
             found.append((node.name, f"-- appended by {node.row}, without a join: {columns}"))
             continue
+        if isinstance(node, SortNode):
+            continue  # It is a part of what reads it.
         if not isinstance(node, QueryNode):
-            found.append((node.name, f"-- runs in Python: {node.name}"))
+            comment = node.comment if isinstance(node, ProbeNode) else f"-- runs in Python: {node.name}"
+            found.append((node.name, comment))
             continue
         query = compiler.compile(node.relation, node.order_by if node.is_result and sorts_results else None)
         statement = query if node.is_result else compiler.create_table(node.name, query)

@@ -56,9 +56,11 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         """Note a statement that was run."""
-        if isinstance(event, Finished) and event.statement.relation is not None:
-            rows = self.count(event.statement.relation)
-            self.statements.append(StatementMetrics(event.statement.name, event.seconds, rows))
+        if isinstance(event, Finished):
+            name, relation = event.statement.name, event.statement.relation
+            known = {} if event.rows is None else {name: event.rows}
+            rows = known if relation is None else self.count(relation)
+            self.statements.append(StatementMetrics(name, event.seconds, rows))
 
 
 def peak_memory() -> int:

@@ -155,7 +155,7 @@ class RetrievalJob:
         spine = Table(known.token, whole.schema, data, name=name, bounds=known.bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
-        return script_by_hand(self._engine.planner.plan(task).joined, target.compiler, spine, types)
+        return script_by_hand(self._engine.planner.in_sql.plan(task).joined, target.compiler, spine, types)
 
     @checked_call
     def explain(

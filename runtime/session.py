@@ -3,17 +3,20 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Collection, Generator, Sequence
+from collections.abc import Callable, Collection, Generator, Sequence
 from contextlib import contextmanager
 from dataclasses import replace
+from functools import partial
 from typing import TYPE_CHECKING
 
+from ..planner.dag.index import ProbeNode
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
 from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError
 from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
+from ..planner.ir.index import ProbeLatest, ProbeWindows
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
@@ -22,6 +25,7 @@ from ..planner.types import Schema, folded, unused_name
 from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
+from .steps import Steps, timed
 from .target import SqlTarget
 
 if TYPE_CHECKING:
@@ -30,6 +34,7 @@ if TYPE_CHECKING:
 # How DuckDB, Spark's casts and Spark's decimals tell of an overflow.
 _MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
 _OVERFLOWS = ("out of range", "overflow", "cannot be represented")
+_OVERFLOW = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits; among the aggregates "
 _LONGEST_MESSAGE = 600
 
 
@@ -90,6 +95,7 @@ class SqlSession:
         self._options = options
         self._events = events
         self._is_lazy = is_lazy
+        self._steps = Steps()
         self._tables: set[str] = set()
         self._registered: dict[str, tuple[TableData, frozenset[str]]] = {}
         self._reserved: set[str] = set()
@@ -97,8 +103,8 @@ class SqlSession:
         self._ended = False
 
     def begin(self, nodes: Sequence[DAGNode], names: Collection[str]) -> None:
-        """Tell how many statements there will be; the names of what nodes read are given to nothing else."""
-        self._events.emit(Planned(sum(isinstance(node, QueryNode | RelationalNode) for node in nodes)))
+        """Tell how many statements and probes there will be; the names of what nodes read are given to nothing else."""
+        self._events.emit(Planned(sum(isinstance(node, QueryNode | RelationalNode | ProbeNode) for node in nodes)))
         self.reserve(nodes)
         self._reserved |= {folded(name) for name in names}
 
@@ -110,6 +116,7 @@ class SqlSession:
     def end(self) -> None:
         """Close the connection, which drops all temporary tables, also while a result is read only half-way."""
         self._ended = True
+        self._steps.end()
         self.connection.close()
 
     def create_table(self, relation: Relation, name: str) -> EngineValue:
@@ -130,14 +137,44 @@ class SqlSession:
             physical = physical.input
         return self.create_table(physical, unused_name(name, self._tables | self._reserved | self._meant))
 
-    def view(self, relation: Relation, name: str) -> EngineValue:
+    def view(self, relation: Relation, name: str, views: str = "") -> EngineValue:
         """The relation itself; it is run when its value is read."""
         self.register_data(relation)
-        return SqlValue(self, relation, result=name)
+        return SqlValue(self, relation, result=name, views=views)
 
-    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
-        """The columns of several values side by side, in Arrow."""
-        return AppendedColumns(values, row, schema)
+    def append(
+        self, values: Sequence[DAGValue], row: str, schema: Schema, sources: Sequence[tuple[int, str]]
+    ) -> DAGValue:
+        """Columns of several values side by side, in Arrow."""
+        return AppendedColumns(values, row, schema, sources)
+
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
+        """The rows of a value in memory, by key and time.
+
+        They are read now, and sorted beside what is run next; those of a part are read when they are probed.
+        """
+        from .index.events import SortedRows, SortedTable
+
+        def read() -> pa.Table:
+            return value.to_reader().read_all()
+
+        def sort(table: pa.Table) -> SortedTable:
+            return SortedTable.of(table, key, time)
+
+        get = (lambda: sort(read())) if is_part else self._steps.begin(partial(sort, read())).result
+        return SortedRows(value.schema, get)
+
+    def probe(
+        self, probe: ProbeLatest | ProbeWindows, name: str, comment: str, spine: DAGValue, events: Sequence[DAGValue]
+    ) -> DAGValue:
+        """What a probe gives for every row of the spine, found beside what is run next; among parts when it is read."""
+        from .index.events import Answers, SortedRows, probed
+
+        rows, *parts = (each.get for each in (spine, *events) if isinstance(each, SortedRows))
+        find = partial(timed, partial(probed, probe, rows, parts))
+        get = self._steps.begin(find).result if len(parts) == 1 else find
+        statement = Statement(name, tuple(probe.label.split("+")), comment)
+        return Answers(probe.schema, lambda: self._events.stepping(statement, partial(_found, probe, get)))
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Register the value's rows under the name."""
@@ -190,22 +227,25 @@ class SqlSession:
         """The query of a relation whose data is registered."""
         return self._compiler.to_text(self._compiler.compile(relation))
 
-    def read(self, relation: Relation, order_by: str | None = None, result: str = "") -> pa.RecordBatchReader:
+    def read(
+        self, relation: Relation, order_by: str | None = None, result: str = "", views: str = ""
+    ) -> pa.RecordBatchReader:
         """Run a relation and give its batches; with ``order_by``, in that column's order and without the column.
 
-        With a name for the ``result``, events tell of it: it has finished when its last batch was read.
+        With a name for the ``result``, events tell of it: it has finished when its last batch was read. ``views`` are
+        those that it is for, where no form in it says so.
         """
         sorts = self._target.sorts_results
         statement = self._compiler.to_text(self._compiler.compile(relation, order_by if sorts else None))
 
         def run() -> pa.RecordBatchReader:
-            with located("the result", relation, statement):
+            with located("the result", relation, statement, views):
                 reader = self.connection.read(statement)
                 if order_by is None or sorts:
                     return reader
                 return reader.read_all().sort_by(order_by).drop_columns(order_by).to_reader()
 
-        return self._events.reading(Statement.of(result, relation, statement), run) if result else run()
+        return self._events.reading(Statement.of(result, relation, statement, views), run) if result else run()
 
     def count_rows(self, relation: Relation) -> dict[str, int]:
         """The rows of every CTE of a relation's statement, and of the statement itself, by name."""
@@ -223,18 +263,21 @@ class SqlSession:
 class SqlValue(EngineValue):
     """Rows in the engine: a temporary table, dropped when the value is closed, or a query that runs when read."""
 
-    def __init__(self, session: SqlSession, relation: Relation, table: str | None = None, result: str = "") -> None:
+    def __init__(
+        self, session: SqlSession, relation: Relation, table: str | None = None, result: str = "", views: str = ""
+    ) -> None:
         self.relation = relation
         self._session = session
         self._table = table
         self._result = result
+        self._views = views
 
     @property
     def schema(self) -> Schema:
         return self.relation.schema
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        reader = self._session.read(self.relation, order_by, self._result)
+        reader = self._session.read(self.relation, order_by, self._result, self._views)
         schema = Schema(field for field in self.schema if field.name != order_by)
         return planned_reader(reader, schema)
 
@@ -244,8 +287,21 @@ class SqlValue(EngineValue):
             self._session.drop(table)
 
 
+def _found(probe: ProbeLatest | ProbeWindows, get: Callable[[], tuple[pa.Table, float]]) -> tuple[pa.Table, float]:
+    """What a probe gave, and in which time."""
+    try:
+        return get()
+    except OverflowError:
+        measures = probe.measures if isinstance(probe, ProbeWindows) else ()
+        names = [each.name for each in measures if each.function in _MAY_OVERFLOW and each.type.kind != "float64"]
+        view, node = probe.label.replace("+", ", "), type(probe).__name__
+        raise EngineError(
+            f"feature view {view!r}, {node}: {_OVERFLOW}{', '.join(names)}", view=probe.label, node=node
+        ) from None
+
+
 @contextmanager
-def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
+def located(name: str, relation: Relation | None, sql: str, views: str = "") -> Generator[None]:
     """An engine's error, with the view and the node that it came from and the statement."""
     try:
         yield
@@ -255,10 +311,11 @@ def located(name: str, relation: Relation | None, sql: str) -> Generator[None]:
         labels = (each for each in reversed(relations) if getattr(each, "label", ""))
         labelled: Relation | None = next(by_form, None) or next(labels, None)
         is_spine = isinstance(labelled, NumberRows)
-        label: str = "" if is_spine else getattr(labelled, "label", "")
+        label: str = views or ("" if is_spine else getattr(labelled, "label", ""))
         where = f"feature view {label.replace('+', ', ')!r}" if label else f"statement {name!r}"
-        where = "entity rows" if is_spine else where
+        where = "entity rows" if is_spine and not views else where
         node = node_name(labelled or relation) if relation is not None else "Scan"
+        node = "Sorted" if views else node
         raise EngineError(
             f"{where}, {node}: {error}{_overflow_hint(relations, str(error))}",
             view=label or None,
@@ -290,5 +347,4 @@ def _overflow_hint(relations: list[Relation], message: str) -> str:
             or measure.operand.type.kind == "uint64"
         )
     ]
-    what = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits"
-    return f"\n  {what}; among the aggregates {', '.join(names)}" if names else ""
+    return f"\n  {_OVERFLOW}{', '.join(names)}" if names else ""

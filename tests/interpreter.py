@@ -14,8 +14,10 @@ from typing import Any
 import hitherto as ht
 import pyarrow as pa
 from hitherto.planner.dag.node import OnlineWriter
+from hitherto.planner.expr.aggregates import AGGREGATES
 from hitherto.planner.expr.nodes import Call, Cast, Column, Expr, Literal
 from hitherto.planner.features.tasks import HistoricalRetrievalTask, MaterializationTask
+from hitherto.planner.ir import index as ix
 from hitherto.planner.ir import logical as ir
 from hitherto.planner.ir import operators as op
 from hitherto.planner.ir.data import ArrowData
@@ -38,7 +40,7 @@ class Interpreted(ht.ComputeEngine):
     """An engine without SQL: retrievals whose point-in-time joins are carried out by the named forms."""
 
     def __init__(self, *forms: str, disabled: tuple[str, ...] = ()) -> None:
-        self._target = Target(forms=frozenset(forms))
+        self._target = Target(forms=frozenset(forms), lacks=frozenset())
         self._disabled = frozenset(disabled)
 
     @property
@@ -114,6 +116,12 @@ class Interpreter:
                 return self._matched(relation)
             case op.Window():
                 return self._windowed(relation)
+            case ix.Sorted(input=below, time=time):
+                return [row for row in self.rows(below) if row[time] is not None]
+            case ix.ProbeLatest():
+                return self._probed(relation)
+            case ix.ProbeWindows():
+                return self._probed_windows(relation)
             case op.Explode(input=below, column=column, values=values):
                 return [row | {column: value(each, row)} for row in self.rows(below) for each in values]
             case op.Named(input=below) | op.Carried(input=below) | op.Materialize(input=below):
@@ -149,6 +157,51 @@ class Interpreter:
             best = max(visible, key=lambda other: other[node.ts], default=None)
             found.append(row | {name: None if best is None else best[name] for name in kept})
         return found
+
+    def _probed(self, node: ix.ProbeLatest) -> list[Row]:
+        events = node.events[0]
+        assert isinstance(events, ix.Sorted)
+        found: list[Row] = []
+        for row in sorted(self.rows(node.spine), key=lambda each: each[node.row]):
+            answer: Row = {node.row: row[node.row]}
+            for pick in node.picks:
+                order = tuple(Column(name, events.schema[name]) for name in (events.time, *pick.order))
+                visible = self._within(node, row, pick.interval)
+                # Of events that tie in all of the order any may win: here the last of them.
+                visible.sort(key=lambda event, order=order: _place(order, event))
+                answer |= {name: visible[-1][column] if visible else None for name, column in pick.features}
+            found.append(answer)
+        return found
+
+    def _probed_windows(self, node: ix.ProbeWindows) -> list[Row]:
+        found: list[Row] = []
+        for row in sorted(self.rows(node.spine), key=lambda each: each[node.row]):
+            answer: Row = {node.row: row[node.row]}
+            for each in node.measures:
+                schema = node.events[0].schema
+                operand = None if each.operand is None else Column(each.operand, schema[each.operand])
+                order = tuple(Column(name, schema[name]) for name in each.order)
+                measure = ir.Measure(
+                    each.name, each.function, operand, each.type, where=each.where, order=order,
+                    parameter=each.parameter,
+                )  # fmt: skip
+                empty = AGGREGATES[each.function].empty
+                result = measured(measure, self._within(node, row, each.interval))
+                answer[each.name] = (list(empty) if isinstance(empty, tuple) else empty) if result is None else result
+            found.append(answer)
+        return found
+
+    def _within(self, node: ix.ProbeLatest | ix.ProbeWindows, row: Row, interval: ir.Interval) -> list[Row]:
+        """The events of a spine row's key in an interval."""
+        assert isinstance(node.spine, ix.Sorted)
+        lower = -math.inf if interval.lower is None else value(interval.lower, row)
+        upper, key = value(interval.upper, row), row[node.spine.key]
+        if key is None:
+            return []
+        events = node.events[key % len(node.events)]
+        assert isinstance(events, ix.Sorted)
+        among = self.rows(events)
+        return [each for each in among if each[events.key] == key and lower <= each[events.time] < upper]
 
     def _windowed(self, node: op.Window) -> list[Row]:
         rows = self.rows(node.input)

@@ -70,11 +70,17 @@ def compiled(
     rules: Iterable[str] = RULE_NAMES,
     statistics: Statistics = NO_STATISTICS,
     engine: SqlComputeEngine = ENGINE,
+    *,
+    in_sql: bool = True,
 ) -> PlannedRequest:
-    """The relation as queries, with these logical rules and all physical ones; every firing is verified."""
+    """The relation as queries, with these logical rules and all physical ones; every firing is verified.
+
+    Not ``in_sql`` alone where the engine's index may be used, too.
+    """
     disabled = tuple(name for name in RULE_NAMES if name not in set(rules))
     options = PlannerOptions(disabled_rules=disabled, verify_each=True)
-    return engine.planner.plan_dag(ExecutionPlan(Given(relation)), options, statistics)
+    planner = engine.planner.in_sql if in_sql else engine.planner
+    return planner.plan_dag(ExecutionPlan(Given(relation)), options, statistics)
 
 
 def execute(plan: ExecutionPlan) -> pa.Table:

@@ -15,7 +15,8 @@ from hitherto.planner.expr.aggregates import AGGREGATES, AggregateName
 
 # Parts of a plan and of its way to SQL: who writes an engine takes them from their modules.
 INNER = {
-    "Append", "Events", "Expr", "Names", "Region", "SpineNode", "SqlCompiler", "SqlSession", "SqlTarget", "Step",
+    "Append", "Events", "Expr", "Names", "ProbeLatest", "ProbeWindows", "Region", "SpineNode", "SqlCompiler",
+    "SqlSession", "SqlTarget", "Step",
 }  # fmt: skip
 
 

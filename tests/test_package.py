@@ -32,7 +32,7 @@ FILES = sorted(path for package in PACKAGES for path in (ROOT / package).rglob("
 LAYERS = """
     planner.types planner.errors planner.calls planner.room planner.durations planner.node planner
     planner.expr
-    planner.ir.data planner.ir.logical
+    planner.ir.data planner.ir.logical planner.ir.index
     planner.statistics
     planner.ir
     planner.rules
@@ -45,7 +45,7 @@ LAYERS = """
     dialects
     runtime.arrow runtime.sources
     runtime.index
-    runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.target
+    runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
     runtime.materialization runtime.analyze

@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Mapping
+from collections.abc import Iterator, Mapping, Sequence
+from dataclasses import dataclass
 
 from ..expr.nodes import Column, Expr
 from ..ir.logical import Join, Project, Relation, nearest_label
@@ -95,13 +96,36 @@ def _chosen(relation: Relation, row: str, columns: tuple[tuple[str, str], ...]) 
     return tuple((name, Column(column, relation.schema[column])) for name, column in pairs)
 
 
-class AppendNode(SpecifiedNode):
-    """Reads every input in the order of ``row`` and puts their columns side by side."""
+@dataclass(frozen=True)
+class Part:
+    """What a node gives to rows that are appended: columns, by their names there and in the node's own value."""
 
-    def __init__(self, name: str, row: str, schema: Schema, *answers: DAGNode) -> None:
+    node: DAGNode
+    columns: tuple[tuple[str, str], ...]
+
+
+def appended(name: str, row: str, schema: Schema, parts: Sequence[Part]) -> AppendNode:
+    """The node that puts parts side by side. One that gives several parts is read once."""
+    nodes = {part.node.fingerprint: part.node for part in parts}
+    places = {fingerprint: number for number, fingerprint in enumerate(nodes)}
+    sources = {column: (places[part.node.fingerprint], original) for part in parts for column, original in part.columns}
+    found = tuple(sources[column] for column in schema.names if column != row)
+    return AppendNode(name, row, schema, found, *nodes.values())
+
+
+class AppendNode(SpecifiedNode):
+    """Reads every input in the order of ``row`` and puts columns of them side by side, under the schema's names.
+
+    ``sources`` has the number of the input and the name in it, for each column but ``row``.
+    """
+
+    def __init__(
+        self, name: str, row: str, schema: Schema, sources: tuple[tuple[int, str], ...], *answers: DAGNode
+    ) -> None:
         super().__init__(name, *answers)
         self.row = row
         self.schema = schema
+        self.sources = sources
 
     @property
     def is_read_later(self) -> bool:
@@ -109,7 +133,7 @@ class AppendNode(SpecifiedNode):
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         values = [context.outputs[node.fingerprint] for node in self.inputs]
-        return context.session.append(values, self.row, self.schema)
+        return context.session.append(values, self.row, self.schema, self.sources)
 
     def describe(self) -> str:
         return f"AppendNode by {self.row}, {len(self.inputs)} answers"

@@ -16,6 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from ..errors import UnsupportedError
+from ..ir.index import ProbeLatest, ProbeWindows
 from ..ir.logical import Relation
 from ..node import Node, digest
 from ..types import DataType, Schema
@@ -67,16 +68,34 @@ class Session(Protocol):
         """Run a logical relation, without optimizing it, into a temporary table named like it."""
         ...
 
-    def view(self, relation: Relation, name: str) -> EngineValue:
-        """A relation as a value, run when it is read."""
+    def view(self, relation: Relation, name: str, views: str = "") -> EngineValue:
+        """A relation as a value, run when it is read; ``views`` are those that it is for, where no form says so."""
         ...
 
-    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
-        """The columns of several values side by side, in the order of ``row``, read when the result is read."""
+    def append(
+        self, values: Sequence[DAGValue], row: str, schema: Schema, sources: Sequence[tuple[int, str]]
+    ) -> DAGValue:
+        """Columns of several values side by side, in the order of ``row``, read when the result is read.
+
+        ``sources`` has the number of the value and the name in it, for each column of the schema but ``row``.
+        """
         ...
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         """Make a value readable by SQL under that name."""
+        ...
+
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
+        """The rows of a value in memory, by key and time, to be probed; those of a part only while they are."""
+        ...
+
+    def probe(
+        self, probe: ProbeLatest | ProbeWindows, name: str, comment: str, spine: DAGValue, events: Sequence[DAGValue]
+    ) -> DAGValue:
+        """What a probe gives for every row of a sorted spine over sorted events, in the order of the rows' numbers.
+
+        ``comment`` is how a script of the statements says it.
+        """
         ...
 
 
@@ -92,13 +111,23 @@ class NoSession:
     def run_alone(self, relation: Relation, name: str) -> EngineValue:
         raise _no_session(name)
 
-    def view(self, relation: Relation, name: str) -> EngineValue:
+    def view(self, relation: Relation, name: str, views: str = "") -> EngineValue:
         raise _no_session(name)
 
-    def append(self, values: Sequence[DAGValue], row: str, schema: Schema) -> DAGValue:
+    def append(
+        self, values: Sequence[DAGValue], row: str, schema: Schema, sources: Sequence[tuple[int, str]]
+    ) -> DAGValue:
         raise _no_session(row)
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
+        raise _no_session(name)
+
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
+        raise _no_session(key)
+
+    def probe(
+        self, probe: ProbeLatest | ProbeWindows, name: str, comment: str, spine: DAGValue, events: Sequence[DAGValue]
+    ) -> DAGValue:
         raise _no_session(name)
 
 

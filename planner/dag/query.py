@@ -58,13 +58,23 @@ class RelationalNode(DAGNode):
 
 
 class QueryNode(SpecifiedNode):
-    """One piece of an optimized plan: one statement, into a temporary table or, for the last piece, when it is read."""
+    """One piece of an optimized plan: one statement, into a temporary table or, for the last piece, when it is read.
+
+    ``views`` are those whose events it reads, joined by '+', where no form in it says so.
+    """
 
     def __init__(
-        self, name: str, relation: Relation, *inputs: DAGNode, is_result: bool, order_by: str | None = None
+        self,
+        name: str,
+        relation: Relation,
+        *inputs: DAGNode,
+        is_result: bool,
+        order_by: str | None = None,
+        views: str = "",
     ) -> None:
         super().__init__(name, *inputs)
         self.relation = relation
+        self.views = views
         self.is_result = is_result
         self.order_by = order_by
 
@@ -75,8 +85,9 @@ class QueryNode(SpecifiedNode):
     def execute(self, context: ExecutionContext) -> DAGValue:
         for node in self.inputs:
             relation_of(node, context)
-        run = context.session.view if self.is_result else context.session.create_table
-        return run(self.relation, self.name)
+        if self.is_result:
+            return context.session.view(self.relation, self.name, self.views)
+        return context.session.create_table(self.relation, self.name)
 
     def describe(self) -> str:
         return f"QueryNode -> {'result' if self.is_result else self.name}"

@@ -10,6 +10,7 @@ from ..expr.aggregates import AGGREGATES
 from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Cast, Column, Expr, Literal, conjuncts
 from .data import ParquetFiles
+from .index import ProbeLatest, ProbeWindows, Sorted
 from .logical import (
     Aggregate,
     AsofJoin,
@@ -125,6 +126,10 @@ def describe(relation: Relation) -> str:
             return f"Window by {by}, {relation.frame}, computes {_names([each.name for each in relation.measures])}"
         case Explode():
             return f"Explode {relation.column}  {_count(relation.values, 'value')}"
+        case Sorted():
+            return f"Sorted {_label(relation.label)} by {relation.key}, {relation.time}"
+        case ProbeLatest() | ProbeWindows():
+            return f"{name} {_label(relation.label)}  {_count(relation.schema.names[1:], 'column')}"
         case Materialize():
             return f"Materialize {_label(relation.name)}"
         case _:

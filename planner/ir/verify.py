@@ -8,6 +8,7 @@ from ..expr.aggregates import AGGREGATES, PLANNER_AGGREGATES
 from ..expr.functions import FUNCTIONS
 from ..expr.nodes import Call, Column, Expr, children
 from ..types import INT64, Schema, names_that_differ_by_case
+from .index import ProbeLatest, ProbeWindows, Sorted
 from .logical import (
     Aggregate,
     AsofJoin,
@@ -15,11 +16,13 @@ from .logical import (
     Interval,
     Join,
     Measure,
+    Pick,
     Project,
     Relation,
     Scan,
     Union,
     WindowAggregate,
+    WindowMeasure,
 )
 from .operators import AsofMatch, Explode, KeyedJoin, Window
 
@@ -72,25 +75,14 @@ def _problems(relation: Relation) -> Iterator[str]:
         case AsofJoin():
             yield from _point_in_time(relation)
             for pick in relation.picks:
-                yield from _interval(pick.interval, relation.spine.schema)
-                yield from _present(pick.order, relation.events.schema)
-                yield from _present([column for _, column in pick.features], relation.events.schema)
+                yield from _pick(pick, relation.spine.schema, relation.events.schema)
             if len({pick.interval.upper for pick in relation.picks}) != 1:
                 yield "picks with different upper bounds cannot share a match"
         case WindowAggregate():
             yield from _point_in_time(relation)
             yield from _present([relation.row], relation.spine.schema)
             for aggregate in relation.aggregates:
-                yield from _interval(aggregate.interval, relation.spine.schema)
-                if not _has_form(aggregate.function):
-                    yield f"no aggregate {aggregate.function!r}"
-                elif (aggregate.parameter is None) != (AGGREGATES[aggregate.function].parameter is None):
-                    yield f"{aggregate.function} with the parameter {aggregate.parameter!r}"
-                operand = [aggregate.operand] if aggregate.operand is not None else []
-                yield from _present([*operand, *aggregate.order], relation.events.schema)
-                if aggregate.where is not None:
-                    yield from _expression(aggregate.where, relation.events.schema)
-                    yield from _condition(aggregate.where)
+                yield from _window_measure(aggregate, relation.spine.schema, relation.events.schema)
         case KeyedJoin():
             yield from _keyed(relation)
             if relation.condition is not None:
@@ -105,6 +97,19 @@ def _problems(relation: Relation) -> Iterator[str]:
         case Window():
             yield from _present(relation.partition, relation.input.schema)
             yield from _measures(relation.measures, relation.input.schema)
+        case Sorted():
+            yield from _present([relation.key, relation.time], relation.input.schema)
+            for name in (relation.key, relation.time):
+                if name in relation.schema and relation.schema[name] != INT64:
+                    yield f"{name!r} is {relation.schema[name]}, not an integer"
+        case ProbeLatest():
+            yield from _present([relation.row], relation.spine.schema)
+            for pick in relation.picks:
+                yield from _pick(pick, relation.spine.schema, relation.events[0].schema)
+        case ProbeWindows():
+            yield from _present([relation.row], relation.spine.schema)
+            for measure in relation.measures:
+                yield from _window_measure(measure, relation.spine.schema, relation.events[0].schema)
         case Explode():
             for value in relation.values:
                 yield from _expression(value, relation.input.schema)
@@ -131,6 +136,25 @@ def _measures(measures: tuple[Measure, ...], schema: Schema) -> Iterator[str]:
             yield from _condition(measure.where)
         if not _has_form(measure.function) and measure.function not in PLANNER_AGGREGATES:
             yield f"no aggregate {measure.function!r}"
+
+
+def _pick(pick: Pick, spine: Schema, events: Schema) -> Iterator[str]:
+    yield from _interval(pick.interval, spine)
+    yield from _present(pick.order, events)
+    yield from _present([column for _, column in pick.features], events)
+
+
+def _window_measure(measure: WindowMeasure, spine: Schema, events: Schema) -> Iterator[str]:
+    yield from _interval(measure.interval, spine)
+    if not _has_form(measure.function):
+        yield f"no aggregate {measure.function!r}"
+    elif (measure.parameter is None) != (AGGREGATES[measure.function].parameter is None):
+        yield f"{measure.function} with the parameter {measure.parameter!r}"
+    operand = [measure.operand] if measure.operand is not None else []
+    yield from _present([*operand, *measure.order], events)
+    if measure.where is not None:
+        yield from _expression(measure.where, events)
+        yield from _condition(measure.where)
 
 
 def _has_form(function: str) -> bool:

@@ -6,6 +6,7 @@ from typing import Any
 
 from .bucketed_range import BucketedRange
 from .bucketed_windows import BucketedWindows
+from .event_index import EventIndexLatest, EventIndexThenFetch, EventIndexWindows
 from .form import Form
 from .narrow_asof import NarrowAsof
 from .range_max import BucketedMax, RangeMax
@@ -14,6 +15,9 @@ from .tiled_windows import TiledWindows
 from .union_last import UnionLast
 
 FORMS: tuple[Form[Any], ...] = (
+    EventIndexLatest(),
+    EventIndexThenFetch(),
+    EventIndexWindows(),
     NarrowAsof(),
     UnionLast(),
     RunningMaximum(),

@@ -15,6 +15,8 @@ from .sizes import Sizes
 
 _NOTHING = 0.005
 """Seconds of CPU that decide nothing: to find out more would take as long."""
+_MOST_PARTS = 64
+"""Each part reads the events again."""
 
 
 @rule(on=AsofJoin)
@@ -55,15 +57,37 @@ def _carried_out(node: PointInTime, context: RuleContext) -> Relation | None:
     """
     if node.form is not None:
         form = forced(node, context.lacks)
+        if context.rates is not None:
+            form = _in_parts(form, node, Sizes(node, Asked(context.statistics)), context.rates, context.memory)
         return form.of(node, Choice(node.label, form.name, is_forced=True))
-    forms = [form for form in FORMS if form.on is type(node) and context.offers(form.name) and form.applies_to(node)]
+    forms = [
+        form
+        for form in FORMS
+        if form.on is type(node)
+        and context.offers(form.name)
+        and not form.needs & context.lacks
+        and form.applies_to(node)
+    ]
     if not forms:
         return None
     asked = Asked(context.statistics)
-    costs = _costs(node, forms, Sizes(node, asked), context.rates) if len(forms) > 1 and context.rates else {}
+    costs: dict[str, Cost | None] = {}
+    if len(forms) > 1 and context.rates is not None:
+        sizes = Sizes(node, asked)
+        forms = [_in_parts(form, node, sizes, context.rates, context.memory) for form in forms]
+        costs = _costs(node, forms, sizes, context.rates)
     form = _cheapest(forms, costs, context.memory)
     beaten = tuple(_beaten(other, form, costs, context.memory) for other in forms if other is not form)
     return form.of(node, Choice(node.label, form.name, costs.get(form.name), beaten, asked.facts))
+
+
+def _in_parts(form: Form[Any], node: PointInTime, sizes: Sizes, rates: Rates, memory: int | None) -> Form[Any]:
+    """The form in as many parts as the memory needs, where it can be done in parts."""
+    if memory is None or form.in_parts(2) is None:
+        return form
+    whole = form.cost(node, sizes, rates)
+    parts = 1 if whole is None else max(1, min(_MOST_PARTS, -(-whole.memory // memory)))
+    return form.in_parts(parts) or form
 
 
 def _costs(node: PointInTime, forms: Sequence[Form[Any]], sizes: Sizes, rates: Rates) -> dict[str, Cost | None]:

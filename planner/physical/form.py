@@ -24,6 +24,8 @@ class Form(ABC, Generic[N]):
 
     name: ClassVar[str]
     on: ClassVar[type[Relation]]
+    needs: ClassVar[frozenset[type[Relation]]] = frozenset()
+    """The operators that not every engine has."""
 
     @abstractmethod
     def applies_to(self, node: N) -> bool:
@@ -45,6 +47,11 @@ class Form(ABC, Generic[N]):
         or bytes never make a form cheaper.
         """
         del node, sizes, rates
+        return None
+
+    def in_parts(self, parts: int) -> Form[N] | None:
+        """The form that does its work in so many parts, and holds one of them at a time; None where it can't."""
+        del parts
         return None
 
     def of(self, node: N, choice: Choice | None = None) -> Carried:

@@ -9,7 +9,7 @@ from ...planner.statistics import Rates
 # Two cores of a server. Only the ratios decide: ``python -m benchmarks rates`` prints those of another machine.
 DUCKDB = Rates(
     statement=1e-3, scanned=2e-8, sorted=2e-7, built=4e-8, probed=3e-8,
-    paired=4e-8, grouped=5e-8, measured=2e-8, compared=2e-7,
+    paired=4e-8, grouped=5e-8, measured=2e-8, compared=2e-7, indexed=8e-8, searched=1e-7,
 )  # fmt: skip
 SPARK = Rates(
     statement=0.3, scanned=2e-7, sorted=2e-6, built=3e-7, probed=2e-7,

@@ -71,7 +71,11 @@ class LocalComputeEngine(SqlComputeEngine):
     """
 
     compiler = SqlCompiler(_DIALECT)
-    forms = frozenset({"NarrowAsof", "RunningMaximum", "BucketedWindows"})
+    forms = frozenset({
+        "EventIndexLatest", "EventIndexThenFetch", "EventIndexWindows", "NarrowAsof", "RunningMaximum",
+        "BucketedWindows",
+    })  # fmt: skip
+    lacks = frozenset()
     rates = DUCKDB
 
     @checked_call
@@ -126,8 +130,7 @@ class LocalComputeEngine(SqlComputeEngine):
     def memory(self) -> int | None:
         """The ``memory_limit`` in bytes, or that of the user's connection; DuckDB's own is most of the machine's."""
         limit = self._config.get("memory_limit")
-        if self._is_given and self._connection is not None:
-            # A connection that is closed says so when it is used.
+        if self._is_given and self._connection is not None:  # One that is closed says so when it is used.
             with suppress(EngineError), _translated(""):
                 cursor = self._connection.cursor()
                 (limit,) = cursor.execute("SELECT current_setting('memory_limit')").fetchone() or (None,)

@@ -43,7 +43,7 @@ class SparkComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(SparkDialect())
     forms = frozenset({"RangeMax", "UnionLast", "RunningMaximumStream", "BucketedWindows"})
-    lacks = frozenset({AsofMatch})
+    lacks = SqlComputeEngine.lacks | {AsofMatch}
     rates = SPARK
     append: ClassVar[Append] = Append(groups=0, columns=0)
     widest_join = 10

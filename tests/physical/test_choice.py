@@ -56,7 +56,8 @@ def choices(made: ht.RetrievalJob) -> dict[str, str]:
 @pytest.mark.parametrize("form", ["NarrowAsof", "RangeMax", "UnionLast"])
 def test_a_form_is_forced_by_view(form: str) -> None:
     made = job(latest(), windows(), forms={"last": form})
-    assert choices(made) == {"last": f"{form}, forced", "sums": "BucketedWindows, the only candidate"}
+    assert choices(made)["last"] == f"{form}, forced"
+    assert choices(made)["sums"].startswith("EventIndexWindows ")
     assert f"{form} last" in str(made.explain("physical"))
     assert made.to_arrow() == job(latest(), windows()).to_arrow()
 
@@ -64,26 +65,25 @@ def test_a_form_is_forced_by_view(form: str) -> None:
 def test_views_that_are_forced_alike_are_fused_and_others_are_not() -> None:
     views = [latest(name) for name in "abcd"]
     made = job(*views, forms={"a": "RangeMax", "b": "RangeMax", "c": "UnionLast"})
-    assert choices(made) == {
-        "a, b": "RangeMax, forced",
-        "c": "UnionLast, forced",
-        "d": "NarrowAsof, the only candidate",
-    }
+    *forced, (free, reason) = choices(made).items()
+    assert dict(forced) == {"a, b": "RangeMax, forced", "c": "UnionLast, forced"}
+    assert (free, reason.split(" ")[0]) == ("d", "EventIndexLatest")
     assert made.to_arrow() == job(*views).to_arrow()
 
 
 def test_windows_that_are_forced_and_windows_that_are_not_stay_apart() -> None:
     views = [windows("a"), windows("b")]
     made = job(*views, forms={"a": "BucketedWindows"})
-    assert choices(made) == {"a": "BucketedWindows, forced", "b": "BucketedWindows, the only candidate"}
+    assert choices(made)["a"] == "BucketedWindows, forced"
+    assert choices(made)["b"].startswith("EventIndexWindows ")
     assert made.to_arrow() == job(*views).to_arrow()
 
 
 @pytest.mark.parametrize(
     ("form", "known", "options", "fitting"),
     [
-        ("BucketedWindows", False, {}, "NarrowAsof, RangeMax, UnionLast"),
-        ("RunningMaximum", False, {}, "NarrowAsof, RangeMax, UnionLast"),
+        ("BucketedWindows", False, {}, "EventIndexLatest, EventIndexThenFetch, NarrowAsof, RangeMax, UnionLast"),
+        ("RunningMaximum", False, {}, "EventIndexLatest, EventIndexThenFetch, NarrowAsof, RangeMax, UnionLast"),
         ("NarrowAsof", True, {}, "RangeMax, RunningMaximum, RunningMaximumStream"),
         ("RangeMax", False, {"unfused": True}, "NarrowAsof, UnionLast"),
     ],

@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import itertools
+import re
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any
 
 import hitherto as ht
@@ -105,3 +107,20 @@ def test_event_columns_that_are_called_like_others_of_the_join_stay_apart() -> N
     for form in ("NarrowAsof", "RangeMax", "UnionLast"):
         (row,) = Interpreter().rows(BY_NAME[form].of(joined))
         assert (row["x"], row["y"]) == (1, 2)
+
+
+class Cramped(ht.LocalComputeEngine):
+    """An engine that may hold next to nothing."""
+
+    memory = 500
+
+
+@pytest.mark.parametrize("form", [form.name for form in FORMS if form.in_parts(2) is not None])
+def test_what_does_not_fit_the_memory_is_answered_in_parts(form: str) -> None:
+    grid = GRIDS[BY_NAME[form].on](keys=(1,), uniques=(False,)).of(BY_NAME[form], known=False)
+    views = [view for number, view in enumerate(grid.views) if number % 2 == 0]
+    cramped, engine = replace(grid, views=views), Cramped(threads=2)
+    forced = ht.PlannerOptions(verify_each=True, forms={view.name: form for view in views})
+    shown = str(cramped.job(engine, forced, known=False).explain("physical"))
+    assert re.search(r", in ([2-9]|[1-6][0-9]) parts", shown)
+    assert cramped.differences(engine, forced, known=False) == []

@@ -267,7 +267,7 @@ class Given(DAGValue):
 def test_columns_side_by_side_have_one_order_and_one_length() -> None:
     schema = Schema([Field("row", FLOAT64), Field("a", FLOAT64), Field("b", FLOAT64)])
     values: list[DAGValue] = [Given(pa.table({"a": [1.0]})), Given(pa.table({"b": [1.0, 2.0]}))]
-    columns = AppendedColumns(values, "row", schema)
+    columns = AppendedColumns(values, "row", schema, [(0, "a"), (1, "b")])
     with pytest.raises(TypeError, match="come in the order of 'row'"):
         columns.to_reader(order_by="other")
     with pytest.raises(ht.EngineError, match=r"view groups have \[1, 2\] answers for the same rows: a bug"):

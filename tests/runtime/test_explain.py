@@ -74,7 +74,7 @@ def test_a_level_shows_its_sections(level: str) -> None:
 def test_explain_is_the_same_on_every_run(level: str, format_: str) -> None:
     one, two = (str(job(latest(), windows()).explain(level, format=format_)) for _ in range(2))
     assert one == two
-    assert not re.search(r"0x[0-9a-f]{6}|\b\d{12,}\b|[0-9a-f]{16}|\d\.\d+ s\b", one)
+    assert not re.search(r"0x[0-9a-f]{6}|\b\d{12,}\b|[0-9a-f]{16}", one)
 
 
 def test_json_says_what_the_text_says() -> None:
@@ -206,15 +206,19 @@ def test_the_dag_states_the_time_bounds() -> None:
 
 def test_the_physical_plan_names_the_chosen_forms() -> None:
     text = str(job(latest(), windows()).explain("physical"))
-    assert "NarrowAsof last" in text
-    assert "BucketedWindows sums" in text
+    assert "EventIndexLatest last" in text
+    assert "EventIndexWindows sums" in text
 
 
 def test_the_sql_is_that_of_the_run() -> None:
     explanation = job(latest(), windows()).explain("sql").to_dict()
     assert [statement["name"] for statement in explanation["statements"]] == [
         "spine_rows",
+        "spine_keys",
+        "spine_times",
+        "last_events",
         "last",
+        "sums_events",
         "sums",
         "training_set",
     ]
@@ -307,10 +311,10 @@ def test_analyze_counts_the_rows_of_scans_and_tables() -> None:
     found = analysis(latest(), windows())
     statements = {statement["name"]: statement["rows"] for statement in found["statements"]}
     assert found["rows"] == 6
-    assert statements["spine_rows"] == {"result": 6}
-    assert statements["last"]["result"] == statements["sums"]["result"] == 6
-    assert statements["last"]["last_match"] == 6
-    assert 1 <= statements["last"]["last_events"] <= 4
+    assert statements["spine_rows"] == statements["spine_times"] == {"result": 6}
+    assert statements["last"] == {"last": 6}
+    assert statements["sums"] == {"sums": 6}
+    assert 1 <= statements["last_events"]["result"] <= 4
 
 
 def test_analyze_gives_wall_time_and_peak_memory() -> None:

@@ -142,7 +142,8 @@ def test_a_chained_view_and_a_materialization_keep_names_apart(
 
 def test_what_is_made_after_the_job_is_read_or_refused(connection: duckdb.DuckDBPyConnection) -> None:
     connection.execute("CREATE VIEW later AS FROM orders")
-    job = made(connection, [customers("region"), counted("v", ht.TableSource("later", timestamp_field="ts"))])
+    views = [customers("region"), counted("v", ht.TableSource("later", timestamp_field="ts"))]
+    job = made(connection, views, forms={"region": "NarrowAsof", "v": "BucketedWindows"})
     connection.execute("CREATE TABLE region AS SELECT 'b' AS country; CREATE TABLE unread AS SELECT 1 AS x")
     assert job.to_arrow()["v__n"].to_pylist() == [11, 0]
     connection.execute(

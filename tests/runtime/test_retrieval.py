@@ -634,15 +634,21 @@ def test_two_jobs_can_be_read_at_the_same_time() -> None:
     assert one.read_all().num_rows == two.read_all().num_rows == 0
 
 
-def overflowing(engine: ht.ComputeEngine | None = None) -> ht.RetrievalJob:
+def overflowing(engine: ht.ComputeEngine | None = None, **forms: str) -> ht.RetrievalJob:
     data = pa.table({"user_id": [1, 1], "ts": us(1, 2), "cents": [2**62, 2**62]})
     aggregations = [ht.Aggregation("cents", "sum", name="total"), ht.Aggregation("cents", "max")]
-    return job(SPINE, view("ledger", data, aggregations=aggregations), engine=engine)
+    ledger, options = view("ledger", data, aggregations=aggregations), ht.PlannerOptions(forms=forms)
+    store = ht.FeatureStore([ledger], engine=engine, planner_options=options)
+    return store.get_historical_features(SPINE, ledger)
 
 
 def test_a_sum_that_does_not_fit_is_an_error_that_names_view_and_aggregate() -> None:
-    with pytest.raises(ht.EngineError, match=r"feature view 'ledger', (.|\n)*the sum does not fit.*total") as raised:
+    message = r"feature view 'ledger', (.|\n)*the sum does not fit.*total$"
+    with pytest.raises(ht.EngineError, match=message) as raised:
         overflowing().to_arrow()
+    assert (raised.value.view, raised.value.node, raised.value.transient) == ("ledger", "ProbeWindows", False)
+    with pytest.raises(ht.EngineError, match=message) as raised:
+        overflowing(ledger="BucketedWindows").to_arrow()
     error = raised.value
     assert (error.view, error.transient) == ("ledger", False)
     assert error.node == "BucketedWindows"

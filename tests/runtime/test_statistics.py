@@ -184,7 +184,7 @@ class Deaf(ht.LocalComputeEngine):
 
 
 def test_where_one_form_alone_applies_nothing_is_asked() -> None:
-    job = retrieval(source("arrow", Path()), Deaf())
+    job = retrieval(source("arrow", Path()), with_forms(Deaf(), "NarrowAsof"))
     assert job.to_arrow().num_rows == 4
     assert job.explain("physical").to_dict()["choices"] == [
         {

@@ -64,10 +64,10 @@ def case(files: Files, **expected: Any) -> None:
 def nanoseconds_beside_microseconds(folder: Path) -> None:
     write(folder / "1.parquet", k=[1, 2], ts=us(10, 11), seen=us(FOR_EVER, -1))
     write(folder / "2.parquet", k=[3, 4], ts=ns(10_000, 9_999), seen=ns(-1_001, 1_999))
-    write(folder / "3.parquet", k=[4, 1], ts=ns(10_001, 9_001), seen=ns(5, 5))
+    write(folder / "3.parquet", k=[4, 1], ts=ns(10_001, 8_001), seen=ns(5, 5))
 
 
-# The event at 10.001 µs is at 11 for a plan, so that it is not seen at 10; 9.001 µs are 10, and later than 10 is none.
+# The event at 10.001 µs is at 11 for a plan, so that it is not seen at 10; 8.001 µs are 9, before the one at 10.
 case(nanoseconds_beside_microseconds, seen=us(FOR_EVER, None, -2, 1))
 
 
@@ -95,7 +95,7 @@ case(legacy_timestamps_of_spark, seen=us(FOR_EVER, None, datetime(1, 1, 1), None
 
 
 def legacy_timestamps_of_others(folder: Path) -> None:
-    write(folder / "1.parquet", legacy=True, k=[1, 2], ts=ns(10_001, 9_001), seen=ns(1_999, -1_001))
+    write(folder / "1.parquet", legacy=True, k=[1, 2], ts=ns(10_001, 8_001), seen=ns(1_999, -1_001))
     write(folder / "2.parquet", legacy=True, k=[3, 4], ts=us(10, datetime(1, 1, 1)), seen=us(FOR_EVER, None))
 
 

@@ -1,0 +1,58 @@
+"""The steps of an optimized plan that run over an event index, and not as SQL."""
+
+from __future__ import annotations
+
+from ..ir.index import ProbeLatest, ProbeWindows
+from ..types import Schema
+from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
+
+
+class SortNode(SpecifiedNode):
+    """Reads rows, and keeps them in memory by key and time; those of a part when it is probed, and no longer."""
+
+    def __init__(self, name: str, key: str, time: str, rows: DAGNode, *, is_part: bool = False) -> None:
+        super().__init__(name, rows)
+        self.is_part = is_part
+        self.key = key
+        self.time = time
+
+    @property
+    def is_read_later(self) -> bool:
+        return self.is_part
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        (rows,) = self.inputs
+        return context.session.sort(context.outputs[rows.fingerprint], self.key, self.time, is_part=self.is_part)
+
+    def describe(self) -> str:
+        return f"SortNode {self.name} by {self.key}, {self.time}"
+
+
+class ProbeNode(SpecifiedNode):
+    """Answers every spine row by searching among sorted events; the answers are in the order of the spine."""
+
+    def __init__(self, name: str, probe: ProbeLatest | ProbeWindows, spine: DAGNode, *events: DAGNode) -> None:
+        super().__init__(name, spine, *events)
+        self.probe = probe
+
+    @property
+    def output_schema(self) -> Schema:
+        return self.probe.schema
+
+    @property
+    def is_read_later(self) -> bool:
+        return len(self.inputs) > 2
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        spine, *events = (context.outputs[node.fingerprint] for node in self.inputs)
+        return context.session.probe(self.probe, self.name, self.comment, spine, events)
+
+    @property
+    def comment(self) -> str:
+        """The step in a script of statements."""
+        spine, events, *more = self.inputs
+        parts = f", in {len(more) + 1} parts" if more else ""
+        return f"-- searched in memory: {events.name}, for each of {spine.name}{parts}"
+
+    def describe(self) -> str:
+        return f"ProbeNode {self.name}, {len(self.probe.schema) - 1} columns"

@@ -1,0 +1,165 @@
+"""Rows that are kept sorted, and the answers of probes, as values of the DAG."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cached_property
+from typing import Any
+
+import numpy as np
+import pyarrow as pa
+
+from ...planner.dag.node import DAGValue
+from ...planner.expr.nodes import Column, Expr
+from ...planner.ir.index import ProbeLatest, ProbeWindows
+from ...planner.ir.logical import WindowMeasure
+from ...planner.types import Schema
+from .columns import Ints, Positions, flat, valid_of, values_of
+from .intervals import bound
+from .latest import latest
+from .measures import Measures
+from .slices import Slices
+from .words import Sorted, sorted_rows
+
+
+@dataclass(frozen=True)
+class SortedTable:
+    """Rows of a table by key and time. Rows without a key come after all others, as if they had one."""
+
+    table: pa.Table
+    sorted: Sorted
+
+    @cached_property
+    def measures(self) -> Measures:
+        """What answers windows over the rows, and keeps what several of them need."""
+        columns = dict(zip(self.table.column_names, self.table.columns, strict=True))
+        return Measures(columns, self.sorted.rows, self.sorted.runs())
+
+    @classmethod
+    def of(cls, table: pa.Table, key: str, time: str) -> SortedTable:
+        """The rows that have a time, sorted. O(n log n)."""
+        if table[time].null_count:
+            table = table.filter(table[time].is_valid())
+        keys, times = flat(table[key]), flat(table[time])
+        known, valid = values_of(keys), valid_of(keys)
+        if valid is not None:
+            known = np.where(valid, known, known[valid].max(initial=0) + 1)
+        return cls(table.drop_columns(key), sorted_rows(known, values_of(times)))
+
+
+class SortedRows(DAGValue):
+    """The rows of a value in memory, by key and time, when they are asked for with ``get``."""
+
+    def __init__(self, schema: Schema, get: Callable[[], SortedTable]) -> None:
+        self._schema = schema
+        self._get: Callable[[], SortedTable] | None = get
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    @property
+    def get(self) -> Callable[[], SortedTable]:
+        """What gives the rows; whoever has it keeps them."""
+        if self._get is None:
+            raise TypeError("sorted rows were closed")
+        return self._get
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        raise TypeError("sorted rows are probed, and not read")
+
+    def close(self) -> None:
+        """Let go of the rows."""
+        self._get = None
+
+
+class Answers(DAGValue):
+    """What a probe gives, in the order of the rows' numbers, once ``found``."""
+
+    def __init__(self, schema: Schema, found: Callable[[], pa.Table]) -> None:
+        self._schema = schema
+        self._found = found
+        self._table: pa.Table | None = None
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        table = self._table = self._found() if self._table is None else self._table
+        if order_by == table.column_names[0]:
+            return table.drop_columns(order_by).to_reader()
+        return (table if order_by is None else table.sort_by(order_by).drop_columns(order_by)).to_reader()
+
+    def close(self) -> None:
+        """Let go of the answers."""
+        del self._found
+        self._table = None
+
+
+def probed(
+    probe: ProbeLatest | ProbeWindows, get_spine: Callable[[], SortedTable], parts: Sequence[Callable[[], SortedTable]]
+) -> pa.Table:
+    """What a probe gives for every row of the spine, in the order of their numbers. One part is in memory at a time."""
+    spine = get_spine()
+    numbers = values_of(flat(spine.table[probe.row]))
+    in_order = np.argsort(numbers, kind="stable")
+    # The place in the answer of each row, in the order in which they are sorted.
+    places = np.empty(len(numbers), np.int64)
+    places[in_order] = np.arange(len(numbers))
+    places = places[spine.sorted.rows]
+    keys, times = spine.sorted.sorted_keys(), spine.sorted.sorted_times()
+    if len(parts) == 1:
+        columns = _answers(probe, keys, times, places, parts[0]())
+    else:
+        which = [np.flatnonzero(keys % len(parts) == number) for number in range(len(parts))]
+        answers = [
+            _answers(probe, keys[rows], times[rows], np.arange(len(rows)), get())
+            for rows, get in zip(which, parts, strict=True)
+        ]
+        back = _inverse(places[np.concatenate(which)])
+        columns = [_concatenated(column).take(back) for column in zip(*answers, strict=True)]
+    return pa.Table.from_arrays([pa.array(numbers[in_order]), *columns], names=list(probe.schema.names))
+
+
+def _answers(
+    probe: ProbeLatest | ProbeWindows, keys: Positions, times: Ints, places: Ints, events: SortedTable
+) -> list[pa.Array[Any] | pa.ChunkedArray[Any]]:
+    """The columns of a probe for the needles (``keys``, ``times``), each at its place."""
+    if isinstance(probe, ProbeLatest):
+        return latest(probe.picks, keys, times, places, events.sorted, events.table)
+    back = _inverse(places)
+    return [answer.take(back) for answer in windows(probe.measures, keys, times, events)]
+
+
+def _inverse(places: Ints) -> Ints:
+    inverse = np.empty(len(places), np.int64)
+    inverse[places] = np.arange(len(places))
+    return inverse
+
+
+def _concatenated(parts: Sequence[pa.Array[Any] | pa.ChunkedArray[Any]]) -> pa.ChunkedArray[Any]:
+    arrays = [part.chunks if isinstance(part, pa.ChunkedArray) else [part] for part in parts]
+    return pa.chunked_array([array for each in arrays for array in each], parts[0].type)
+
+
+def windows(
+    measures: Sequence[WindowMeasure], keys: Positions, times: Ints, events: SortedTable
+) -> Iterator[pa.Array[Any]]:
+    """Every measure for the needles (``keys``, ``times``), in their order. O(s log n) for each different end."""
+    ends: dict[Expr | None, Ints] = {}
+
+    def before(end: Expr | None) -> Ints:
+        if end not in ends:
+            at = np.full(len(times), events.sorted.first) if end is None else bound(end, times)
+            ends[end] = events.sorted.search(keys, at)
+        return ends[end]
+
+    for each in measures:
+        starts, stops = before(each.interval.lower), before(each.interval.upper)
+        where = each.where.name if isinstance(each.where, Column) else None
+        yield events.measures.answer(
+            each.function, each.type, Slices(starts, np.maximum(starts, stops)), operand=each.operand, where=where,
+            order=each.order, parameter=each.parameter,
+        )  # fmt: skip

@@ -1,0 +1,201 @@
+"""Rows by key and time, sorted as 64-bit words: many times faster than to sort positions by two columns."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+import numpy.typing as npt
+import pyarrow as pa
+
+from .columns import Bools, Ints, Positions
+
+Rows = npt.NDArray[np.uint32]
+Words = npt.NDArray[np.uint64]
+
+WORD = 64
+"""Bits of a word: a test sets fewer, so that small data take the ways of big ones."""
+BLOCK = 32_768
+"""Rows that are packed at once, so that what is made in between stays in the processor's cache."""
+
+
+@dataclass(frozen=True, slots=True)
+class Sorted:
+    """Rows by key and, for one key, by time; rows that agree in both are in any order.
+
+    ``rows`` are the positions in the input. ``first`` and ``last`` are the least and the greatest time, ``most`` is the
+    greatest key. Where key and time fit into one word, ``packed`` has them: ``key << bits | time - first``. Otherwise
+    they are in ``keys`` and ``times``, and to search costs about three times as much.
+    """
+
+    rows: Rows
+    most: int
+    first: int
+    last: int
+    bits: int
+    packed: Words | None
+    keys: Rows | None
+    times: Ints | None
+
+    def __len__(self) -> int:
+        return len(self.rows)
+
+    def search(self, keys: Positions, times: Ints) -> Ints:
+        """How many rows are before each (key, time). O(s log n); fast where the needles are in order."""
+        if self.packed is not None:
+            return np.searchsorted(self.packed, self.words(keys, times)).astype(np.int64, copy=False)
+        assert self.keys is not None
+        assert self.times is not None
+        low = np.searchsorted(self.keys, keys)
+        high = np.searchsorted(self.keys, keys, side="right")
+        return _searched(self.times, low, high, self._clipped(times))
+
+    def is_at_or_after(self, positions: Ints, keys: Positions, times: Ints) -> Bools:
+        """Whether the row at each position has the key, and that time or a later one. O(s)."""
+        same: Bools
+        after: Bools
+        if self.packed is not None:
+            found, least = self.packed[positions], self.words(keys, times)
+            after, same = found >= least, (found ^ least) >> np.uint64(self.bits) == 0
+        else:
+            assert self.keys is not None
+            assert self.times is not None
+            after, same = self.times[positions] >= times, self.keys[positions] == keys
+        return same & after
+
+    def same_as_before(self, positions: Ints) -> Bools:
+        """Whether the row at each position has the key and time of the one before it. O(s)."""
+        before = np.maximum(positions - 1, 0)
+        same: Bools = positions > 0
+        for column in (self.packed, self.keys, self.times):
+            if column is not None:
+                same &= column[positions] == column[before]
+        return same
+
+    def starts_of_runs(self, positions: Ints) -> Ints:
+        """The first row that has the key and time of the row at each position. O(s log n)."""
+        if self.packed is not None:
+            return np.searchsorted(self.packed, self.packed[positions])
+        assert self.keys is not None
+        assert self.times is not None
+        return self.search(self.keys[positions], self.times[positions])
+
+    def sorted_keys(self) -> Rows:
+        """The keys of all rows. O(n)."""
+        if self.packed is not None:
+            return (self.packed >> np.uint64(self.bits)).astype(np.uint32)
+        assert self.keys is not None
+        return self.keys
+
+    def sorted_times(self) -> Ints:
+        """The times of all rows. O(n)."""
+        if self.packed is not None:
+            return (self.packed & np.uint64((1 << self.bits) - 1)).astype(np.int64) + self.first
+        assert self.times is not None
+        return self.times
+
+    def runs(self) -> Rows:
+        """The number of the run of equal key and time that each row is in. O(n)."""
+        numbers = np.zeros(len(self), np.uint32)
+        if self.packed is not None:
+            np.cumsum(self.packed[1:] != self.packed[:-1], out=numbers[1:])
+        elif self.keys is not None and self.times is not None:
+            differs = (self.keys[1:] != self.keys[:-1]) | (self.times[1:] != self.times[:-1])
+            np.cumsum(differs, out=numbers[1:])
+        return numbers
+
+    def words(self, keys: Positions, times: Ints) -> Words:
+        """Keys and times as the rows have them; a time outside of the rows' is the nearest that tells as much."""
+        words = np.minimum(keys, self.most + 1).astype(np.uint64)
+        words <<= np.uint64(self.bits)
+        words |= (self._clipped(times) - self.first).view(np.uint64)
+        return words
+
+    def _clipped(self, times: Ints) -> Ints:
+        """Times between the first one and what is just after the last: no needle reaches into another key."""
+        return np.clip(times, self.first, self.last + 1)
+
+
+def sorted_rows(keys: Positions, times: Ints) -> Sorted:
+    """Rows by (key, time), for keys from 0 on. O(n log n), on words of 8 bytes in place.
+
+    A word is the key, as many high bits of the time as fit, and the row. Rows that agree in what fits are few, and are
+    put right by their exact times.
+    """
+    n = len(times)
+    if not n:
+        nothing = np.zeros(0, np.uint32)
+        return Sorted(nothing, 0, 0, 0, 1, nothing.astype(np.uint64), None, None)
+    most, first, last = int(keys.max()), int(times.min()), int(times.max())
+    bits = (last + 1 - first).bit_length()
+    key_bits = (most + 1).bit_length()
+    row_bits = max(n - 1, 1).bit_length()
+    coarse = max(min(bits, WORD - key_bits - row_bits), 0)
+    words = pooled(n, np.uint64)
+    _pack(words, keys, times, first, bits - coarse, coarse, row_bits)
+    words.sort()
+    collisions = _collisions(words >> np.uint64(row_bits)) if coarse < bits else None
+    rows = pooled(n, np.uint32)
+    fits = key_bits + bits <= WORD
+    exact = None if fits else pooled(n, np.int64)
+    sorted_keys = None if fits else pooled(n, np.uint32)
+    mask = np.uint64((1 << row_bits) - 1)
+    for start in range(0, n, BLOCK):
+        part = slice(start, start + BLOCK)
+        np.bitwise_and(words[part], mask, out=rows[part], casting="unsafe")
+        if coarse == bits and fits:
+            words[part] >>= np.uint64(row_bits)
+            continue
+        words[part] >>= np.uint64(coarse + row_bits)
+        found = times[rows[part]]
+        if exact is not None and sorted_keys is not None:
+            sorted_keys[part] = words[part]
+            exact[part] = found
+        else:
+            words[part] <<= np.uint64(bits)
+            words[part] |= (found - first).view(np.uint64)
+    if collisions is not None and len(collisions):
+        by = (words[collisions],) if exact is None else (exact[collisions], words[collisions])
+        order = np.lexsort(by)
+        for array in (rows, exact, words if exact is None else None):
+            if array is not None:
+                array[collisions] = array[collisions][order]
+    return Sorted(rows, most, first, last, bits, words if fits else None, sorted_keys, exact)
+
+
+def pooled(n: int, kind: Any) -> Any:
+    """An array without values, from Arrow's pool: memory that was used before is not touched for the first time."""
+    memory: Any = pa.allocate_buffer(n * np.dtype(kind).itemsize)
+    return np.frombuffer(memory, kind)
+
+
+def _pack(words: Words, keys: Positions, times: Ints, first: int, dropped: int, coarse: int, row_bits: int) -> None:
+    for start in range(0, len(words), BLOCK):
+        part = slice(start, start + BLOCK)
+        block = (times[part] - first).view(np.uint64)
+        block >>= np.uint64(dropped)
+        block |= keys[part].astype(np.uint64) << np.uint64(coarse)
+        block <<= np.uint64(row_bits)
+        block |= np.arange(start, start + len(block), dtype=np.uint64)
+        words[part] = block
+
+
+def _collisions(coarse: Words) -> Ints:
+    """The positions that have a neighbour with the same coarse word."""
+    same = coarse[1:] == coarse[:-1]
+    marked = np.zeros(len(coarse), np.bool_)
+    marked[1:] |= same
+    marked[:-1] |= same
+    return np.flatnonzero(marked)
+
+
+def _searched(times: Ints, low: Ints, high: Ints, needles: Ints) -> Ints:
+    """The first position from ``low`` on whose time is at or after the needle, or ``high``; all at once."""
+    low, high = low.copy(), high.copy()
+    for _ in range(int((high - low).max(initial=0)).bit_length()):
+        middle = (low + high) >> 1
+        is_before = (middle < high) & (times[np.minimum(middle, len(times) - 1)] < needles)
+        np.copyto(low, middle + 1, where=is_before)
+        np.copyto(high, middle, where=~is_before)
+    return low
