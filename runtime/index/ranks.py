@@ -49,6 +49,7 @@ def ranked(array: pa.Array[Any]) -> Ranked:
     of_code[places] = np.arange(len(places), dtype=np.uint32)
     codes = values_of(encoded.indices)
     if valid is not None:
+        # A code beside a null may be any number.
         codes = np.where(valid, codes, len(places))
     return Ranked(of_code[codes], valid, encoded.dictionary, places)
 

@@ -171,16 +171,15 @@ def test_variances_are_those_of_fractions(size: int) -> None:
                 assert abs(got - expected) <= 1e-9 * expected + slack * math.sqrt(expected) + slack**2
 
 
+@pytest.mark.parametrize("place", [77, 78])
 @pytest.mark.parametrize("odd", [math.nan, math.inf, -math.inf])
-def test_the_variance_is_nan_around_an_infinity_or_nan_and_no_other(odd: float) -> None:
+def test_the_variance_is_nan_around_an_infinity_or_nan_and_no_other(odd: float, place: int) -> None:
     values = np.arange(200.0)
-    values[77] = odd
+    values[place] = odd
     taken = sliced(*[(a, b) for a in range(60, 100) for b in range(a, 100)])
-    for start, stop, value in zip(
-        *map(list, (taken.starts, taken.stops)), Moments(values).variance(taken, 0), strict=True
-    ):
+    for (start, stop), value in zip(each(taken), Moments(values).variance(taken, 0).tolist(), strict=True):
         if start < stop:
-            assert math.isnan(value) == (start <= 77 < stop)
+            assert math.isnan(value) == (start <= place < stop)
             assert math.isnan(value) or math.isclose(value, ((stop - start) ** 2 - 1) / 12, abs_tol=1e-9)
 
 
