@@ -165,10 +165,7 @@ def _percentile(of: Operand, inside: Slices, p: float) -> pa.Array[Any]:
     place = p * (counts[some] - 1)
     below = np.floor(place)
     orders, positions = of.orders
-    lower = orders.kth(inside, below.astype(np.int64))
-    upper = lower.copy()
-    apart = np.flatnonzero(place > below)
-    upper[apart] = orders.kth(inside[apart], below[apart].astype(np.int64) + 1)
+    lower, upper = orders.around(inside, below.astype(np.int64), np.ceil(place).astype(np.int64))
     low, high = (as_floats(of.values[positions[ranks]], of.type) for ranks in (lower, upper))
     with np.errstate(invalid="ignore", over="ignore"):
         between = low + (high - low) * (place - below)

@@ -28,26 +28,39 @@ class Orders:
         self._bits = int(ranks.max(initial=0)).bit_length()
         self._levels: list[_Level] = []
 
-    def kth(self, slices: Slices, places: Ints) -> Ranks:
-        """The rank at ``places`` from 0 in each slice's ascending order, of slices that hold so many.
+    def around(self, slices: Slices, lower: Ints, upper: Ints) -> tuple[Ranks, Ranks]:
+        """The ranks at two places, from 0, in each slice's ascending order; ``upper`` is ``lower`` or the next place.
 
         O(M log M) for short slices, else O(n + S) for each bit by which they have to be halved.
         """
+        found, after, has_after = self._kth(slices, lower)
+        after = np.where(upper == lower, found, after)
+        # The next place is not always in the half that is left of a slice.
+        others = np.flatnonzero((upper != lower) & ~has_after)
+        after[others] = self._kth(slices[others], upper[others])[0]
+        return found, after
+
+    def _kth(self, slices: Slices, places: Ints) -> tuple[Ranks, Ranks, Bools]:
+        """The rank at each place, and the one after it where that was found too."""
         for level in self._levels:
             slices, places = level.descend(slices, places)
         while len(self._levels) < self._bits and self._is_long(slices):
             slices, places = self._halve().descend(slices, places)
+        has_after = places + 1 < slices.counts()
         if len(self._levels) == self._bits:
             # All that is left of a slice is equal.
-            return self._current[slices.starts]
-        found = np.empty(len(slices), np.uint32)
+            found = self._current[slices.starts]
+            return found, found, has_after
+        found, after = np.empty(len(slices), np.uint32), np.empty(len(slices), np.uint32)
         for part, batch in slices.batches():
             positions, offsets = batch.expanded()
             words = np.repeat(np.arange(len(batch), dtype=np.uint64) << np.uint64(32), batch.counts())
             words |= self._current[positions]
             words.sort()
-            found[part] = words[offsets[:-1] + places[part]].astype(np.uint32)
-        return found
+            at = offsets[:-1] + places[part]
+            found[part] = words[at].astype(np.uint32)
+            after[part] = words[at + has_after[part]].astype(np.uint32)
+        return found, after, has_after
 
     def _is_long(self, slices: Slices) -> bool:
         """Whether to halve the slices costs less than to sort them as they are."""

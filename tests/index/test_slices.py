@@ -220,9 +220,12 @@ def test_order_statistics_are_those_of_sorted_lists(
         values = np.array([random.randint(0, most) for _ in range(size)], np.uint32)
         made = Orders(values)
         for share in (0.0, 0.5, 1.0):
-            places = ((taken.counts() - 1) * share).astype(np.int64)
-            expected = [sorted(values[a:b])[k] for (a, b), k in zip(each(taken), places.tolist(), strict=True)]
-            assert made.kth(taken, places).tolist() == expected
+            lower = ((taken.counts() - 1) * share).astype(np.int64)
+            for upper in (lower, np.minimum(lower + 1, taken.counts() - 1)):
+                found = made.around(taken, lower, upper)
+                for ranks, places in zip(found, (lower, upper), strict=True):
+                    ordered = [sorted(values[a:b]) for a, b in each(taken)]
+                    assert ranks.tolist() == [x[place] for x, place in zip(ordered, places.tolist(), strict=True)]
 
 
 def test_levels_that_long_slices_needed_serve_short_ones_too() -> None:
@@ -230,11 +233,12 @@ def test_levels_that_long_slices_needed_serve_short_ones_too() -> None:
     made, fresh = Orders(values), Orders(values)
     long = sliced(*[(place, place + 400) for place in range(200)])
     short = sliced(*[(place, place + 3) for place in range(500)])
-    made.kth(long, np.full(200, 300))
+    made.around(long, np.full(200, 300), np.full(200, 301))
     assert made._levels
     assert not fresh._levels
     middle = np.full(500, 1)
-    assert made.kth(short, middle).tolist() == fresh.kth(short, middle).tolist()
+    for ranks, others in zip(*(each.around(short, middle, middle + 1) for each in (made, fresh)), strict=True):
+        assert ranks.tolist() == others.tolist()
 
 
 def test_elements_are_written_out_in_batches_and_a_long_slice_alone(monkeypatch: pytest.MonkeyPatch) -> None:
