@@ -36,6 +36,7 @@ from .ir.logical import (
 from .ir.operators import Carried, KeyedJoin, Materialize, Named
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form, forced
+from .physical.split import split_windows
 from .room import with_room
 from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from .rules.driver import Phase, Rule
@@ -45,7 +46,11 @@ from .target import Append, Target
 from .types import folded, short_label, unused_name
 
 PHYSICAL = (
-    Phase("results", (materialize_numbered_rows, materialize_view_groups, split_wide_joins), is_physical=True),
+    Phase(
+        "results",
+        (materialize_numbered_rows, split_windows, materialize_view_groups, split_wide_joins),
+        is_physical=True,
+    ),
     # Last: nothing is rewritten below what a form was given.
     Phase("physical", (choose_asof_form, choose_window_form), is_physical=True),
 )

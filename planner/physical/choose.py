@@ -15,6 +15,8 @@ from .sizes import Sizes
 
 _NOTHING = 0.005
 """Seconds of CPU that decide nothing: to find out more would take as long."""
+_ENGINES_SHARE = 3
+"""What is held beside the engine gets a part of the memory, and the engine the other two."""
 _MOST_PARTS = 64
 """Each part reads the events again."""
 
@@ -86,7 +88,7 @@ def _in_parts(form: Form[Any], node: PointInTime, sizes: Sizes, rates: Rates, me
     if memory is None or form.in_parts(2) is None:
         return form
     whole = form.cost(node, sizes, rates)
-    parts = 1 if whole is None else max(1, min(_MOST_PARTS, -(-whole.memory // memory)))
+    parts = 1 if whole is None else max(1, min(_MOST_PARTS, -(-whole.memory * _ENGINES_SHARE // memory)))
     return form.in_parts(parts) or form
 
 

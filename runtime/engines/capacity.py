@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import re
 
 from ...planner.statistics import Rates
@@ -15,6 +16,14 @@ SPARK = Rates(
     statement=0.3, scanned=2e-7, sorted=2e-6, built=3e-7, probed=2e-7,
     paired=1.5e-7, grouped=3e-7, measured=1e-7, compared=1e-7,
 )  # fmt: skip
+
+
+def half_of_the_machine() -> int | None:
+    """Half of the machine's memory in bytes; None where the system doesn't tell."""
+    try:
+        return os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") // 2
+    except (AttributeError, ValueError, OSError):
+        return None
 
 
 def bytes_of(limit: str) -> int | None:

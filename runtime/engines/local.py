@@ -23,7 +23,7 @@ from ..engine import SqlComputeEngine
 from ..session import SqlConnection
 from ..sources.parquet import LocalFiles
 from ..sources.stream import RowStream
-from .capacity import DUCKDB, bytes_of
+from .capacity import DUCKDB, bytes_of, half_of_the_machine
 from .local_names import (
     Place,
     UserFunction,
@@ -128,13 +128,13 @@ class LocalComputeEngine(SqlComputeEngine):
 
     @property
     def memory(self) -> int | None:
-        """The ``memory_limit`` in bytes, or that of the user's connection; DuckDB's own is most of the machine's."""
+        """The ``memory_limit`` in bytes, or that of the user's connection; without one, half of the machine's."""
         limit = self._config.get("memory_limit")
         if self._is_given and self._connection is not None:  # One that is closed says so when it is used.
             with suppress(EngineError), _translated(""):
                 cursor = self._connection.cursor()
                 (limit,) = cursor.execute("SELECT current_setting('memory_limit')").fetchone() or (None,)
-        return None if limit is None else bytes_of(str(limit))
+        return half_of_the_machine() if limit is None else bytes_of(str(limit))
 
     def hint(self, error: EngineError) -> str:
         """Why a table may not exist for a cursor, though the user's connection sees it."""
