@@ -189,8 +189,8 @@ def _cost(node: PointInTime, sizes: Sizes, rates: Rates, columns: int, searches:
     read = parts * (rates.statement + events * (rates.scanned + rates.probed))
     made = 3 * rates.statement + spine * (rates.built + rates.probed + rates.indexed)
     seconds = read + made + events * rates.indexed * (1 + columns / 4) + spine * searches * rates.searched
-    # Key, time and row as they come and as they are sorted, and the columns.
-    held = events * (40 + 8 * columns) // parts + spine * (48 + 8 * columns)
+    # Key and time as they come and in one word; where there are columns, the row and the columns.
+    held = events * (24 if not columns else 40 + 8 * columns) // parts + spine * (48 + 8 * columns)
     return Cost(seconds, held)
 
 

@@ -9,6 +9,7 @@ from typing import Any
 
 import numpy as np
 import pyarrow as pa
+import pyarrow.compute as pc
 
 from ...planner.dag.node import DAGValue
 from ...planner.expr.nodes import Column, Expr
@@ -28,24 +29,27 @@ class SortedTable:
     """Rows of a table by key and time. Rows without a key come after all others, as if they had one."""
 
     table: pa.Table
+    time: str
     sorted: Sorted
 
     @cached_property
     def measures(self) -> Measures:
         """What answers windows over the rows, and keeps what several of them need."""
         columns = dict(zip(self.table.column_names, self.table.columns, strict=True))
-        return Measures(columns, self.sorted.rows, self.sorted.runs())
+        return Measures(columns, _rows(self), self.sorted.runs())
 
     @classmethod
     def of(cls, table: pa.Table, key: str, time: str) -> SortedTable:
         """The rows that have a time, sorted. O(n log n)."""
         if table[time].null_count:
             table = table.filter(table[time].is_valid())
-        keys, times = flat(table[key]), flat(table[time])
-        known, valid = values_of(keys), valid_of(keys)
-        if valid is not None:
-            known = np.where(valid, known, known[valid].max(initial=0) + 1)
-        return cls(table.drop_columns(key), sorted_rows(known, values_of(times)))
+        beyond = (pc.max(table[key]).as_py() or 0) + 1 if table[key].null_count else 0
+        chunks = [
+            (_known(batch.column(0), beyond), values_of(batch.column(1)))
+            for batch in table.select([key, time]).to_batches()
+        ]
+        columns = table.drop_columns([key, time] if len(table.column_names) == 2 else key)
+        return cls(columns, time, sorted_rows(chunks, with_rows=bool(columns.column_names)))
 
 
 class SortedRows(DAGValue):
@@ -108,7 +112,7 @@ def probed(
     # The place in the answer of each row, in the order in which they are sorted.
     places = np.empty(len(numbers), np.int64)
     places[in_order] = np.arange(len(numbers))
-    places = places[spine.sorted.rows]
+    places = places[_rows(spine)]
     keys, times = spine.sorted.sorted_keys(), spine.sorted.sorted_times()
     if len(parts) == 1:
         columns = _answers(probe, keys, times, places, parts[0]())
@@ -128,9 +132,22 @@ def _answers(
 ) -> list[pa.Array[Any] | pa.ChunkedArray[Any]]:
     """The columns of a probe for the needles (``keys``, ``times``), each at its place."""
     if isinstance(probe, ProbeLatest):
-        return latest(probe.picks, keys, times, places, events.sorted, events.table)
+        return latest(probe.picks, keys, times, places, events.sorted, events.table, events.time)
     back = _inverse(places)
     return [answer.take(back) for answer in windows(probe.measures, keys, times, events)]
+
+
+def _known(keys: pa.Array[Any], beyond: int) -> Positions:
+    """The keys, with one beyond all others where there is none."""
+    valid = valid_of(keys)
+    return values_of(keys) if valid is None else np.where(valid, values_of(keys), beyond)
+
+
+def _rows(sorted_table: SortedTable) -> Positions:
+    rows = sorted_table.sorted.rows
+    if rows is None:
+        raise TypeError("these rows are times alone")
+    return rows
 
 
 def _inverse(places: Ints) -> Ints:

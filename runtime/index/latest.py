@@ -16,14 +16,25 @@ from .words import Sorted
 
 
 def latest(
-    picks: Sequence[Pick], keys: Positions, times: Ints, places: Ints, events: Sorted, table: pa.Table
+    picks: Sequence[Pick],
+    keys: Positions,
+    times: Ints,
+    places: Ints,
+    events: Sorted,
+    table: pa.Table,
+    time: str,
 ) -> list[pa.Array[Any] | pa.ChunkedArray[Any]]:
     """The features of every pick, for the needles (``keys``, ``times``), each at its place; null where there is none.
 
-    ``table`` has the events as they were read. O(s log n + t log t), where t events tie at a place that a row matches.
+    ``table`` has the events as they were read, but for their ``time`` where that is all of them. O(s log n + t log t),
+    where t events tie at a place that a row matches.
     """
     if not len(events):
-        return [pa.nulls(len(keys), table.schema.field(column).type) for pick in picks for _, column in pick.features]
+        return [
+            pa.nulls(len(keys), pa.int64() if column == time else table.schema.field(column).type)
+            for pick in picks
+            for _, column in pick.features
+        ]
     last = events.search(keys, bound(picks[0].interval.upper, times)) - 1
     has_one = last >= 0
     np.maximum(last, 0, out=last)
@@ -32,15 +43,23 @@ def latest(
         lower = pick.interval.lower
         since = np.full(len(keys), events.first) if lower is None else bound(lower, times)
         is_found = has_one & events.is_at_or_after(last, keys, since)
-        rows = events.rows[last].astype(np.int64)
-        if pick.order:
-            _resolve(rows, last, is_found, events, [table[name] for name in pick.order])
-        found = _placed(rows, is_found, places)
-        columns += (table[column].take(found) for _, column in pick.features)
+        found: pa.Array[Any] = pa.nulls(len(keys), pa.int64())
+        if events.rows is not None:
+            rows = events.rows[last].astype(np.int64)
+            if pick.order:
+                _resolve(rows, last, is_found, events, events.rows, [table[name] for name in pick.order])
+            found = _placed(rows, is_found, places)
+        for _, column in pick.features:
+            if column == time:
+                columns.append(_placed(events.times_at(last), is_found, places))
+            else:
+                columns.append(table[column].take(found))
     return columns
 
 
-def _resolve(rows: Ints, last: Ints, is_found: Bools, events: Sorted, order: Sequence[pa.ChunkedArray[Any]]) -> None:
+def _resolve(
+    rows: Ints, last: Ints, is_found: Bools, events: Sorted, all_rows: Positions, order: Sequence[pa.ChunkedArray[Any]]
+) -> None:
     """Where several events have the time of the last one, the row of the greatest by ``order``, put into ``rows``."""
     tied = np.flatnonzero(is_found & events.same_as_before(last))
     if not len(tied):
@@ -50,13 +69,13 @@ def _resolve(rows: Ints, last: Ints, is_found: Bools, events: Sorted, order: Seq
     counts = ends - starts + 1
     firsts = np.cumsum(counts) - counts
     members = np.arange(counts.sum()) + np.repeat(starts - firsts, counts)
-    candidates = events.rows[members]
+    candidates = all_rows[members]
     ordered = candidates[order_of(order, candidates, np.repeat(np.arange(len(ends)), counts))]
     rows[tied] = ordered[firsts + counts - 1][needles]
 
 
 def _placed(rows: Ints, is_found: Bools, places: Ints) -> pa.Array[Any]:
-    """The rows to take for each place, null where nothing was found."""
+    """The rows or times for each place, null where nothing was found."""
     taken, is_null = np.empty(len(rows), np.int64), np.empty(len(rows), np.bool_)
     taken[places], is_null[places] = rows, ~is_found
     return pa.array(taken, mask=is_null if is_null.any() else None)

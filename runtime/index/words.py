@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -24,12 +25,12 @@ BLOCK = 32_768
 class Sorted:
     """Rows by key and, for one key, by time; rows that agree in both are in any order.
 
-    ``rows`` are the positions in the input. ``first`` and ``last`` are the least and the greatest time, ``most`` is the
-    greatest key. Where key and time fit into one word, ``packed`` has them: ``key << bits | time - first``. Otherwise
-    they are in ``keys`` and ``times``, and to search costs about three times as much.
+    ``rows`` are the positions in the input, None where nobody needs them. ``first`` and ``last`` are the least and the
+    greatest time, ``most`` is the greatest key. Where key and time fit into one word, ``packed`` has them: ``key << bits
+    | time - first``. Otherwise they are in ``keys`` and ``times``, and to search costs about three times as much.
     """
 
-    rows: Rows
+    rows: Rows | None
     most: int
     first: int
     last: int
@@ -39,7 +40,8 @@ class Sorted:
     times: Ints | None
 
     def __len__(self) -> int:
-        return len(self.rows)
+        kept = self.packed if self.packed is not None else self.times
+        return 0 if kept is None else len(kept)
 
     def search(self, keys: Positions, times: Ints) -> Ints:
         """How many rows are before each (key, time). O(s log n); fast where the needles are in order."""
@@ -95,6 +97,13 @@ class Sorted:
         assert self.times is not None
         return self.times
 
+    def times_at(self, positions: Ints) -> Ints:
+        """The times of the rows at positions. O(s)."""
+        if self.packed is not None:
+            return (self.packed[positions] & np.uint64((1 << self.bits) - 1)).astype(np.int64) + self.first
+        assert self.times is not None
+        return self.times[positions]
+
     def runs(self) -> Rows:
         """The number of the run of equal key and time that each row is in. O(n)."""
         numbers = np.zeros(len(self), np.uint32)
@@ -117,27 +126,34 @@ class Sorted:
         return np.clip(times, self.first, self.last + 1)
 
 
-def sorted_rows(keys: Positions, times: Ints) -> Sorted:
-    """Rows by (key, time), for keys from 0 on. O(n log n), on words of 8 bytes in place.
+def sorted_rows(chunks: Sequence[tuple[Positions, Ints]], *, with_rows: bool = True) -> Sorted:
+    """Rows by (key, time), given in chunks, for keys from 0 on. O(n log n), on words of 8 bytes in place.
 
     A word is the key, as many high bits of the time as fit, and the row. Rows that agree in what fits are few, and are
-    put right by their exact times.
+    put right by their exact times. Without rows a word is key and time alone, where these fit.
     """
-    n = len(times)
+    chunks = [(keys, times) for keys, times in chunks if len(times)]
+    n = sum(len(times) for _, times in chunks)
     if not n:
         nothing = np.zeros(0, np.uint32)
         return Sorted(nothing, 0, 0, 0, 1, nothing.astype(np.uint64), None, None)
-    most, first, last = int(keys.max()), int(times.min()), int(times.max())
+    most = max(int(keys.max()) for keys, _ in chunks)
+    first, last = min(int(times.min()) for _, times in chunks), max(int(times.max()) for _, times in chunks)
     bits = (last + 1 - first).bit_length()
     key_bits = (most + 1).bit_length()
+    fits = key_bits + bits <= WORD
+    words = pooled(n, np.uint64)
+    if fits and not with_rows:
+        _pack(words, chunks, first, 0, bits, 0)
+        words.sort()
+        return Sorted(None, most, first, last, bits, words, None, None)
     row_bits = max(n - 1, 1).bit_length()
     coarse = max(min(bits, WORD - key_bits - row_bits), 0)
-    words = pooled(n, np.uint64)
-    _pack(words, keys, times, first, bits - coarse, coarse, row_bits)
+    _pack(words, chunks, first, bits - coarse, coarse, row_bits)
     words.sort()
-    collisions = _collisions(words >> np.uint64(row_bits)) if coarse < bits else None
+    collisions = _collisions(words, row_bits) if coarse < bits else None
+    times = chunks[0][1] if len(chunks) == 1 else np.concatenate([each for _, each in chunks])
     rows = pooled(n, np.uint32)
-    fits = key_bits + bits <= WORD
     exact = None if fits else pooled(n, np.int64)
     sorted_keys = None if fits else pooled(n, np.uint32)
     mask = np.uint64((1 << row_bits) - 1)
@@ -170,24 +186,33 @@ def pooled(n: int, kind: Any) -> Any:
     return np.frombuffer(memory, kind)
 
 
-def _pack(words: Words, keys: Positions, times: Ints, first: int, dropped: int, coarse: int, row_bits: int) -> None:
+def _pack(
+    words: Words, chunks: Sequence[tuple[Positions, Ints]], first: int, dropped: int, coarse: int, row_bits: int
+) -> None:
+    done = 0
+    for keys, times in chunks:
+        for start in range(0, len(times), BLOCK):
+            part = slice(start, start + BLOCK)
+            block = (times[part] - first).view(np.uint64)
+            block >>= np.uint64(dropped)
+            block |= keys[part].astype(np.uint64) << np.uint64(coarse)
+            if row_bits:
+                block <<= np.uint64(row_bits)
+                block |= np.arange(done, done + len(block), dtype=np.uint64)
+            words[done : done + len(block)] = block
+            done += len(block)
+
+
+def _collisions(words: Words, row_bits: int) -> Ints:
+    """The positions that have a neighbour with the same key and coarse time."""
+    found: list[Ints] = []
     for start in range(0, len(words), BLOCK):
-        part = slice(start, start + BLOCK)
-        block = (times[part] - first).view(np.uint64)
-        block >>= np.uint64(dropped)
-        block |= keys[part].astype(np.uint64) << np.uint64(coarse)
-        block <<= np.uint64(row_bits)
-        block |= np.arange(start, start + len(block), dtype=np.uint64)
-        words[part] = block
-
-
-def _collisions(coarse: Words) -> Ints:
-    """The positions that have a neighbour with the same coarse word."""
-    same = coarse[1:] == coarse[:-1]
-    marked = np.zeros(len(coarse), np.bool_)
-    marked[1:] |= same
-    marked[:-1] |= same
-    return np.flatnonzero(marked)
+        # Both neighbours of a block's rows.
+        low = max(start - 1, 0)
+        block = words[low : start + BLOCK + 1] >> np.uint64(row_bits)
+        same = np.flatnonzero(block[1:] == block[:-1]) + low
+        found += (same, same + 1)
+    return np.unique(np.concatenate(found))
 
 
 def _searched(times: Ints, low: Ints, high: Ints, needles: Ints) -> Ints:

@@ -37,6 +37,12 @@ def worlds(seed: int, count: int) -> Iterator[tuple[Any, Any, Any, Any]]:
         yield keys, times, random.integers(0, 20, 40), needles
 
 
+def halves(keys: Any, times: Any) -> list[tuple[Any, Any]]:
+    """The rows in two chunks and an empty one."""
+    half = len(keys) // 2
+    return [(keys[:half], times[:half]), (keys[:0], times[:0]), (keys[half:], times[half:])]
+
+
 def pairs(keys: Any, times: Any) -> list[tuple[int, int]]:
     return list(zip(keys.tolist(), times.tolist(), strict=True))
 
@@ -44,7 +50,8 @@ def pairs(keys: Any, times: Any) -> list[tuple[int, int]]:
 @pytest.mark.usefixtures("bits")
 def test_rows_are_sorted_and_searched_like_pairs() -> None:
     for keys, times, needle_keys, needle_times in worlds(1, 150):
-        found, expected = sorted_rows(keys, times), sorted(pairs(keys, times))
+        found, expected = sorted_rows(halves(keys, times)), sorted(pairs(keys, times))
+        assert found.rows is not None
         assert pairs(keys[found.rows], times[found.rows]) == expected
         assert pairs(found.sorted_keys(), found.sorted_times()) == expected
         assert sorted(found.rows.tolist()) == list(range(len(keys)))
@@ -61,7 +68,7 @@ def test_rows_are_sorted_and_searched_like_pairs() -> None:
 @pytest.mark.usefixtures("bits")
 def test_runs_are_of_equal_keys_and_times() -> None:
     for keys, times, *_ in worlds(2, 100):
-        found, expected = sorted_rows(keys, times), sorted(pairs(keys, times))
+        found, expected = sorted_rows(halves(keys, times)), sorted(pairs(keys, times))
         places = np.arange(len(expected))
         same = [number > 0 and expected[number - 1] == each for number, each in enumerate(expected)]
         assert found.same_as_before(places).tolist() == same
@@ -71,15 +78,25 @@ def test_runs_are_of_equal_keys_and_times() -> None:
         assert runs == sorted(runs)
 
 
+@pytest.mark.usefixtures("bits")
+def test_times_alone_are_searched_alike() -> None:
+    for keys, times, needle_keys, needle_times in worlds(3, 50):
+        whole, alone = sorted_rows(halves(keys, times)), sorted_rows(halves(keys, times), with_rows=False)
+        assert len(alone) == len(whole) == len(keys)
+        assert (alone.search(needle_keys, needle_times) == whole.search(needle_keys, needle_times)).all()
+        assert alone.times_at(np.arange(len(keys))).tolist() == whole.sorted_times().tolist()
+        assert (alone.rows is None) == (alone.packed is not None)
+
+
 def test_the_ways_are_those_of_big_data(bits: int) -> None:
-    found = sorted_rows(np.array([5, 0, 5]), np.array([2**40, 0, 7]))
+    found = sorted_rows(halves(np.array([5, 0, 5]), np.array([2**40, 0, 7])))
     assert (found.packed is None) == (bits < 64)
     assert pairs(found.sorted_keys(), found.sorted_times()) == [(0, 0), (5, 7), (5, 2**40)]
 
 
 def test_no_rows_are_before_any_needle() -> None:
     nothing = np.zeros(0, np.int64)
-    found = sorted_rows(nothing, nothing)
+    found = sorted_rows([(nothing, nothing)])
     assert len(found) == 0
     assert found.search(np.array([0, 3]), np.array([5, -5])).tolist() == [0, 0]
 
@@ -87,7 +104,8 @@ def test_no_rows_are_before_any_needle() -> None:
 @pytest.mark.parametrize("ends", [(-(2**62), 2**62), (2**62 - 1, 2**62), (-(2**63), -(2**63) + 1)])
 def test_the_furthest_times_are_in_order(ends: tuple[int, int]) -> None:
     times = np.array([ends[1], ends[0]])
-    found = sorted_rows(np.array([1, 1]), times)
+    found = sorted_rows(halves(np.array([1, 1]), times))
+    assert found.rows is not None
     assert found.rows.tolist() == [1, 0]
     assert found.search(np.array([1, 1, 2]), np.array([*ends, ends[0]])).tolist() == [0, 1, 2]
 
@@ -96,8 +114,9 @@ def test_sorted_rows_are_gone_with_their_last_owner() -> None:
     """Not when the collector runs: what is sorted is big."""
     gc.disable()
     try:
-        found: Sorted | None = sorted_rows(np.arange(1_000), np.arange(1_000))
+        found: Sorted | None = sorted_rows(halves(np.arange(1_000), np.arange(1_000)))
         assert found is not None
+        assert found.rows is not None
         kept = weakref.ref(found.rows)
         found = None
         assert kept() is None
