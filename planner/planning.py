@@ -36,6 +36,7 @@ from .ir.logical import (
 from .ir.operators import Carried, KeyedJoin, Materialize, Named
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form, forced
+from .physical.sharing import share_sorted_rows
 from .physical.split import split_windows
 from .room import with_room
 from .rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
@@ -51,8 +52,9 @@ PHYSICAL = (
         (materialize_numbered_rows, split_windows, materialize_view_groups, split_wide_joins),
         is_physical=True,
     ),
-    # Last: nothing is rewritten below what a form was given.
+    # Nothing is rewritten any more below what a form was given.
     Phase("physical", (choose_asof_form, choose_window_form), is_physical=True),
+    Phase("index", (share_sorted_rows,), is_physical=True),
 )
 PHASES = (*LOGICAL_PHASES, *PHYSICAL)
 

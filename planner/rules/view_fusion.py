@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable, Mapping
+from typing import TypeGuard
 
-from ..expr.nodes import Column, Expr, replace_columns
+from ..expr.nodes import Call, Column, Expr, Literal, conjunction, conjuncts, replace_columns
 from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
 from ..ir.properties import identifies_rows
 from ..types import folded, unused_name
@@ -96,7 +97,7 @@ def _joins_one(
         fused = fuse(group, relation) if group.is_open else None
         if fused is not None:
             group.relation, renaming = fused
-            group.columns += ((name, _renamed(expr, renaming)) for name, expr in columns if name not in on)
+            group.columns += ((name, renamed(expr, renaming)) for name, expr in columns if name not in on)
             group.inputs.append(child)
             if isinstance(relation, AsofJoin | WindowAggregate):
                 group.names |= _names(relation)
@@ -158,7 +159,7 @@ def _fuse_windows(group: _Group, right: Relation) -> tuple[Relation, Renaming] |
         dataclasses.replace(
             aggregate,
             operand=None if aggregate.operand is None else renaming[aggregate.operand],
-            where=None if aggregate.where is None else _renamed(aggregate.where, renaming),
+            where=None if aggregate.where is None else renamed(aggregate.where, renaming),
             order=tuple(renaming[name] for name in aggregate.order),
         )
         for aggregate in right.aggregates
@@ -180,7 +181,7 @@ def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Rena
     """One relation with the events of both, where spine, keys and rows are the same."""
     if left.spine != right.spine or left.time != right.time:
         return None
-    merged = _merge_rows(left.events, right.events)
+    merged = merge_rows(left.events, right.events)
     if merged is None:
         return None
     _, renaming = merged
@@ -190,25 +191,66 @@ def _merge_events(left: PointInTime, right: PointInTime) -> tuple[Relation, Rena
     return merged if same else None
 
 
-def _merge_rows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
-    """A relation of the same rows with the columns of both, and the right one's names in it; None for other rows."""
+def merge_rows(left: Relation, right: Relation) -> tuple[Relation, Renaming] | None:
+    """A relation of the same rows with the columns of both, and the right one's names in it; None for other rows.
+
+    Where scans are within other bounds of time, the rows are those within either.
+    """
     if left == right:
         return left, {name: name for name in left.schema.names}
     match left, right:
-        case Scan(), Scan() if left.table == right.table and left.predicate == right.predicate:
+        case Scan(), Scan() if left.table == right.table:
+            within = _within_either(left.predicate, right.predicate)
+            if within is None:
+                return None
             more = tuple(name for name in right.columns if name not in left.columns)
-            merged = dataclasses.replace(left, columns=left.columns + more)
+            predicate = conjunction(within) if within else None
+            merged = dataclasses.replace(left, columns=left.columns + more, predicate=predicate)
             return merged, {name: name for name in right.columns}
         case Filter(), Filter():
-            below = _merge_rows(left.input, right.input)
-            if below is None or _renamed(right.predicate, below[1]) != left.predicate:
+            below = merge_rows(left.input, right.input)
+            if below is None or renamed(right.predicate, below[1]) != left.predicate:
                 return None
             return Filter(below[0], left.predicate), below[1]
         case Project(), Project():
-            below = _merge_rows(left.input, right.input)
+            below = merge_rows(left.input, right.input)
             return None if below is None else _merge_columns(left, right, *below)
         case _:
             return None
+
+
+def _within_either(left: Expr | None, right: Expr | None) -> tuple[Expr, ...] | None:
+    """What holds of the rows of both predicates, where they differ in bounds of time alone; None where in more.
+
+    Only the planner's own bounds are in microseconds that are rounded up: no filter of a view's is.
+    """
+    one, other = (() if each is None else conjuncts(each) for each in (left, right))
+    if [each for each in one if not _is_bound(each)] != [each for each in other if not _is_bound(each)]:
+        return None
+    kept = [each for each in one if not _is_bound(each)]
+    for function, weakest in (("ge", min), ("lt", max)):
+        bounds = [[each for each in part if _is_bound(each) and each.function == function] for part in (one, other)]
+        times = {each.args[0] for part in bounds for each in part}
+        if all(len(part) == 1 for part in bounds) and len(times) == 1:
+            kept.append(weakest((part[0] for part in bounds), key=_bound_of))
+        elif any(len(part) > 1 for part in bounds) or len(times) > 1:
+            return None
+    return tuple(kept)
+
+
+def _bound_of(expr: Call) -> int:
+    bound = expr.args[1]
+    assert isinstance(bound, Literal)
+    assert isinstance(bound.value, int)
+    return bound.value
+
+
+def _is_bound(expr: Expr) -> TypeGuard[Call]:
+    match expr:
+        case Call("ge" | "lt", (Call("micros_up", (Column(),)), Literal(int()))):
+            return True
+        case _:
+            return False
 
 
 def _merge_columns(left: Project, right: Project, below: Relation, renaming: Renaming) -> tuple[Relation, Renaming]:
@@ -216,7 +258,7 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
     taken = {folded(name) for name in columns}
     names: dict[str, str] = {}
     for name, original in right.columns:
-        expr = _renamed(original, renaming)
+        expr = renamed(original, renaming)
         if columns.get(name) == expr:
             names[name] = name
             continue
@@ -227,5 +269,6 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
     return Project(below, tuple(columns.items())), names
 
 
-def _renamed(expr: Expr, renaming: Renaming) -> Expr:
+def renamed(expr: Expr, renaming: Renaming) -> Expr:
+    """The expression over columns with other names."""
     return replace_columns(expr, lambda column: Column(renaming.get(column.name, column.name), column.type))

@@ -26,8 +26,8 @@ class Sorted:
     """Rows by key and, for one key, by time; rows that agree in both are in any order.
 
     ``rows`` are the positions in the input, None where nobody needs them. ``first`` and ``last`` are the least and the
-    greatest time, ``most`` is the greatest key. Where key and time fit into one word, ``packed`` has them: ``key << bits |
-    (time - first)``. Otherwise they are in ``keys`` and ``times``, and to search costs three times as much.
+    greatest time, ``most`` is the greatest key. Where key and time fit into one word, ``packed`` has them: the key
+    above ``bits`` bits of ``time - first``. Otherwise they are in ``keys`` and ``times``, and to search takes longer.
     """
 
     rows: Rows | None
