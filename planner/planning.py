@@ -98,6 +98,11 @@ class PlannedRequest:
         return self.dag if self.options.unfused else self.collected
 
     @property
+    def is_indexed(self) -> bool:
+        """Whether an index answers a part of it, so that what is run is not SQL alone."""
+        return any(isinstance(node, ProbeNode) for node in self.pieces.nodes)
+
+    @property
     def pieces_of_a_frame(self) -> ExecutionPlan:
         """What is run where the answer stays in the engine."""
         return self.dag if self.options.unfused else self.joined

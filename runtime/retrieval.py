@@ -143,19 +143,22 @@ class RetrievalJob:
         It expects the entity rows, with their columns as given, as a table or view that its first line names:
         ``spine``, or ``spine_2`` and so on where a query or view of yours reads a ``spine``. In-memory sources are
         expected under the names in the second line. Columns have the job's types, as far as the engine can say them:
-        an instant with a zone comes in UTC.
+        an instant with a zone comes in UTC. It is the best plan in SQL alone; where the job searches events in memory
+        instead, a comment says so.
         """
         target = self._engine.sql
         if target is None:
             raise UnsupportedError(f"to_sql needs an engine that runs SQL; {type(self._engine).__name__} does not")
-        _ = self._shown  # What it asks of the rows is known then; a script's spine can't be asked.
+        # What the choices ask of the rows is known then; a script's spine can't be asked.
+        planner, is_run = self._engine.planner.in_sql, not self._shown.is_indexed
+        _ = None if is_run else planner.plan(self._described)
         whole = self._rows.whole()
         name = self._task.spine.name
         data, known = CatalogTable((name,), is_plain=True), self._described.spine
         spine = Table(known.token, whole.schema, data, name=name, bounds=known.bounds)
         task = replace(self._described, spine=spine, carried=whole.schema.names)
         types = {field.name: field.type for field in (*whole.schema, *self._task.outputs)}
-        return script_by_hand(self._engine.planner.in_sql.plan(task).joined, target.compiler, spine, types)
+        return script_by_hand(planner.plan(task).joined, target.compiler, spine, types, is_run=is_run)
 
     @checked_call
     def explain(

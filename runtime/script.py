@@ -12,11 +12,13 @@ from ..planner.ir.logical import Scan, Table, topological
 from ..planner.types import DataType
 
 
-def script_by_hand(plan: ExecutionPlan, compiler: SqlCompiler, spine: Table, types: Mapping[str, DataType]) -> str:
+def script_by_hand(
+    plan: ExecutionPlan, compiler: SqlCompiler, spine: Table, types: Mapping[str, DataType], *, is_run: bool
+) -> str:
     """The statements of an optimized plan, the last of which gives the answer, with columns of these types.
 
     The first line says under which name the entity rows are expected. A statement that makes something replaces what an
-    earlier run of the script made.
+    earlier run of the script made. It says so where the job itself is not run like this.
     """
     nodes = [node for node in plan.nodes if isinstance(node, QueryNode)]
     scans = [scan for node in nodes for scan in topological(node.relation) if isinstance(scan, Scan)]
@@ -24,6 +26,8 @@ def script_by_hand(plan: ExecutionPlan, compiler: SqlCompiler, spine: Table, typ
     head = [f"-- The entity rows are expected as a table or view {compiler.quoted(spine.name)}."]
     if in_memory:
         head.append(f"-- Sources in memory are expected as {', '.join(map(compiler.quoted, in_memory))}.")
+    if not is_run:
+        head.append("-- The job itself searches events in memory: explain() shows its steps.")
     parts = [*compiler.definitions(node.relation for node in nodes)]
     for node in plan.nodes:
         if not isinstance(node, QueryNode):

@@ -517,6 +517,7 @@ def test_the_first_line_of_a_script_says_what_it_expects(connection: duckdb.Duck
         made = view("v", source=source) if source else view()
         text = ht.FeatureStore([made], engine=engine).get_historical_features(SPINE, made).to_sql()
         assert text.startswith(f'-- The entity rows are expected as a table or view "{name}".\n')
+        assert "\n-- The job itself searches events in memory: explain() shows its steps.\n" in text
         assert ('\n-- Sources in memory are expected as "arrow".\n' in text) == (source is None)
 
 
