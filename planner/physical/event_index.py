@@ -50,8 +50,10 @@ class EventIndexLatest(Form[AsofJoin]):
     needs = frozenset({Sorted, ProbeLatest})
 
     def applies_to(self, node: AsofJoin) -> bool:
-        """Where visibility is a bound on the event time alone."""
-        return _is_searchable(node, (pick.interval for pick in node.picks))
+        """Where visibility is a bound on the event time alone; an unsigned value may be refused that no row takes."""
+        read = [name for pick in node.picks for name in (*pick.order, *(column for _, column in pick.features))]
+        is_signed = all(node.events.schema[name].kind != "uint64" for name in read)
+        return is_signed and _is_searchable(node, (pick.interval for pick in node.picks))
 
     def in_parts(self, parts: int) -> EventIndexLatest:
         return EventIndexLatest(parts)

@@ -15,6 +15,8 @@ from .columns import Bools, Ints, Positions
 Rows = npt.NDArray[np.uint32]
 Words = npt.NDArray[np.uint64]
 
+_LAST = 2**63 - 1
+
 WORD = 64
 """Bits of a word: a test sets fewer, so that small data take the ways of big ones."""
 BLOCK = 32_768
@@ -123,7 +125,7 @@ class Sorted:
 
     def _clipped(self, times: Ints) -> Ints:
         """Times between the first one and what is just after the last: no needle reaches into another key."""
-        return np.clip(times, self.first, self.last + 1)
+        return np.clip(times, self.first, min(self.last + 1, _LAST))
 
 
 def sorted_rows(chunks: Sequence[tuple[Positions, Ints]], *, with_rows: bool = True) -> Sorted:

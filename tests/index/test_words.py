@@ -101,7 +101,9 @@ def test_no_rows_are_before_any_needle() -> None:
     assert found.search(np.array([0, 3]), np.array([5, -5])).tolist() == [0, 0]
 
 
-@pytest.mark.parametrize("ends", [(-(2**62), 2**62), (2**62 - 1, 2**62), (-(2**63), -(2**63) + 1)])
+@pytest.mark.parametrize(
+    "ends", [(-(2**62), 2**62), (-(2**63), 2**63 - 1), (2**62 - 1, 2**62), (-(2**63), -(2**63) + 1)]
+)
 def test_the_furthest_times_are_in_order(ends: tuple[int, int]) -> None:
     times = np.array([ends[1], ends[0]])
     found = sorted_rows(halves(np.array([1, 1]), times))
