@@ -48,7 +48,7 @@ class SortedTable:
             (_known(batch.column(0), beyond), values_of(batch.column(1)))
             for batch in table.select([key, time]).to_batches()
         ]
-        columns = table.drop_columns([key, time] if len(table.column_names) == 2 else key)
+        columns = table.drop_columns([key, time] if len(table.column_names) == 2 else [key])
         return cls(columns, time, sorted_rows(chunks, with_rows=bool(columns.column_names)))
 
 
@@ -93,8 +93,8 @@ class Answers(DAGValue):
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
         table = self._table = self._found() if self._table is None else self._table
         if order_by == table.column_names[0]:
-            return table.drop_columns(order_by).to_reader()
-        return (table if order_by is None else table.sort_by(order_by).drop_columns(order_by)).to_reader()
+            return table.drop_columns([order_by]).to_reader()
+        return (table if order_by is None else table.sort_by(order_by).drop_columns([order_by])).to_reader()
 
     def close(self) -> None:
         """Let go of the answers."""

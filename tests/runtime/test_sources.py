@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import copy
 import pickle
-from datetime import datetime, time
+from datetime import datetime, time, timedelta
 from decimal import Decimal
 from pathlib import Path
 from typing import Any
@@ -192,6 +192,13 @@ def test_an_unsigned_value_beyond_64_signed_bits_is_an_error(aggregations: list[
     assert answer(view, k=[1])["x"] == [2**63 - 1]
     with pytest.raises(ht.EngineError, match="'x' holds an unsigned value beyond 64 signed bits"):
         answer(view, k=[2])
+
+
+def test_an_unsigned_value_that_no_row_takes_is_none() -> None:
+    ts = pa.array([NOON - timedelta(hours=1), NOON], pa.timestamp("us"))
+    data = pa.table({"k": [1, 1], "ts": ts, "x": pa.array([2**64 - 1, 5], pa.uint64())})
+    view = ht.FeatureView("v", entities=["k"], source=ht.ArrowSource(data, timestamp_field="ts"))
+    assert answer(view, k=[1])["x"] == [5]
 
 
 def test_a_macro_that_hides_a_function_of_duckdb_is_refused() -> None:
