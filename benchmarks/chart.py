@@ -14,7 +14,7 @@ _STYLE = """
     text { fill: #e6edf3 } .win { fill: #57ab7a } .loss { fill: #e5734d } .one { stroke: #8b949e }
   }
 """
-_LEFT, _UNIT, _MOST, _ROW = 250, 55.0, 8.0, 20
+_LEFT, _UNIT, _MOST, _ROW = 290, 55.0, 8.0, 20
 
 
 def drawn(bars: Sequence[tuple[str, str, float]]) -> str:

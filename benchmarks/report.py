@@ -17,7 +17,7 @@ from .data import Size
 OURS = "hitherto"
 OURS_ON_SPARK = "hitherto on Spark"
 BEGIN, END = "<!-- results -->", "<!-- end of results -->"
-RIVALS = ("Polars", "SQL by hand", "Polars, prefix sums", "textbook SQL", "pandas", "Feast", "Spark SQL by hand")
+RIVALS = ("Polars", "SQL by hand", "Polars by prefix sums", "textbook SQL", "pandas", "Feast", "Spark SQL by hand")
 
 
 @dataclass(frozen=True)

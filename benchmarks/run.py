@@ -101,7 +101,7 @@ def _parser() -> argparse.ArgumentParser:
 
 
 def _names(text: str, known: Sequence[str], what: str) -> tuple[str, ...]:
-    names = tuple(name.strip() for name in (text.split(";") if ";" in text else text.split(",")) if name.strip())
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
     unknown = [name for name in names if name not in known]
     if unknown:
         raise SystemExit(f"no {what} is called {unknown[0]!r}; there are: {', '.join(known)}")

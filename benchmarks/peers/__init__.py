@@ -7,9 +7,9 @@ from . import by_hand, on_spark, ours, with_feast, with_pandas, with_polars
 
 PEERS = (
     "hitherto",
-    "hitherto, statistics off",
+    "hitherto without statistics",
     "Polars",
-    "Polars, prefix sums",
+    "Polars by prefix sums",
     "SQL by hand",
     "textbook SQL",
     "pandas",

@@ -17,7 +17,7 @@ def contenders(shape: Shape, forms: tuple[str, ...]) -> tuple[Contender, ...]:
     forced = (Contender("hitherto", form, partial(prepared, shape, form=form)) for form in forms)
     return (
         Contender("hitherto", "", partial(prepared, shape)),
-        Contender("hitherto, statistics off", "", partial(prepared, shape, statistics="off")),
+        Contender("hitherto without statistics", "", partial(prepared, shape, statistics="off")),
         *forced,
     )
 

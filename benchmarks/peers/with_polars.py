@@ -23,7 +23,9 @@ Answer = Callable[[Any, View, Inputs], "pl.DataFrame"]
 
 def contenders(shape: Shape) -> tuple[Contender, ...]:
     return tuple(
-        Contender("Polars, prefix sums" if form == "prefix sums" else "Polars", form, partial(prepared, shape, form))
+        Contender("Polars by prefix sums", "", partial(prepared, shape, form))
+        if form == "prefix sums"
+        else Contender("Polars", form, partial(prepared, shape, form))
         for form in shape.polars
     )
 

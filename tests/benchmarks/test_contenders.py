@@ -39,7 +39,7 @@ def first_of_each_peer(shape: Shape) -> list[Contender]:
     found: dict[str, Contender] = {}
     for contender in contenders(shape):
         # Of another environment: only in a process. Without statistics: one of the others.
-        if contender.python is None and "," not in contender.peer:
+        if contender.python is None and " without " not in contender.peer:
             found.setdefault(contender.peer, contender)
     return list(found.values())
 
