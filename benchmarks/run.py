@@ -85,7 +85,7 @@ def _parser() -> argparse.ArgumentParser:
     )
     parser.add_argument("--shapes", help="names of shapes, with commas between them")
     parser.add_argument("--sizes", help="S, M, L, or others that a shape has")
-    parser.add_argument("--peers", help="names of peers, with commas between them; one that has a comma is quoted by ;")
+    parser.add_argument("--peers", help="names of peers, with commas between them")
     parser.add_argument("--spark", action="store_true", help="on a local Spark, instead of in this process")
     parser.add_argument("--forms", help="physical forms of hitherto, each forced as a contender of its own")
     parser.add_argument(
