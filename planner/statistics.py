@@ -98,7 +98,7 @@ class Cost:
     memory: int = 0
 
     def __str__(self) -> str:
-        return f"{_rounded(self.cpu)} s"
+        return f"{_rounded(self.cpu)} CPU s"
 
 
 @dataclass(frozen=True, slots=True)
@@ -115,13 +115,14 @@ class Choice:
     """Which form carries out a match, and what that rests on.
 
     ``label`` are the views that it answers, joined by '+'. ``cost`` is None where nothing was weighed, or nothing was
-    known. ``beaten`` are the other forms that would give the answer. A form that ``is_forced`` was asked for by the
-    user.
+    known; ``events`` are about how many are within the times of the rows. ``beaten`` are the other forms that would
+    give the answer. A form that ``is_forced`` was asked for by the user.
     """
 
     label: str
     form: str
     cost: Cost | None = None
+    events: int | None = None
     beaten: tuple[Beaten, ...] = ()
     facts: tuple[Fact, ...] = ()
     is_forced: bool = False
@@ -134,7 +135,7 @@ class Choice:
         if not self.beaten:
             return f"{self.form}, the only candidate"
         beaten = ", ".join(f"{each.form}: {each.why}" for each in self.beaten)
-        form = self.form if self.cost is None else f"{self.form} {self.cost}"
+        form = self.form if self.cost is None else f"{self.form}, est. {self.cost}"
         return f"{', '.join([form, *map(str, self.facts)])}   ({beaten})"
 
 

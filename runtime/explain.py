@@ -6,6 +6,7 @@ import difflib
 import html
 import json
 from collections.abc import Callable, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, replace
 from typing import Any, Literal, get_args
 
@@ -16,16 +17,19 @@ from ..planner.dag.node import DAGNode
 from ..planner.dag.operations import AggregationNode, DedupNode
 from ..planner.dag.plan import ExecutionPlan
 from ..planner.dag.query import QueryNode
-from ..planner.errors import DefinitionError, UnsupportedError, shown, unknown_name
+from ..planner.errors import DefinitionError, HithertoError, UnsupportedError, shown, unknown_name
 from ..planner.features.checks import labels
 from ..planner.features.resolver import OutputFeature, ResolvedView
 from ..planner.ir.document import Numbers, columns_document, plan_document, reference_document
-from ..planner.ir.logical import Relation
+from ..planner.ir.logical import Relation, Scan, topological
 from ..planner.ir.printer import describe, draw, tree
+from ..planner.ir.properties import literal_bounds
 from ..planner.planning import RULES, PlannedRequest, lower_plan
 from ..planner.rules import Step
 from ..planner.statistics import Choice, Cost
 from .metrics import Analysis
+from .sources.footers import Reached, reached
+from .sources.parquet import LocalFiles
 from .target import SqlTarget
 
 Level = Literal["all", "dag", "logical", "optimized", "physical", "sql"]
@@ -86,7 +90,8 @@ class Explanation:
         ``query`` says what is asked for. ``dag``, ``logical``, ``optimized`` and ``physical`` are plans: ``nodes``,
         each with its ``id``, ``kind``, ``inputs`` (ids) and ``columns``, and ``outputs`` (ids); one id is one node, in
         whichever plan. ``rules`` are those that changed something, with the node before and after; ``choices`` say
-        why a view has its physical form, by which facts, and which forms it beat; ``statements`` are the SQL, in order.
+        why a view has its physical form, by which facts, and which forms it beat; ``reads`` how much is
+        read of parquet files whose times are bounded; ``statements`` are the SQL, in order.
         """
         numbers = Numbers()
         regions = self._planned.regions
@@ -97,6 +102,7 @@ class Explanation:
             "optimized": ("optimized", lambda: plan_document((region.optimized for region in regions), numbers)),
             "physical": ("physical", lambda: plan_document((region.physical for region in regions), numbers)),
             "choices": ("physical", lambda: list(map(_choice_document, self._planned.choices))),
+            "reads": ("physical", lambda: {name: vars(each) for name, each in self._reached()}),
             "statements": ("sql", lambda: [
                 {"name": name, "sql": text}
                 for name, text in (self._statements(self._target) if self._target else [])
@@ -223,12 +229,27 @@ class Explanation:
     def _choices(self) -> list[str]:
         """The physical forms that were chosen, the facts that decided, and the forms that they beat."""
         lines = [f"{_views(choice)}: {choice.reason}" for choice in self._planned.choices]
+        lines += [f"{name}: {reached}" for name, reached in self._reached()]
         appended = next((node for node in self._planned.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             count = len(appended.inputs)
             answers = f"{count} answer{'s' * (count != 1)}"
             lines.append(f"collected: {answers}, appended by {appended.row} without the last join")
         return lines
+
+    def _reached(self) -> list[tuple[str, Reached]]:
+        """For each source of parquet files whose times are bounded: how much of it has such times."""
+        relations = {
+            each.fingerprint: each for region in self._planned.regions for each in topological(region.physical)
+        }
+        found: dict[str, Reached] = {}
+        for scan in relations.values():
+            if not isinstance(scan, Scan) or not isinstance(scan.table.data, LocalFiles) or scan.predicate is None:
+                continue
+            for column, (first, last) in literal_bounds(scan.predicate).items():
+                with suppress(HithertoError):
+                    found[scan.table.name] = reached(scan.table.data.parts, column, first, last)
+        return list(found.items())
 
 
 def summary(step: Step) -> str:
@@ -261,10 +282,14 @@ def _choice_document(choice: Choice) -> dict[str, Any]:
         "reason": choice.reason,
         "forced": choice.is_forced,
         "cost": _cost_document(choice.cost),
+        "events": choice.events,
         "beaten": [
             {"form": each.form, "cost": _cost_document(each.cost), "reason": each.why} for each in choice.beaten
         ],
-        "facts": [{"fact": fact.question, "value": fact.answer} for fact in choice.facts],
+        "facts": [
+            {"fact": fact.question, "value": list(fact.answer) if isinstance(fact.answer, tuple) else fact.answer}
+            for fact in choice.facts
+        ],
     }
 
 
@@ -318,8 +343,11 @@ def _difference(step: Step) -> list[str]:
 def _analysis_lines(analysis: Analysis) -> list[str]:
     lines = [f"{analysis.rows:,} rows in {analysis.seconds:.2f} s, peak memory {analysis.peak_memory / 2**20:,.0f} MiB"]
     for statement in analysis.statements:
-        lines.append(f"{statement.name}  {statement.seconds:.3f} s")
-        lines += [f"  {name}  {count:,} rows" for name, count in statement.rows.items()]
+        expected = "" if statement.estimated is None else f"  (est. {Cost(statement.estimated)})"
+        lines.append(f"{statement.name}  {statement.seconds:.3f} s{expected}")
+        for name, count in statement.rows.items():
+            about = f"  (est. {statement.expected[name]:,})" if name in statement.expected else ""
+            lines.append(f"  {name}  {count:,} rows{about}")
     for view in analysis.coverage:
         counts = f"matched {view.matched:,}, expired {view.expired:,}, unmatched {view.unmatched:,}"
         check = "no used event after its row" if view.future == 0 else f"{view.future:,} EVENTS AFTER THEIR ROW"

@@ -6,17 +6,25 @@ import sys
 from collections.abc import Callable
 from dataclasses import dataclass, field
 
-from ..planner.ir.logical import Relation
+from ..planner.ir.logical import Relation, topological
+from ..planner.ir.operators import Carried
+from ..planner.types import short_label
 from .events import Event, Finished
 
 
 @dataclass(frozen=True)
 class StatementMetrics:
-    """One statement: what it filled or gave, how long it took, and the rows of it and of the CTEs in it."""
+    """One statement: what it filled or gave, how long it took, and the rows of it and of the CTEs in it.
+
+    ``estimated`` are the seconds of CPU that were expected of its forms, and ``expected`` the rows of CTEs, where
+    choices rest on such numbers.
+    """
 
     name: str
     seconds: float
     rows: dict[str, int]
+    estimated: float | None = None
+    expected: dict[str, int] = field(default_factory=dict[str, int])
 
 
 @dataclass(frozen=True)
@@ -56,11 +64,18 @@ class Metrics:
 
     def __call__(self, event: Event) -> None:
         """Note a statement that was run."""
-        if isinstance(event, Finished):
-            name, relation = event.statement.name, event.statement.relation
+        if not isinstance(event, Finished):
+            return
+        name, relation = event.statement.name, event.statement.relation
+        if relation is None:
             known = {} if event.rows is None else {name: event.rows}
-            rows = known if relation is None else self.count(relation)
-            self.statements.append(StatementMetrics(name, event.seconds, rows))
+            self.statements.append(StatementMetrics(name, event.seconds, known))
+            return
+        made = [each.choice for each in topological(relation) if isinstance(each, Carried)]
+        costs = [each.cost.cpu for each in made if each.cost is not None]
+        expected = {f"{short_label(each.label)}_events": each.events for each in made if each.events is not None}
+        whole = sum(costs) if costs and len(costs) == len(made) else None
+        self.statements.append(StatementMetrics(name, event.seconds, self.count(relation), whole, expected))
 
 
 def peak_memory() -> int:

@@ -153,6 +153,21 @@ def time_bounds(relation: Relation, column: str) -> tuple[int, int] | None:
             return None
 
 
+def literal_bounds(predicate: Expr) -> dict[str, tuple[int, int]]:
+    """The least and greatest microsecond that a predicate lets through, for each column of times that it bounds."""
+    bounds: dict[str, tuple[int, int]] = {}
+    for part in conjuncts(predicate):
+        match part:
+            case Call(
+                "ge" | "lt" as comparison, (Call("micros_up" | "micros_down", (Column(name=name),)), Literal(int(at)))
+            ):
+                first, last = bounds.get(name, (-(2**63), 2**63 - 1))
+                bounds[name] = (max(first, at), last) if comparison == "ge" else (first, min(last, at - 1))
+            case _:
+                pass
+    return bounds
+
+
 def is_cheap_to_repeat(relation: Relation) -> bool:
     """Whether reading the relation twice gives the same rows, for little more than reading the table once.
 

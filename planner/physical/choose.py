@@ -19,6 +19,8 @@ _ENGINES_SHARE = 3
 """What is held beside the engine gets a part of the memory, and the engine the other two."""
 _MOST_PARTS = 64
 """Each part reads the events again."""
+_CLOSE = 1.1
+"""Costs are no better known than that: of forms so close to the least, the first is taken."""
 
 
 @rule(on=AsofJoin)
@@ -73,14 +75,15 @@ def _carried_out(node: PointInTime, context: RuleContext) -> Relation | None:
     if not forms:
         return None
     asked = Asked(context.statistics)
+    sizes = Sizes(node, asked)
     costs: dict[str, Cost | None] = {}
     if len(forms) > 1 and context.rates is not None:
-        sizes = Sizes(node, asked)
         forms = [_in_parts(form, node, sizes, context.rates, context.memory) for form in forms]
         costs = _costs(node, forms, sizes, context.rates)
     form = _cheapest(forms, costs, context.memory)
     beaten = tuple(_beaten(other, form, costs, context.memory) for other in forms if other is not form)
-    return form.of(node, Choice(node.label, form.name, costs.get(form.name), beaten, asked.facts))
+    events = sizes.events if costs else None
+    return form.of(node, Choice(node.label, form.name, costs.get(form.name), events, beaten, asked.facts))
 
 
 def _in_parts(form: Form[Any], node: PointInTime, sizes: Sizes, rates: Rates, memory: int | None) -> Form[Any]:
@@ -108,7 +111,7 @@ def _cheapest(forms: Sequence[Form[Any]], costs: Mapping[str, Cost | None], memo
     if not fitting:
         return min(known, key=lambda each: each[1].memory)[0] if known else forms[0]
     least = min(cost.cpu for _, cost in fitting)
-    return next(form for form, cost in fitting if cost.cpu <= least + _NOTHING)
+    return next(form for form, cost in fitting if cost.cpu <= _CLOSE * least + _NOTHING)
 
 
 def _beaten(other: Form[Any], taken: Form[Any], costs: Mapping[str, Cost | None], memory: int | None) -> Beaten:
@@ -118,6 +121,6 @@ def _beaten(other: Form[Any], taken: Form[Any], costs: Mapping[str, Cost | None]
         return Beaten(other.name, cost, f"not weighed, {taken.name} is cheap" if is_cheap else "its cost is not known")
     if memory is not None and cost.memory > memory:
         return Beaten(other.name, cost, f"needs {cost.memory / 2**20:,.0f} MiB")
-    if cost.cpu <= own.cpu + _NOTHING:
-        return Beaten(other.name, cost, "no cheaper")
+    if cost.cpu <= own.cpu + _NOTHING or cost.cpu <= _CLOSE * own.cpu:
+        return Beaten(other.name, cost, "about the same")
     return Beaten(other.name, cost, f"{cost.cpu / own.cpu:,.1f}x dearer")

@@ -10,7 +10,7 @@ from ..ir.properties import time_bounds
 from ..statistics import Statistics
 
 _FEW = 50_000
-"""So many rows are read in no time: how many of them are within the times of the rows is not asked."""
+"""So many are read in no time: how many of them are within the times of the rows is not asked."""
 _WIDTH = 24
 """Bytes of a value whose width is not fixed, such as a string."""
 
@@ -31,7 +31,7 @@ class Sizes:
     def events(self) -> int | None:
         """How many events there are within the times that any row can see."""
         stored = self.statistics.rows(self.node.events)
-        return None if stored is None else round(stored * self._share_of_time)
+        return None if stored is None else self._in_time(stored)
 
     @cached_property
     def pairs(self) -> int | None:
@@ -46,7 +46,7 @@ class Sizes:
             return spine * events
         counted = self.statistics.pairs(node.spine, node.events, node.keys)
         if counted is not None:
-            return round(counted * self._share_of_time)
+            return self._in_time(counted)
         columns = tuple(dict.fromkeys(key for key, _ in node.keys))
         if self.statistics.most(node.spine, columns) == 1:
             return events
@@ -62,6 +62,10 @@ class Sizes:
         if span is None or span[1] <= span[0]:
             return pairs
         return round(pairs * min(1.0, micros / (span[1] - span[0])))
+
+    def _in_time(self, count: int) -> int:
+        """How many of so many are within the times that any row can see."""
+        return count if count <= _FEW else max(_FEW, round(count * self._share_of_time))
 
     @cached_property
     def _span(self) -> tuple[int, int] | None:
@@ -89,9 +93,7 @@ class Sizes:
 
     @cached_property
     def _share_of_time(self) -> float:
-        """The share of the events' times that any row can see; of few events, it is not asked."""
-        if (self.statistics.rows(self.node.events) or 0) <= _FEW:
-            return 1.0
+        """The share of the events' times that any row can see."""
         stored, seen = self._stored_span, self._span
         if stored is None or seen is None or stored[1] <= stored[0]:
             return 1.0

@@ -72,8 +72,8 @@ class LocalComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(_DIALECT)
     forms = frozenset({
-        "EventIndexLatest", "EventIndexThenFetch", "EventIndexWindows", "NarrowAsof", "RunningMaximum",
-        "BucketedWindows",
+        "EventIndexLatest", "EventIndexThenFetch", "EventIndexWindows",
+        "NarrowAsof", "BucketedRange", "BucketedMax", "RangeMax", "RunningMaximum", "BucketedWindows", "TiledWindows",
     })  # fmt: skip
     lacks = frozenset()
     rates = DUCKDB

@@ -42,7 +42,9 @@ class SparkComputeEngine(SqlComputeEngine):
     """
 
     compiler = SqlCompiler(SparkDialect())
-    forms = frozenset({"RangeMax", "UnionLast", "RunningMaximumStream", "BucketedWindows"})
+    forms = frozenset({
+        "RangeMax", "BucketedMax", "UnionLast", "RunningMaximumStream", "BucketedWindows", "TiledWindows",
+    })  # fmt: skip
     lacks = SqlComputeEngine.lacks | {AsofMatch}
     rates = SPARK
     append: ClassVar[Append] = Append(groups=0, columns=0)

@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Generator, Mapping, Sequence
+from collections.abc import Generator, Iterator, Mapping, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
 from functools import cached_property
-from typing import Any
 
 import pyarrow as pa
 import pyarrow.parquet as pq
@@ -229,20 +228,46 @@ def _texts(file: StoredFile) -> set[str]:
 
 def stored_span(parts: ParquetParts, name: str) -> tuple[int, int] | None:
     """The least and greatest value of a column, as ``span_of`` has them, by what the footers say of every row group."""
-    ends: list[pa.ChunkedArray[Any]] = []
-    for file in parts.filled:
-        with reading(file.path):
-            footer = pq.read_metadata(parts.system.within(file.path), filesystem=parts.system.arrow)
-        paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
-        for group in map(footer.row_group, range(footer.num_row_groups) if name in paths else ()):
-            found = group.column(paths.index(name)).statistics
-            if found is None or not found.has_min_max or not isinstance(found.min_raw, int):
-                return None
-            type_ = file.arrow.field(name).type
-            stored = pa.int32() if pa.types.is_date32(type_) else pa.int64()
-            ends.append(pa.chunked_array([pa.array([found.min_raw, found.max_raw], stored).cast(type_)]))
-    spans = [span for span in map(span_of, ends) if span is not None]
-    return (min(spans)[0], max(last for _, last in spans)) if spans and len(spans) == len(ends) else None
+    spans = [span for file in parts.filled for span in _group_spans(parts, file, name)]
+    known = [span for span in spans if span is not None]
+    return (min(known)[0], max(last for _, last in known)) if known and len(known) == len(spans) else None
+
+
+@dataclass(frozen=True)
+class Reached:
+    """How many files and row groups may have a row within some bounds, and how many there are."""
+
+    files: int
+    of_files: int
+    groups: int
+    of_groups: int
+
+    def __str__(self) -> str:
+        return f"{self.files:,} of {self.of_files:,} files, {self.groups:,} of {self.of_groups:,} row groups"
+
+
+def reached(parts: ParquetParts, name: str, first: int, last: int) -> Reached:
+    """What is read of the files where a column is within bounds: footers don't tell of every row group, so at most."""
+    found = [
+        [span is None or (span[0] <= last and span[1] >= first) for span in _group_spans(parts, file, name)]
+        for file in parts.filled
+    ]
+    files, groups = sum(map(any, found)), sum(map(sum, found))
+    return Reached(files, len(found), groups, sum(map(len, found)))
+
+
+def _group_spans(parts: ParquetParts, file: StoredFile, name: str) -> Iterator[tuple[int, int] | None]:
+    with reading(file.path):
+        footer = pq.read_metadata(parts.system.within(file.path), filesystem=parts.system.arrow)
+    paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
+    for group in map(footer.row_group, range(footer.num_row_groups) if name in paths else ()):
+        found = group.column(paths.index(name)).statistics
+        if found is None or not found.has_min_max or not isinstance(found.min_raw, int):
+            yield None
+            continue
+        type_ = file.arrow.field(name).type
+        stored = pa.int32() if pa.types.is_date32(type_) else pa.int64()
+        yield span_of(pa.chunked_array([pa.array([found.min_raw, found.max_raw], stored).cast(type_)]))
 
 
 def check_unchanged(file: StoredFile, footer: pq.FileMetaData) -> None:

@@ -11,13 +11,19 @@ from typing import Any
 
 import hitherto as ht
 import pyarrow as pa
+import pyarrow.compute as pc
 import pytest
-from hitherto.planner.physical import FORM_NAMES
-from hitherto.planner.statistics import Keys, Statistics
+from hitherto.planner.ir.logical import NumberRows, Relation, topological
+from hitherto.planner.physical import FORM_NAMES, FORMS, Form
+from hitherto.planner.physical.sizes import Sizes
+from hitherto.planner.statistics import Cost, Keys, NoStatistics, Statistics
+from hitherto.runtime.engines.capacity import DUCKDB
 from hypothesis import given, seed, settings
+from hypothesis import strategies as st
 
 from tests.engines import with_forms
 from tests.interpreter import Interpreted
+from tests.options import GRIDS, T
 from tests.worlds import World, differences, plain_worlds, worlds
 
 EVENTS = pa.table({
@@ -181,7 +187,52 @@ def lying(engine: Any, number: int) -> Any:
     return engine
 
 
-OFFERED = [("RangeMax", "UnionLast", "RunningMaximum", "BucketedWindows"), FORM_NAMES]
+WINDOWED = ("TiledWindows", "BucketedWindows")
+OFFERED = [
+    ("RangeMax", "UnionLast", "RunningMaximum", "BucketedWindows"),
+    ("BucketedRange", "RangeMax", *WINDOWED),
+    ("BucketedMax", "RangeMax", *WINDOWED),
+    FORM_NAMES,
+]
+
+
+class Exaggerating(Statistics):
+    """An oracle that multiplies what it knows, divides it, or keeps silent."""
+
+    def __init__(self, known: Statistics, number: int) -> None:
+        self._known = known
+        self._random = Random(number)
+
+    def _told(self, count: int | None) -> int | None:
+        factor = self._random.choice((None, 0.0, 0.001, 0.1, 1.0, 10.0, 1e6))
+        return None if count is None or factor is None else round(count * factor)
+
+    def rows(self, relation: Relation) -> int | None:
+        return self._told(self._known.rows(relation))
+
+    def span(self, relation: Relation, column: str) -> tuple[int, int] | None:
+        span = self._known.span(relation, column)
+        shift = self._told(10**12)
+        return None if span is None or shift is None else (span[0] - shift, span[1] - shift // 2)
+
+    def distinct(self, relation: Relation, columns: Sequence[str]) -> int | None:
+        return self._told(self._known.distinct(relation, columns))
+
+    def most(self, relation: Relation, columns: Sequence[str]) -> int | None:
+        return self._told(self._known.most(relation, columns))
+
+    def pairs(self, spine: Relation, events: Relation, keys: Keys) -> int | None:
+        return self._told(self._known.pairs(spine, events, keys))
+
+    def width(self, relation: Relation) -> int | None:
+        return self._told(self._known.width(relation))
+
+
+def exaggerating(engine: Any, number: int) -> Any:
+    """The engine with an oracle that exaggerates in both directions."""
+    honest = engine.statistics
+    engine.statistics = lambda known=None: Exaggerating(honest(known), number)
+    return engine
 
 
 @pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.deep)])
@@ -193,12 +244,13 @@ def test_an_oracle_that_lies_changes_no_row(examples: int) -> None:
     @given(worlds())
     def check(world: World) -> None:
         for number, forms in enumerate(OFFERED):
-            made = world.job(lying(with_forms(ht.LocalComputeEngine(), *forms), number + len(taken)))
+            told = (lying, exaggerating)[(number + len(world.views)) % 2]
+            made = world.job(told(with_forms(ht.LocalComputeEngine(), *forms), number + len(taken)))
             assert not differences(world, world.expected(), made.to_arrow())
             taken.update(each["form"] for each in made.explain("physical").to_dict()["choices"])
 
     check()
-    assert {"RangeMax", "UnionLast"} <= taken
+    assert taken >= {"RangeMax", "UnionLast", "BucketedRange", "BucketedMax", "TiledWindows", "BucketedWindows"}
 
 
 def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
@@ -206,10 +258,71 @@ def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
     @settings(max_examples=8)
     @given(plain_worlds())
     def check(world: World) -> None:
-        made = world.job(lying(Interpreted(*OFFERED[0]), len(world.views)))
-        assert not differences(world, world.expected(), made.to_arrow())
+        for forms in OFFERED[:3]:
+            made = world.job(lying(Interpreted(*forms), len(world.views)))
+            assert not differences(world, world.expected(), made.to_arrow())
 
     check()
+
+
+def test_events_that_come_after_the_statistics_change_no_row() -> None:
+    """A stale oracle: what it told of few events is taken of many."""
+    few = store(latest(ttl="30us"), engine=with_forms(ht.LocalComputeEngine(), *FORM_NAMES))
+    asked = few.get_historical_features(ROWS, "last", full_feature_names=True)
+    told = asked._task.statistics
+    shifts = [pa.scalar(number, pa.duration("us")) for number in range(-5, 5)]
+    many = pa.concat_tables([EVENTS.set_column(1, "ts", pc.add(EVENTS["ts"], shift)) for shift in shifts])
+    view = latest(ttl="30us", source=ht.ArrowSource(many, timestamp_field="ts", name="arrow"))
+    engine: Any = with_forms(ht.LocalComputeEngine(), *FORM_NAMES)
+    engine.statistics = lambda known=None: told
+    answers = [store(view, engine=each).get_historical_features(ROWS, "last").to_arrow() for each in (engine, None)]
+    assert answers[0] == answers[1]
+
+
+SIZES = st.integers(0, 10**7)
+
+
+@given(SIZES, SIZES, SIZES, st.integers(0, 5), st.sampled_from(FORMS), st.booleans())
+def test_more_rows_and_pairs_never_make_a_form_cheaper(
+    rows: int, events: int, pairs: int, which: int, form: Form[Any], known: bool
+) -> None:
+    nodes = [node for node in NODES[form.on][known] if form.applies_to(node)]
+    if not nodes:
+        return
+    node = nodes[which % len(nodes)]
+
+    def cost(*sizes: int) -> Cost:
+        found = form.cost(node, Sizes(node, Counted(*sizes)), DUCKDB)
+        assert found is not None
+        return found
+
+    less = cost(rows, events, pairs)
+    for more in (cost(2 * rows, events, pairs), cost(rows, 2 * events, pairs), cost(rows, events, 2 * pairs)):
+        assert more.cpu >= less.cpu * (1 - 1e-9)
+        assert more.memory >= less.memory - 1
+
+
+class Counted(NoStatistics):
+    """An oracle of given numbers."""
+
+    def __init__(self, rows: int, events: int, pairs: int) -> None:
+        self._counts = {True: rows, False: events}
+        self._pairs = pairs
+
+    def rows(self, relation: Relation) -> int | None:
+        return self._counts[any(isinstance(each, NumberRows) for each in topological(relation))]
+
+    def span(self, relation: Relation, column: str) -> tuple[int, int] | None:
+        return (T - 1000, T + 1000)
+
+    def pairs(self, spine: Relation, events: Relation, keys: Keys) -> int | None:
+        return self._pairs
+
+
+NODES = {
+    on: {known: tuple(make(keys=(1,), uniques=(False,)).nodes(known=known)) for known in (False, True)}
+    for on, make in GRIDS.items()
+}
 
 
 @pytest.mark.deep

@@ -51,9 +51,9 @@ DOCUMENTS = {
     "dag": ["dag"],
     "logical": ["logical"],
     "optimized": ["rules", "optimized"],
-    "physical": ["physical", "choices"],
+    "physical": ["physical", "choices", "reads"],
     "sql": ["statements"],
-    "all": ["dag", "logical", "rules", "optimized", "physical", "choices", "statements"],
+    "all": ["dag", "logical", "rules", "optimized", "physical", "choices", "reads", "statements"],
 }
 
 

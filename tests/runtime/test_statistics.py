@@ -173,7 +173,9 @@ def test_literal_rows_and_what_is_put_together_are_counted() -> None:
 
 
 class Deaf(ht.LocalComputeEngine):
-    """An engine that lets nobody ask."""
+    """An engine with one form that lets nobody ask."""
+
+    forms = frozenset({"NarrowAsof"})
 
     def statistics(self, known: object = None) -> Statistics:
         class Refusing(NoStatistics):
@@ -193,6 +195,7 @@ def test_where_one_form_alone_applies_nothing_is_asked() -> None:
             "reason": "NarrowAsof, the only candidate",
             "forced": False,
             "cost": None,
+            "events": None,
             "beaten": [],
             "facts": [],
         }
