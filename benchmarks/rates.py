@@ -94,14 +94,15 @@ def main(arguments: Sequence[str]) -> int:
 
 def fitted(rows: Sequence[tuple[np.ndarray, float]], shipped: np.ndarray) -> np.ndarray:
     """The rates, none of them negative, by which the amounts come nearest to the seconds, relatively."""
-    matrix = np.array([amounts / seconds for amounts, seconds in rows] + list(np.diag(_SHIPPED / shipped)))
+    least = np.where(shipped > 0, shipped / 100, 1e-12)
+    matrix = np.array([amounts / seconds for amounts, seconds in rows] + list(np.diag(_SHIPPED / (shipped + least))))
     wanted = np.array([1.0] * len(rows) + [_SHIPPED] * len(shipped))
     rates = shipped.copy()
     rest = wanted - matrix @ rates
     squares = (matrix**2).sum(axis=0)
     for _ in range(_SWEEPS):
         for place, column in enumerate(matrix.T):
-            moved = max(shipped[place] / 100, rates[place] + column @ rest / squares[place])
+            moved = max(least[place], rates[place] + column @ rest / squares[place])
             rest -= column * (moved - rates[place])
             rates[place] = moved
     return rates

@@ -73,8 +73,9 @@ class Rates:
     ``python -m benchmarks rates`` measures them. A row is ``scanned`` where it is read, ``sorted`` for an as-of join or
     a window, ``built`` into the hash table of a join and ``probed`` against one; ``paired`` is each pair of rows with
     equal keys whose condition is evaluated, ``grouped`` each row that is taken into a group, ``measured`` each value
-    that an aggregate takes, and ``compared`` each row whose order among others is found by several columns. Of an event
-    index, ``indexed`` is each event that is handed over and sorted, and ``searched`` each end of an interval.
+    that an aggregate takes, and ``compared`` each row whose order among others is found by several columns. An event is
+    ``bucketed`` where it is joined on a bucket of its time, too. Of an event index, ``indexed`` is each event that is
+    handed over and sorted, and ``searched`` each end of an interval.
     """
 
     statement: float
@@ -86,6 +87,7 @@ class Rates:
     grouped: float
     measured: float
     compared: float
+    bucketed: float = 0.0
     indexed: float = 0.0
     searched: float = 0.0
 
@@ -134,8 +136,10 @@ class Choice:
             return f"{self.form}, forced"
         if not self.beaten:
             return f"{self.form}, the only candidate"
-        beaten = ", ".join(f"{each.form}: {each.why}" for each in self.beaten)
-        form = self.form if self.cost is None else f"{self.form}, est. {self.cost}"
+        reasons = dict.fromkeys(each.why for each in self.beaten)
+        forms = {why: ", ".join(each.form for each in self.beaten if each.why == why) for why in reasons}
+        beaten = "; ".join(f"{names}: {why}" for why, names in forms.items())
+        form = self.form if self.cost is None else f"{self.form} est. {self.cost}"
         return f"{', '.join([form, *map(str, self.facts)])}   ({beaten})"
 
 

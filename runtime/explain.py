@@ -133,7 +133,7 @@ class Explanation:
         if self._shows("sql") and self._target is not None:
             lines += ["sql", self._script(self._target)]
         if self.analysis is not None:
-            lines += ["analysis", *_indented(_analysis_lines(self.analysis))]
+            lines += ["analysis", *_indented(_analysis_lines(self.analysis, self._planned.choices))]
         return "\n".join(lines)
 
     def __repr__(self) -> str:
@@ -229,7 +229,7 @@ class Explanation:
     def _choices(self) -> list[str]:
         """The physical forms that were chosen, the facts that decided, and the forms that they beat."""
         lines = [f"{_views(choice)}: {choice.reason}" for choice in self._planned.choices]
-        lines += [f"{name}: {reached}" for name, reached in self._reached()]
+        lines += [f"{name}: reads {part}" for name, part in self._reached()]
         appended = next((node for node in self._planned.collected.nodes if isinstance(node, AppendNode)), None)
         if appended is not None:
             count = len(appended.inputs)
@@ -238,7 +238,7 @@ class Explanation:
         return lines
 
     def _reached(self) -> list[tuple[str, Reached]]:
-        """For each source of parquet files whose times are bounded: how much of it has such times."""
+        """For each source of several row groups whose times are bounded: how much of it has such times."""
         relations = {
             each.fingerprint: each for region in self._planned.regions for each in topological(region.physical)
         }
@@ -248,7 +248,9 @@ class Explanation:
                 continue
             for column, (first, last) in literal_bounds(scan.predicate).items():
                 with suppress(HithertoError):
-                    found[scan.table.name] = reached(scan.table.data.parts, column, first, last)
+                    part = reached(scan.table.data.parts, column, first, last)
+                    if part.of_groups > 1:
+                        found[scan.table.name] = part
         return list(found.items())
 
 
@@ -294,7 +296,7 @@ def _choice_document(choice: Choice) -> dict[str, Any]:
 
 
 def _cost_document(cost: Cost | None) -> dict[str, Any] | None:
-    return None if cost is None else {"cpu": cost.cpu, "memory": cost.memory}
+    return None if cost is None else {"cpu": round(cost.cpu, 6), "memory": cost.memory}
 
 
 def _views(choice: Choice) -> str:
@@ -340,7 +342,7 @@ def _difference(step: Step) -> list[str]:
     return [line for line in lines if not line.startswith(("---", "+++", "@@"))]
 
 
-def _analysis_lines(analysis: Analysis) -> list[str]:
+def _analysis_lines(analysis: Analysis, choices: Sequence[Choice]) -> list[str]:
     lines = [f"{analysis.rows:,} rows in {analysis.seconds:.2f} s, peak memory {analysis.peak_memory / 2**20:,.0f} MiB"]
     for statement in analysis.statements:
         expected = "" if statement.estimated is None else f"  (est. {Cost(statement.estimated)})"
@@ -348,6 +350,8 @@ def _analysis_lines(analysis: Analysis) -> list[str]:
         for name, count in statement.rows.items():
             about = f"  (est. {statement.expected[name]:,})" if name in statement.expected else ""
             lines.append(f"  {name}  {count:,} rows{about}")
+    weighed = (each for each in choices if each.cost is not None)
+    lines += [f"{_views(each)}: est. {each.cost} for {each.events or 0:,} events" for each in weighed]
     for view in analysis.coverage:
         counts = f"matched {view.matched:,}, expired {view.expired:,}, unmatched {view.unmatched:,}"
         check = "no used event after its row" if view.future == 0 else f"{view.future:,} EVENTS AFTER THEIR ROW"

@@ -117,8 +117,7 @@ def _cheapest(forms: Sequence[Form[Any]], costs: Mapping[str, Cost | None], memo
 def _beaten(other: Form[Any], taken: Form[Any], costs: Mapping[str, Cost | None], memory: int | None) -> Beaten:
     own, cost = costs.get(taken.name), costs.get(other.name)
     if own is None or cost is None:
-        is_cheap = own is not None and own.cpu <= _NOTHING
-        return Beaten(other.name, cost, f"not weighed, {taken.name} is cheap" if is_cheap else "its cost is not known")
+        return Beaten(other.name, cost, "cost unknown" if own is None or own.cpu > _NOTHING else "not weighed")
     if memory is not None and cost.memory > memory:
         return Beaten(other.name, cost, f"needs {cost.memory / 2**20:,.0f} MiB")
     if cost.cpu <= own.cpu + _NOTHING or cost.cpu <= _CLOSE * own.cpu:

@@ -58,5 +58,6 @@ def pairs_cost(sizes: Sizes, rates: Rates, bucket: int | None, *, taken: float, 
         return None
     probes = 1 if bucket is None else 2
     seconds = rates.statement + spine * (probes * (rates.scanned + rates.built) + rates.built + rates.probed)
-    seconds += events * (rates.scanned + rates.probed) + pairs * rates.paired + matches * (rates.grouped + taken)
+    seconds += events * (rates.scanned + rates.probed + (0.0 if bucket is None else rates.bucketed))
+    seconds += pairs * rates.paired + matches * (rates.grouped + taken)
     return Cost(seconds, spine * ((1 + probes) * bytes_of(sizes.node.spine) + held))

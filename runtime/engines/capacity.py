@@ -9,12 +9,12 @@ from ...planner.statistics import Rates
 
 # Two cores of a server. Only the ratios decide: ``python -m benchmarks rates`` prints those of another machine.
 DUCKDB = Rates(
-    statement=1e-3, scanned=2e-8, sorted=2e-7, built=4e-8, probed=3e-8,
-    paired=4e-8, grouped=5e-8, measured=2e-8, compared=2e-7, indexed=8e-8, searched=1e-7,
+    statement=1e-3, scanned=3.7e-8, sorted=1.1e-7, built=1.4e-7, probed=2.5e-8,
+    paired=3e-9, grouped=1e-9, measured=5e-9, compared=7.6e-8, indexed=6e-9, searched=2e-8,
 )  # fmt: skip
 SPARK = Rates(
-    statement=0.3, scanned=2e-7, sorted=2e-6, built=3e-7, probed=2e-7,
-    paired=1.5e-7, grouped=3e-7, measured=1e-7, compared=1e-7,
+    statement=0.3, scanned=7e-7, sorted=2.2e-6, built=5e-7, probed=3e-7,
+    paired=5e-8, grouped=1e-7, measured=1e-7, compared=2e-7, bucketed=5e-7,
 )  # fmt: skip
 
 

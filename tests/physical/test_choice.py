@@ -250,7 +250,7 @@ def test_an_oracle_that_lies_changes_no_row(examples: int) -> None:
             taken.update(each["form"] for each in made.explain("physical").to_dict()["choices"])
 
     check()
-    assert taken >= {"RangeMax", "UnionLast", "BucketedRange", "BucketedMax", "TiledWindows", "BucketedWindows"}
+    assert taken >= {"RangeMax", "UnionLast", "BucketedRange", "BucketedMax", "BucketedWindows"}
 
 
 def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
@@ -263,6 +263,15 @@ def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
             assert not differences(world, world.expected(), made.to_arrow())
 
     check()
+
+
+def test_an_oracle_that_lies_takes_tiles_and_buckets_for_the_same_windows() -> None:
+    wanted, taken = job(windows()).to_arrow(), set[str]()
+    for number in range(12):
+        made = job(windows(), engine=exaggerating(with_forms(ht.LocalComputeEngine(), *WINDOWED), number))
+        assert made.to_arrow() == wanted
+        taken.update(each["form"] for each in made.explain("physical").to_dict()["choices"])
+    assert taken == set(WINDOWED)
 
 
 def test_events_that_come_after_the_statistics_change_no_row() -> None:

@@ -12,6 +12,8 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 
+from tests.engines import with_forms
+
 
 def us(*times: int | None) -> pa.Array:
     return pa.array(times, pa.timestamp("us"))
@@ -343,3 +345,41 @@ def test_analyze_leaves_the_answer_as_it_was() -> None:
     before = lazy.to_arrow()
     lazy.explain(analyze=True)
     assert lazy.to_arrow() == before
+
+
+def test_a_choice_stands_beside_what_was_measured(tmp_path: Path) -> None:
+    """The estimate of rows and seconds, and what footers say of the times that rows can see."""
+    count = 60_000
+    times = pa.array(range(count), pa.timestamp("us"))
+    events = pa.table({"k": [1] * count, "ts": times, "v": [1.0] * count})
+    for name, part in (("a", events.slice(0, 20_000)), ("b", events.slice(20_000))):
+        pq.write_table(part, tmp_path / f"{name}.parquet", row_group_size=10_000)
+    source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
+    rows = pa.table({"k": [1, 2], "t": pa.array([55_000, 56_000], pa.timestamp("us"))})
+    view = latest(source=source, ttl="1ms")
+    store = ht.FeatureStore([view], planner_options=ht.PlannerOptions())
+    job_ = store.get_historical_features(rows, view)
+    (choice,) = job_.explain("physical").to_dict()["choices"]
+    assert choice["events"] == 50_000
+    assert choice["cost"]["cpu"] > 0
+    assert job_.explain("physical").to_dict()["reads"] == {
+        source.name: {"files": 1, "of_files": 2, "groups": 1, "of_groups": 6}
+    }
+    text = str(job_.explain("physical"))
+    assert f"  {source.name}: reads 1 of 2 files, 1 of 6 row groups" in text.splitlines()
+    analyzed = str(job_.explain("physical", analyze=True)).split("analysis", 1)[1]
+    assert re.search(r"last: est\. [0-9.]+ CPU s for 50,000 events\n  last: matched 1, ", analyzed)
+    in_sql = ht.PlannerOptions(forms={"last": "NarrowAsof"})
+    forced = ht.FeatureStore([view], planner_options=in_sql).get_historical_features(rows, view)
+    assert "est." not in str(forced.explain("physical", analyze=True)).split("analysis", 1)[1]
+
+
+def test_a_statement_is_shown_with_what_was_expected_of_it() -> None:
+    engine = with_forms(ht.LocalComputeEngine(), "NarrowAsof", "BucketedRange")
+    store = ht.FeatureStore([latest()], engine=engine)
+    found = store.get_historical_features(SPINE, "last").explain(analyze=True)
+    (choice,) = found.to_dict()["choices"]
+    measured = [each for each in found.to_dict()["analysis"]["statements"] if each["estimated"] is not None]
+    assert [each["estimated"] for each in measured] == [pytest.approx(choice["cost"]["cpu"])]
+    assert measured[0]["expected"] == {"last_events": choice["events"]}
+    assert re.search(r"last  [0-9.]+ s  \(est\. [0-9,.]+ CPU s\)", str(found))
