@@ -267,7 +267,7 @@ def test_an_oracle_that_lies_changes_no_row_without_an_engine() -> None:
 
 def test_an_oracle_that_lies_takes_tiles_and_buckets_for_the_same_windows() -> None:
     wanted, taken = job(windows()).to_arrow(), set[str]()
-    for number in range(12):
+    for number in range(60):
         made = job(windows(), engine=exaggerating(with_forms(ht.LocalComputeEngine(), *WINDOWED), number))
         assert made.to_arrow() == wanted
         taken.update(each["form"] for each in made.explain("physical").to_dict()["choices"])

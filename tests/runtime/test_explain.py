@@ -220,7 +220,6 @@ def test_the_sql_is_that_of_the_run() -> None:
         "spine_times",
         "last_events",
         "last",
-        "sums_events",
         "sums",
         "training_set",
     ]

@@ -255,9 +255,10 @@ def test_a_form_that_needs_more_memory_than_there_is_loses_to_one_that_does_not(
     assert bound["form"] == min(costs, key=lambda form: costs[form])
 
 
-@pytest.mark.parametrize(("limit", "wanted"), [(None, None), ("1GB", 10**9), ("512 MiB", 2**29)])
-def test_the_limit_of_memory_is_known_of_an_engine_and_of_a_connection(limit: str | None, wanted: int | None) -> None:
+@pytest.mark.parametrize(("limit", "wanted"), [("1GB", 10**9), ("512 MiB", 2**29)])
+def test_the_limit_of_memory_is_known_of_an_engine_and_of_a_connection(limit: str, wanted: int) -> None:
     assert ht.LocalComputeEngine(memory_limit=limit).target.memory == wanted
+    assert (ht.LocalComputeEngine().target.memory or 0) > 0
     connection = duckdb.connect()
     connection.execute("SET memory_limit = '1GiB'")
     given = ht.LocalComputeEngine(connection=connection)
