@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Mapping, Sequence
 from typing import Any
 
@@ -79,7 +80,7 @@ def _carried_out(node: PointInTime, context: RuleContext) -> Relation | None:
     costs: dict[str, Cost | None] = {}
     if len(forms) > 1 and context.rates is not None:
         forms = [_in_parts(form, node, sizes, context.rates, context.memory) for form in forms]
-        costs = _costs(node, forms, sizes, context.rates)
+        costs = _costs(node, forms, sizes, context.rates, context.memory)
     form = _cheapest(forms, costs, context.memory)
     beaten = tuple(_beaten(other, form, costs, context.memory) for other in forms if other is not form)
     events = sizes.events if costs else None
@@ -95,10 +96,21 @@ def _in_parts(form: Form[Any], node: PointInTime, sizes: Sizes, rates: Rates, me
     return form.in_parts(parts) or form
 
 
-def _costs(node: PointInTime, forms: Sequence[Form[Any]], sizes: Sizes, rates: Rates) -> dict[str, Cost | None]:
-    """The cost of each form, as far as it matters: behind one that takes next to nothing, nobody is asked."""
+def _costs(
+    node: PointInTime, forms: Sequence[Form[Any]], sizes: Sizes, rates: Rates, memory: int | None
+) -> dict[str, Cost | None]:
+    """The cost of each form, as far as it matters: behind one that takes next to nothing, nobody is asked.
+
+    Of a form that would lose without a single pair of a row and an event, that is the cost: none are counted for it.
+    """
     costs: dict[str, Cost | None] = {}
+    least = dataclasses.replace(sizes, has_pairs=False)
     for form in forms:
+        at_best = form.cost(node, least, rates)
+        known = [cost.cpu for cost in costs.values() if cost is not None and (memory is None or cost.memory <= memory)]
+        if at_best is not None and known and at_best.cpu > _CLOSE * min(known) + _NOTHING:
+            costs[form.name] = at_best
+            continue
         costs[form.name] = found = form.cost(node, sizes, rates)
         if found is not None and found.cpu <= _NOTHING:
             break

@@ -43,8 +43,8 @@ class Form(ABC, Generic[N]):
     def cost(self, node: N, sizes: Sizes, rates: Rates) -> Cost | None:
         """What the form takes for these data; None where too little is known of them.
 
-        It is asked only where another form would give the answer, and asks only what it needs to know. More rows, pairs
-        or bytes never make a form cheaper.
+        It is asked only where another form would give the answer, and asks only what it needs to know. More rows
+        with as many events each never make a form cheaper.
         """
         del node, sizes, rates
         return None

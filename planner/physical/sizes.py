@@ -17,10 +17,14 @@ _WIDTH = 24
 
 @dataclass(frozen=True)
 class Sizes:
-    """Rows of a node. Each is asked for when it is first needed, and is None where the oracle doesn't know."""
+    """Rows of a node. Each is asked for when it is first needed, and is None where the oracle doesn't know.
+
+    ``has_pairs`` is False for the least that it can be: no row has an event, which nobody needs to be asked.
+    """
 
     node: AsofJoin | WindowAggregate
     statistics: Statistics
+    has_pairs: bool = True
 
     @cached_property
     def spine(self) -> int | None:
@@ -42,6 +46,8 @@ class Sizes:
         node, spine, events = self.node, self.spine, self.events
         if spine is None or events is None:
             return None
+        if not self.has_pairs:
+            return 0
         if not node.keys:
             return spine * events
         counted = self.statistics.pairs(node.spine, node.events, node.keys)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
@@ -237,6 +238,15 @@ def test_a_few_rows_are_weighed_no_further() -> None:
     assert choice["form"] == "NarrowAsof"
     assert choice["beaten"] == [{"form": "RangeMax", "cost": None, "reason": "not weighed"}]
     assert [fact["fact"] for fact in choice["facts"]] == ["rows of spine_rows", "rows of arrow"]
+
+
+def test_no_pairs_are_counted_for_a_form_that_would_lose_without_any() -> None:
+    cheap = dataclasses.replace(SLOW, sorted=0.0, compared=0.0, grouped=0.0)
+    for rates, asked in ((cheap, False), (SLOW, True)):
+        engine = with_forms(ht.LocalComputeEngine(), "UnionLast", "RangeMax")
+        engine.rates = rates  # type: ignore[misc]
+        (choice,) = retrieval(source("arrow", Path()), engine).explain("physical").to_dict()["choices"]
+        assert any(fact["fact"].startswith("pairs") for fact in choice["facts"]) == asked
 
 
 def test_a_form_that_needs_more_memory_than_there_is_loses_to_one_that_does_not() -> None:
