@@ -12,7 +12,7 @@ from dataclasses import dataclass
 
 from .dag.append import Part, answers_of, appended, part_of, row_answers
 from .dag.builder import FeatureBuilder
-from .dag.index import ProbeNode, SortNode
+from .dag.index import HoldNode, LoadNode, ProbeNode, SortNode
 from .dag.node import DAGNode
 from .dag.operations import AnswersNode
 from .dag.plan import ExecutionPlan
@@ -36,6 +36,7 @@ from .ir.logical import (
 from .ir.operators import Carried, KeyedJoin, Materialize, Named
 from .options import PlannerOptions
 from .physical.choose import choose_asof_form, choose_window_form, forced
+from .physical.loading import load_of
 from .physical.sharing import share_sorted_rows
 from .physical.split import split_windows
 from .room import with_room
@@ -320,8 +321,16 @@ class _Compiler:
     def _sort(self, rows: Relation, *, is_part: bool = False) -> SortNode:
         rest = self._sorted[rows.fingerprint]
         name = f"{short_label(rest.label)}_events" if rest.label else "spine_times"
-        read = self._piece(name, rest.input, is_result=True, views=rest.label)
-        return SortNode(name, rest.key, rest.time, read, is_part=is_part)
+        return SortNode(name, rest.key, rest.time, self._rows_to_sort(name, rest, is_part=is_part), is_part=is_part)
+
+    def _rows_to_sort(self, name: str, rest: Sorted, *, is_part: bool) -> DAGNode:
+        """A statement; or no statement, where they are columns that are there, and numbers of their keys."""
+        found = None if is_part else load_of(rest.input, rest.key, rest.time)
+        if found is None:
+            return self._piece(name, rest.input, is_result=True, views=rest.label)
+        load, ids = found
+        numbers = [] if ids is None else [HoldNode("key_numbers", self._piece("key_numbers", ids, is_result=True))]
+        return LoadNode(name, load, rest.input.schema, rest.label, *numbers)
 
     def _probed(self, probe: ProbeLatest | ProbeWindows) -> Relation:
         """What a probe gives, as a table."""

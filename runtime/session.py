@@ -20,11 +20,13 @@ from ..planner.ir.index import ProbeLatest, ProbeWindows
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
+from ..planner.physical.loading import Load
 from ..planner.planning import lower_alone
 from ..planner.types import Schema, folded, unused_name
 from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
+from .loading import LoadedRows, loaded
 from .steps import Steps, timed
 from .target import SqlTarget
 
@@ -148,6 +150,21 @@ class SqlSession:
         """Columns of several values side by side, in Arrow."""
         return AppendedColumns(values, row, schema, sources)
 
+    def hold(self, value: DAGValue) -> DAGValue:
+        """The rows of a value in memory, read now."""
+        table = value.to_reader().read_all()
+        return LoadedRows(value.schema, lambda: table)
+
+    def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
+        """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
+        known = None if numbers is None else numbers.to_reader().read_all()
+
+        def read() -> pa.Table:
+            with located(load.table.name, None, "", views):
+                return loaded(load, known)
+
+        return LoadedRows(schema, read)
+
     def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
         """The rows of a value in memory, by key and time.
 
@@ -155,12 +172,14 @@ class SqlSession:
         """
         from .index.events import SortedRows, SortedTable
 
-        def read() -> pa.Table:
-            return value.to_reader().read_all()
-
         def sort(table: pa.Table) -> SortedTable:
             return SortedTable.of(table, key, time)
 
+        def read() -> pa.Table:
+            return value.to_reader().read_all()
+
+        if isinstance(value, LoadedRows) and not is_part:
+            return SortedRows(value.schema, self._steps.begin(lambda: sort(value.read())).result)
         get = (lambda: sort(read())) if is_part else self._steps.begin(partial(sort, read())).result
         return SortedRows(value.schema, get)
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from ..ir.index import ProbeLatest, ProbeWindows
+from ..physical.loading import Load
 from ..types import Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
@@ -26,6 +27,38 @@ class SortNode(SpecifiedNode):
 
     def describe(self) -> str:
         return f"SortNode {self.name} by {self.key}, {self.time}"
+
+
+class HoldNode(SpecifiedNode):
+    """Keeps the rows of a value in memory, for several readers."""
+
+    def __init__(self, name: str, rows: DAGNode) -> None:
+        super().__init__(name, rows)
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        (rows,) = self.inputs
+        return context.session.hold(context.outputs[rows.fingerprint])
+
+
+class LoadNode(SpecifiedNode):
+    """Reads columns of files or of data in memory without a statement, for the rows whose keys have a number."""
+
+    def __init__(self, name: str, load: Load, schema: Schema, views: str, *numbers: DAGNode) -> None:
+        super().__init__(name, *numbers)
+        self.load = load
+        self.schema = schema
+        self.views = views
+
+    @property
+    def is_read_later(self) -> bool:
+        return True
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        numbers = next((context.outputs[node.fingerprint] for node in self.inputs), None)
+        return context.session.load(self.load, self.schema, self.views, numbers)
+
+    def describe(self) -> str:
+        return f"LoadNode {self.load.table.name}, {len(self.load.columns) + 1} columns"
 
 
 class ProbeNode(SpecifiedNode):
@@ -52,7 +85,9 @@ class ProbeNode(SpecifiedNode):
         """The step in a script of statements."""
         spine, events, *more = self.inputs
         parts = f", in {len(more) + 1} parts" if more else ""
-        return f"-- searched in memory: {events.name}, for each of {spine.name}{parts}"
+        (read,) = events.inputs
+        source = f", which Arrow reads from {read.load.table.name}" if isinstance(read, LoadNode) else ""
+        return f"-- searched in memory: {events.name}{source}, for each of {spine.name}{parts}"
 
     def describe(self) -> str:
         return f"ProbeNode {self.name}, {len(self.probe.schema) - 1} columns"

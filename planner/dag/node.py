@@ -19,6 +19,7 @@ from ..errors import UnsupportedError
 from ..ir.index import ProbeLatest, ProbeWindows
 from ..ir.logical import Relation
 from ..node import Node, digest
+from ..physical.loading import Load
 from ..types import DataType, Schema
 
 if TYPE_CHECKING:
@@ -85,6 +86,14 @@ class Session(Protocol):
         """Make a value readable by SQL under that name."""
         ...
 
+    def hold(self, value: DAGValue) -> DAGValue:
+        """The rows of a value in memory, read now."""
+        ...
+
+    def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
+        """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
+        ...
+
     def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
         """The rows of a value in memory, by key and time, to be probed; those of a part only while they are."""
         ...
@@ -121,6 +130,12 @@ class NoSession:
 
     def ingest(self, value: DAGValue, name: str) -> EngineValue:
         raise _no_session(name)
+
+    def hold(self, value: DAGValue) -> DAGValue:
+        raise _no_session("rows")
+
+    def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
+        raise _no_session(views)
 
     def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
         raise _no_session(key)

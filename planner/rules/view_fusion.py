@@ -225,11 +225,11 @@ def _within_either(left: Expr | None, right: Expr | None) -> tuple[Expr, ...] | 
     Only the planner's own bounds are in microseconds that are rounded up: no filter of a view's is.
     """
     one, other = (() if each is None else conjuncts(each) for each in (left, right))
-    if [each for each in one if not _is_bound(each)] != [each for each in other if not _is_bound(each)]:
+    if [each for each in one if not is_bound(each)] != [each for each in other if not is_bound(each)]:
         return None
-    kept = [each for each in one if not _is_bound(each)]
+    kept = [each for each in one if not is_bound(each)]
     for function, weakest in (("ge", min), ("lt", max)):
-        bounds = [[each for each in part if _is_bound(each) and each.function == function] for part in (one, other)]
+        bounds = [[each for each in part if is_bound(each) and each.function == function] for part in (one, other)]
         times = {each.args[0] for part in bounds for each in part}
         if all(len(part) == 1 for part in bounds) and len(times) == 1:
             kept.append(weakest((part[0] for part in bounds), key=_bound_of))
@@ -245,7 +245,8 @@ def _bound_of(expr: Call) -> int:
     return bound.value
 
 
-def _is_bound(expr: Expr) -> TypeGuard[Call]:
+def is_bound(expr: Expr) -> TypeGuard[Call]:
+    """Whether a predicate is a bound of time that the planner made: it compares a time that is rounded up."""
     match expr:
         case Call("ge" | "lt", (Call("micros_up", (Column(),)), Literal(int()))):
             return True

@@ -1,0 +1,159 @@
+"""Rows for an index, read by Arrow: keys are looked up in memory, which is cheaper than a join and handing over."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterable
+from typing import Any, cast
+
+import numpy as np
+import pyarrow as pa
+import pyarrow.compute as pc
+import pyarrow.parquet as pq
+
+from ..planner.dag.node import DAGValue
+from ..planner.errors import EngineError
+from ..planner.ir.data import ArrowData
+from ..planner.physical.loading import Load
+from ..planner.types import DataType, Schema
+from .arrow import arrow_type, as_planned, floor_to_micros, readable
+from .sources.footers import check_unchanged, reading
+from .sources.parquet import LocalFiles
+
+_INFINITE = 2**63 - 1
+"""An infinity of DuckDB's, as files and Arrow have it."""
+_MOST_KEPT = 0.9
+"""Where more of the rows are needed, all are kept: to leave few out costs more than they do."""
+
+
+class LoadedRows(DAGValue):
+    """Rows that are read without a statement: when ``read`` is called, in whatever thread."""
+
+    def __init__(self, schema: Schema, read: Callable[[], pa.Table]) -> None:
+        self._schema = schema
+        self.read = read
+
+    @property
+    def schema(self) -> Schema:
+        return self._schema
+
+    def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
+        table = self.read()
+        return (table if order_by is None else table.sort_by(order_by).drop_columns([order_by])).to_reader()
+
+
+def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
+    """The number of the key, the time in microseconds, and the columns of the rows that have both.
+
+    ``numbers`` are those of the keys, None where there are no keys. Raises a SourceError where a file has changed, and
+    an EngineError where Arrow can't read it.
+    """
+    try:
+        return _loaded(load, numbers)
+    except pa.ArrowException as error:
+        raise EngineError(f"source {load.table.name!r}: Arrow cannot read it: {error}") from None
+
+
+def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
+    name, moment = load.time
+    keys = _columns(load, dict.fromkeys((*(column for column, _ in load.keys), moment)))
+    times = _micros(keys[moment])
+    found = _looked_up(load, keys, numbers)
+    kept = pc.and_(times.is_valid(), found.is_valid())
+    for compare, end in ((pc.greater_equal, load.first), (pc.less, load.last)):
+        kept = kept if end is None else pc.and_(kept, compare(times, end))
+    count = pc.sum(kept).as_py() or 0
+    rest = _columns(load, dict.fromkeys(column for _, column, _ in load.columns))
+    columns = {load.key: found, name: times}
+    columns |= {each: _planned(rest[column], type_) for each, column, type_ in load.columns}
+    table = pa.table(columns)
+    is_whole = count == table.num_rows or (count > _MOST_KEPT * table.num_rows and not found.null_count)
+    return table if is_whole else table.filter(kept)
+
+
+def _columns(load: Load, names: Iterable[str]) -> pa.Table:
+    """Stored columns, of parquet files those of the row groups that are within the times."""
+    data, wanted = load.table.data, list(names)
+    if isinstance(data, ArrowData):
+        return cast("pa.Table", data.value).select(wanted)
+    assert isinstance(data, LocalFiles)
+    parts: list[pa.Table] = []
+    for file in data.parts.files:
+        with reading(file.path, " any more"), pq.ParquetFile(data.parts.system.within(file.path)) as stored:
+            check_unchanged(file, stored.metadata)
+            if stored.metadata.num_rows:
+                parts.append(stored.read_row_groups(_needed(stored, load), columns=wanted).select(wanted))
+    schema = pa.schema([pa.field(name, arrow_type(load.table.schema[name])) for name in wanted])
+    return pa.concat_tables(parts) if parts else schema.empty_table()
+
+
+def _needed(stored: pq.ParquetFile, load: Load) -> list[int]:
+    """The row groups that may have rows within the times."""
+    _, moment = load.time
+    footer = stored.metadata
+    paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
+    scale = 1_000 if stored.schema_arrow.field(moment).type.unit == "ns" else 1
+    needed: list[int] = []
+    for number in range(footer.num_row_groups):
+        found = footer.row_group(number).column(paths.index(moment)).statistics
+        if found is not None and found.has_min_max and isinstance(found.min_raw, int):
+            is_late = load.last is not None and found.min_raw // scale >= load.last
+            is_early = load.first is not None and -(-found.max_raw // scale) < load.first
+            if is_late or is_early:
+                continue
+        needed.append(number)
+    return needed
+
+
+def _micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
+    """Instants in microseconds, rounded up; null where there is none, or an infinite one."""
+    values: Any = pc.cast(readable(column), pa.int64())
+    ends = pc.min_max(values)
+    if ends["max"].as_py() == _INFINITE or (ends["min"].as_py() or 0) <= -_INFINITE:
+        is_finite = pc.and_(pc.less(values, _INFINITE), pc.greater(values, -_INFINITE))
+        values = pc.if_else(is_finite, values, pa.scalar(None, pa.int64()))
+    if readable(column).type.unit == "ns":
+        # Up is down from the other side.
+        below = floor_to_micros(pc.cast(pc.negate(values), pa.timestamp("ns")))
+        values = pc.negate(pc.cast(below, pa.int64()))
+    return cast("pa.ChunkedArray[Any]", values)
+
+
+def _looked_up(load: Load, rows: pa.Table, numbers: pa.Table | None) -> pa.ChunkedArray[Any]:
+    """The number of each row's keys; null where they have none. O(n) for each key."""
+    if numbers is None:
+        return pa.chunked_array([pa.array(np.zeros(rows.num_rows, np.int32))])
+    # Numbers are from 0 on, so in their order a place is a number.
+    numbers = numbers.sort_by(load.key)
+    found: Any = None
+    wanted: Any = None
+    for stored, name in load.keys:
+        column, known = _comparable(readable(rows[stored]), numbers[name].combine_chunks())
+        if found is None:
+            found, wanted = column, known
+            continue
+        # Of several keys, what was found so far and the next one are one number together.
+        own: Any = pc.unique(known)
+        codes, wanted_codes = pc.index_in(column, value_set=own), pc.index_in(known, value_set=own)
+        before: Any = pc.unique(wanted)
+        found = _paired(pc.index_in(found, value_set=before), codes, len(own))
+        wanted = _paired(pc.index_in(wanted, value_set=before), wanted_codes, len(own))
+    return cast("pa.ChunkedArray[Any]", pc.index_in(found, value_set=wanted))
+
+
+def _paired(first: Any, second: Any, count: int) -> Any:
+    return pc.add(pc.multiply(pc.cast(first, pa.int64()), count), pc.cast(second, pa.int64()))
+
+
+def _comparable(column: pa.ChunkedArray[Any], known: pa.Array[Any]) -> tuple[Any, Any]:
+    """Both of one type, the wider one."""
+    is_large = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
+    return (column, known.cast(column.type)) if is_large else (column.cast(known.type), known)
+
+
+def _planned(column: pa.ChunkedArray[Any], type_: DataType | None) -> pa.ChunkedArray[Any]:
+    if type_ is None:
+        return _micros(column)
+    column, wanted = readable(column), arrow_type(type_)
+    if column.type == wanted:
+        return column
+    return pa.chunked_array([as_planned(chunk, type_) for chunk in column.chunks], wanted)
