@@ -58,12 +58,14 @@ def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     keys = _columns(load, dict.fromkeys((*(column for column, _ in load.keys), moment)))
     times = _micros(keys[moment])
     found = _looked_up(load, keys, numbers)
-    kept = pc.and_(times.is_valid(), found.is_valid())
-    for compare, end in ((pc.greater_equal, load.first), (pc.less, load.last)):
-        kept = kept if end is None else pc.and_(kept, compare(times, end))
-    count = pc.sum(kept).as_py() or 0
+    kept: Any = pc.and_(times.is_valid(), found.is_valid())
+    if load.first is not None:
+        kept = pc.and_(kept, pc.greater_equal(times, pa.scalar(load.first)))
+    if load.last is not None:
+        kept = pc.and_(kept, pc.less(times, pa.scalar(load.last)))
+    count = kept.true_count if isinstance(kept, pa.BooleanArray) else sum(chunk.true_count for chunk in kept.chunks)
     rest = _columns(load, dict.fromkeys(column for _, column, _ in load.columns))
-    columns = {load.key: found, name: times}
+    columns: dict[str, Any] = {load.key: found, name: times}
     columns |= {each: _planned(rest[column], type_) for each, column, type_ in load.columns}
     table = pa.table(columns)
     is_whole = count == table.num_rows or (count > _MOST_KEPT * table.num_rows and not found.null_count)
@@ -96,8 +98,10 @@ def _needed(stored: pq.ParquetFile, load: Load) -> list[int]:
     for number in range(footer.num_row_groups):
         found = footer.row_group(number).column(paths.index(moment)).statistics
         if found is not None and found.has_min_max and isinstance(found.min_raw, int):
-            is_late = load.last is not None and found.min_raw // scale >= load.last
-            is_early = load.first is not None and -(-found.max_raw // scale) < load.first
+            least: int = found.min_raw
+            greatest: Any = found.max_raw
+            is_late = load.last is not None and least // scale >= load.last
+            is_early = load.first is not None and -(-greatest // scale) < load.first
             if is_late or is_early:
                 continue
         needed.append(number)
@@ -109,7 +113,7 @@ def _micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
     values: Any = pc.cast(readable(column), pa.int64())
     ends = pc.min_max(values)
     if ends["max"].as_py() == _INFINITE or (ends["min"].as_py() or 0) <= -_INFINITE:
-        is_finite = pc.and_(pc.less(values, _INFINITE), pc.greater(values, -_INFINITE))
+        is_finite = pc.and_(pc.less(values, pa.scalar(_INFINITE)), pc.greater(values, pa.scalar(-_INFINITE)))
         values = pc.if_else(is_finite, values, pa.scalar(None, pa.int64()))
     if readable(column).type.unit == "ns":
         # Up is down from the other side.
@@ -156,4 +160,5 @@ def _planned(column: pa.ChunkedArray[Any], type_: DataType | None) -> pa.Chunked
     column, wanted = readable(column), arrow_type(type_)
     if column.type == wanted:
         return column
-    return pa.chunked_array([as_planned(chunk, type_) for chunk in column.chunks], wanted)
+    chunked: Any = pa.chunked_array
+    return cast("pa.ChunkedArray[Any]", chunked([as_planned(chunk, type_) for chunk in column.chunks], wanted))

@@ -12,7 +12,7 @@ from ..ir.properties import substitution
 from ..rules.view_fusion import is_bound
 from ..types import DataType
 
-_KEYS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "string", "binary", "date"})
+_KEYS = frozenset({"int8", "int16", "int32", "int64", "uint8", "uint16", "uint32", "string", "binary"})
 
 
 @dataclass(frozen=True)
@@ -21,8 +21,8 @@ class Load:
 
     ``key`` is the new column of that number, ``time`` a new name and the stored column. ``columns`` are the others: a
     new name, the stored column, and its planned type, None for an instant that becomes microseconds like the time.
-    ``keys`` pair stored columns with those of the table of numbers. ``first`` and ``last`` are the instants, in microseconds, from
-    which and before which rows are needed; rows outside may be left out.
+    ``keys`` pair stored columns with those of the table of numbers. Rows are needed from ``first`` on and before
+    ``last``, in microseconds; others may be left out.
     """
 
     table: Table
@@ -41,11 +41,11 @@ def load_of(read: Relation, key: str, time: str) -> tuple[Load, Scan | None] | N
     """
     if not isinstance(read, Project):
         return None
-    below, ids, pairs = read.input, None, ()
-    if isinstance(below, KeyedJoin):
-        below, ids, pairs = below.left, below.right, below.keys
-        if not isinstance(ids, Scan) or not isinstance(ids.table.data, EngineTable):
-            return None
+    join = read.input if isinstance(read.input, KeyedJoin) else None
+    below = read.input if join is None else join.left
+    ids = None if join is None or not isinstance(join.right, Scan) else join.right
+    if join is not None and (ids is None or not isinstance(ids.table.data, EngineTable)):
+        return None
     stored = substitution(below) if isinstance(below, Project) else lambda expr: expr
     scan = below.input if isinstance(below, Project) else below
     if not isinstance(scan, Scan) or not _is_read(scan.table):
@@ -66,7 +66,7 @@ def load_of(read: Relation, key: str, time: str) -> tuple[Load, Scan | None] | N
         else:
             return None
     keys: list[tuple[str, str]] = []
-    for left, right in pairs:
+    for left, right in () if join is None else join.keys:
         column = _key(stored(Column(left, below.schema[left])))
         if column is None:
             return None

@@ -92,7 +92,7 @@ class Answers(DAGValue):
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
         table = self._table = self._found() if self._table is None else self._table
-        if order_by == table.column_names[0]:
+        if order_by is not None and order_by == table.column_names[0]:
             return table.drop_columns([order_by]).to_reader()
         return (table if order_by is None else table.sort_by(order_by).drop_columns([order_by])).to_reader()
 

@@ -1,0 +1,158 @@
+"""Rows that Arrow reads for an index, instead of a statement: the same answers for every type, file and chunk."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from pathlib import Path
+from typing import Any
+
+import hitherto as ht
+import numpy as np
+import pyarrow as pa
+import pyarrow.parquet as pq
+import pytest
+from hitherto.planner.dag.index import LoadNode
+from hitherto.planner.physical import FORM_NAMES
+
+NOON = 1_704_110_400_000_000
+INFINITE = 2**63 - 1
+
+
+def texts(codes: Any) -> pa.Array:
+    return pa.array([None if code is None else f"k{code}" for code in codes])
+
+
+KEYS: dict[str, Callable[[list[int | None]], pa.Array]] = {
+    **{name: (lambda codes, name=name: pa.array(codes, name)) for name in ("int8", "int32", "int64", "uint32")},
+    "string": texts,
+    "large_string": lambda codes: texts(codes).cast(pa.large_string()),
+    "string_view": lambda codes: texts(codes).cast(pa.string_view()),
+    "dictionary": lambda codes: texts(codes).dictionary_encode(),
+    "binary": lambda codes: texts(codes).cast(pa.binary()),
+}
+TIMES: dict[str, Callable[[Any], pa.Array]] = {
+    "us": lambda micros: pa.array(micros, pa.timestamp("us")),
+    "zoned": lambda micros: pa.array(micros, pa.timestamp("us", "Asia/Tokyo")),
+    # Half of them a nanosecond later, which is the next microsecond for a plan.
+    "ns": lambda micros: pa.array(
+        [None if m is None else m * 1_000 + number % 2 for number, m in enumerate(micros)], pa.timestamp("ns")
+    ),
+}
+
+
+def rows(random: np.random.Generator, count: int, key: str, time: str) -> pa.Table:
+    """Events around noon, many at one time, in several chunks; some without a key or a time, some infinitely late."""
+    codes = [None if code == 6 else int(code) for code in random.integers(0, 7, count)]
+    micros: list[int | None] = [int(NOON + each) for each in random.integers(-6, 7, count)]
+    for number in range(0, count, 9):
+        micros[number] = None
+    if time == "us" and count > 1:
+        micros[1] = INFINITE
+    table = pa.table({
+        "k": KEYS[key](codes),
+        "l": pa.array([int(each) % 2 for each in random.integers(0, 4, count)]),
+        "ts": TIMES[time](micros),
+        "v": pa.array(random.integers(0, 5, count)),
+        "w": pa.array([None if each > 8 else float(each) for each in random.integers(0, 10, count)], pa.float64()),
+    })  # fmt: skip
+    cut = count // 3
+    return pa.concat_tables([table.slice(0, cut), table.slice(cut, 0), table.slice(cut)])
+
+
+def spine(random: np.random.Generator, key: str) -> pa.Table:
+    codes: list[int | None] = [*(int(each) for each in random.integers(0, 9, 80)), None]
+    times = pa.array([int(NOON + each) for each in random.integers(-7, 9, 81)], pa.timestamp("us"))
+    return pa.table({"k": KEYS[key](codes), "l": pa.array([i % 3 for i in range(81)]), "event_timestamp": times})
+
+
+def views(source: ht.Source, keys: list[str]) -> list[ht.FeatureView]:
+    sums = [ht.Aggregation("v", each, "5us") for each in ("sum", "last", "count_distinct")]
+    return [
+        ht.FeatureView("last", entities=keys, source=source, features=["v", "w"], ttl="4us"),
+        ht.FeatureView("sums", entities=keys, source=source, aggregations=[*sums, ht.Aggregation("*", "count")]),
+    ]
+
+
+def differs(source: ht.Source, rows_: pa.Table, keys: list[str]) -> bool:
+    """Whether the index has another answer than SQL; the index has to have read the rows itself."""
+    given = views(source, keys)
+    forms = [
+        {"last": "EventIndexLatest", "sums": "EventIndexWindows"},
+        {"last": "NarrowAsof", "sums": "BucketedWindows"},
+    ]
+    answers = []
+    for form in forms:
+        store = ht.FeatureStore(given, planner_options=ht.PlannerOptions(forms=form))
+        job = store.get_historical_features(rows_, given, full_feature_names=True)
+        loads = [node for node in job._planned.pieces.nodes if isinstance(node, LoadNode)]
+        assert bool(loads) == form["last"].startswith("EventIndex")
+        answers.append(job.to_arrow())
+    return not answers[0].equals(answers[1])
+
+
+def test_the_forms_are_there() -> None:
+    assert {"EventIndexLatest", "EventIndexWindows", "NarrowAsof", "BucketedWindows"} <= set(FORM_NAMES)
+
+
+@pytest.mark.parametrize("key", KEYS)
+@pytest.mark.parametrize("time", TIMES)
+def test_tables_in_memory_are_read_as_sql_reads_them(key: str, time: str) -> None:
+    random = np.random.default_rng(len(key) + len(time))
+    for count, keys in ((60, ["k"]), (60, ["k", "l"]), (1, ["k"]), (60, ["l"])):
+        source = ht.ArrowSource(rows(random, count, key, time), timestamp_field="ts")
+        assert not differs(source, spine(random, key), keys)
+
+
+@pytest.mark.parametrize("key", [key for key in KEYS if key != "string_view"])
+@pytest.mark.parametrize("time", TIMES)
+def test_parquet_files_are_read_as_sql_reads_them(key: str, time: str, tmp_path: Path) -> None:
+    random = np.random.default_rng(len(key))
+    for number, count in enumerate((60, 20, 0)):
+        pq.write_table(rows(random, count, key, time), tmp_path / f"{number}.parquet", row_group_size=7)
+    source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
+    assert not differs(source, spine(random, key), ["k"])
+
+
+def test_row_groups_outside_of_the_times_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    times = [NOON + each * 10 for each in range(100)]
+    table = pa.table({"k": [1] * 100, "ts": pa.array(times, pa.timestamp("us")), "v": range(100)})
+    pq.write_table(table, tmp_path / "events.parquet", row_group_size=10)
+    asked: list[list[int]] = []
+    read = pq.ParquetFile.read_row_groups
+
+    def noted(self: Any, groups: list[int], **options: Any) -> pa.Table:
+        asked.append(list(groups))
+        return read(self, groups, **options)
+
+    monkeypatch.setattr(pq.ParquetFile, "read_row_groups", noted)
+    source = ht.FileSource(tmp_path / "events.parquet", timestamp_field="ts")
+    last = ht.FeatureView("last", entities=["k"], source=source, ttl="5us")
+    # The last of a group is at 90, the first of the next one at 100.
+    for at, expected, groups in (
+        (95, 9, [0]),
+        (96, None, []),
+        (99, None, []),
+        (100, 10, [1]),
+        (105, 10, [1]),
+        (106, None, [1]),
+    ):
+        asked.clear()
+        asking = pa.table({"k": [1], "event_timestamp": pa.array([NOON + at], pa.timestamp("us"))})
+        found = ht.FeatureStore([last]).get_historical_features(asking, last).to_arrow()
+        assert (found["v"].to_pylist(), asked[0]) == ([expected], groups)
+
+
+def test_a_file_that_was_changed_is_a_source_error(tmp_path: Path) -> None:
+    path = tmp_path / "events.parquet"
+    table = pa.table({"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "v": [1]})
+    pq.write_table(table, path)
+    last = ht.FeatureView("last", entities=["k"], source=ht.FileSource(path, timestamp_field="ts"))
+    asking = pa.table({"k": [1], "event_timestamp": pa.array([NOON], pa.timestamp("us"))})
+    job = ht.FeatureStore([last]).get_historical_features(asking, last)
+    assert job.to_arrow()["v"].to_pylist() == [1]
+    pq.write_table(table.rename_columns(["k", "ts", "x"]), path)
+    with pytest.raises(ht.SourceError, match="has changed since the job was made"):
+        job.to_arrow()
+    path.unlink()
+    with pytest.raises(ht.SourceError, match=r"events\.parquet cannot be read as parquet any more"):
+        job.to_arrow()
