@@ -321,7 +321,8 @@ class _Compiler:
     def _sort(self, rows: Relation, *, is_part: bool = False) -> SortNode:
         rest = self._sorted[rows.fingerprint]
         name = f"{short_label(rest.label)}_events" if rest.label else "spine_times"
-        return SortNode(name, rest.key, rest.time, self._rows_to_sort(name, rest, is_part=is_part), is_part=is_part)
+        read = self._rows_to_sort(name, rest, is_part=is_part)
+        return SortNode(name, rest.key, rest.time, read, is_part=is_part, is_alone=rest.is_alone)
 
     def _rows_to_sort(self, name: str, rest: Sorted, *, is_part: bool) -> DAGNode:
         """A statement; or no statement, where they are columns that are there, and numbers of their keys."""

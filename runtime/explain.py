@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.dag.append import AppendNode
-from ..planner.dag.index import ProbeNode, SortNode
+from ..planner.dag.index import HoldNode, LoadNode, ProbeNode, SortNode
 from ..planner.dag.node import DAGNode
 from ..planner.dag.operations import AggregationNode, DedupNode
 from ..planner.dag.plan import ExecutionPlan
@@ -325,7 +325,7 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler, *, sorts_results: boo
             columns = ", ".join(answer.name for answer in node.inputs)
             found.append((node.name, f"-- appended by {node.row}, without a join: {columns}"))
             continue
-        if isinstance(node, SortNode):
+        if isinstance(node, SortNode | HoldNode | LoadNode):
             continue  # It is a part of what reads it.
         if not isinstance(node, QueryNode):
             comment = node.comment if isinstance(node, ProbeNode) else f"-- runs in Python: {node.name}"

@@ -165,7 +165,7 @@ class SqlSession:
 
         return LoadedRows(schema, read)
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
         """The rows of a value in memory, by key and time.
 
         They are read now, and sorted beside what is run next; those of a part are read when they are probed.
@@ -173,7 +173,7 @@ class SqlSession:
         from .index.events import SortedRows, SortedTable
 
         def sort(table: pa.Table) -> SortedTable:
-            return SortedTable.of(table, key, time)
+            return SortedTable.of(table, key, time, is_alone=is_alone)
 
         def read() -> pa.Table:
             return value.to_reader().read_all()

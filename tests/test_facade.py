@@ -15,7 +15,7 @@ from hitherto.planner.expr.aggregates import AGGREGATES, AggregateName
 
 # Parts of a plan and of its way to SQL: who writes an engine takes them from their modules.
 INNER = {
-    "Append", "Events", "Expr", "Names", "ProbeLatest", "ProbeWindows", "Region", "SpineNode", "SqlCompiler",
+    "Append", "Events", "Expr", "Load", "Names", "ProbeLatest", "ProbeWindows", "Region", "SpineNode", "SqlCompiler",
     "SqlSession", "SqlTarget", "Step",
 }  # fmt: skip
 

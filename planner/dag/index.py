@@ -11,9 +11,10 @@ from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 class SortNode(SpecifiedNode):
     """Reads rows, and keeps them in memory by key and time; those of a part when it is probed, and no longer."""
 
-    def __init__(self, name: str, key: str, time: str, rows: DAGNode, *, is_part: bool = False) -> None:
+    def __init__(self, name: str, key: str, time: str, rows: DAGNode, *, is_part: bool, is_alone: bool) -> None:
         super().__init__(name, rows)
         self.is_part = is_part
+        self.is_alone = is_alone
         self.key = key
         self.time = time
 
@@ -23,7 +24,8 @@ class SortNode(SpecifiedNode):
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         (rows,) = self.inputs
-        return context.session.sort(context.outputs[rows.fingerprint], self.key, self.time, is_part=self.is_part)
+        value = context.outputs[rows.fingerprint]
+        return context.session.sort(value, self.key, self.time, is_part=self.is_part, is_alone=self.is_alone)
 
     def describe(self) -> str:
         return f"SortNode {self.name} by {self.key}, {self.time}"

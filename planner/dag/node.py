@@ -94,8 +94,11 @@ class Session(Protocol):
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         ...
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
-        """The rows of a value in memory, by key and time, to be probed; those of a part only while they are."""
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
+        """The rows of a value in memory, by key and time, to be probed; those of a part only while they are.
+
+        Where key and time are ``alone``, nothing else of a row is kept.
+        """
         ...
 
     def probe(
@@ -137,7 +140,7 @@ class NoSession:
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         raise _no_session(views)
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool) -> DAGValue:
+    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
         raise _no_session(key)
 
     def probe(

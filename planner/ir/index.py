@@ -14,12 +14,14 @@ from .logical import Pick, Relation, WindowMeasure, feature_type
 class Sorted(Relation):
     """The input's rows by ``key`` (integers from 0 on) and then by ``time``, in memory.
 
-    A row without a key is kept, and has that of no other side; one without a time is left out.
+    A row without a key is kept, and has that of no other side; one without a time is left out. ``is_alone`` where
+    nothing but key and time is searched for: these fit into one word.
     """
 
     input: Relation
     key: str
     time: str
+    is_alone: bool = False
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:

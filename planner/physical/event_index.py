@@ -111,7 +111,7 @@ class EventIndexThenFetch(Form[AsofJoin]):
         return Cost(found.cpu + late_seconds(node, sizes.spine, sizes.events, rates), found.memory)
 
     def expand(self, node: AsofJoin) -> Relation:
-        index = _Index(node, self.parts)
+        index = _Index(node, self.parts, is_alone=True)
         matched = index.made.fresh(f"matched_{node.event_time}")
         upper = node.picks[0].interval
         ever = Interval(None, upper.upper, None, upper.latest)
@@ -199,10 +199,11 @@ def _cost(node: PointInTime, sizes: Sizes, rates: Rates, columns: int, searches:
 class _Index:
     """Both sides of one index in the making: the statements that read them, and the columns that they have."""
 
-    def __init__(self, node: PointInTime, parts: int) -> None:
+    def __init__(self, node: PointInTime, parts: int, *, is_alone: bool = False) -> None:
         self.made = Expansion(node)
         self._node = node
         self._parts = parts if node.keys else 1
+        self._is_alone = is_alone
         self._id = self.made.fresh("key_id")
         self._columns: Columns = {node.event_time: Column(node.event_time, INT64)}
         row = row_identity(node.spine)
@@ -250,7 +251,7 @@ class _Index:
                 ids = Filter(ids, call("eq", part, Literal(number, INT64)))
             rows = KeyedJoin(rows, ids, tuple((right, left) for left, right in node.keys))
         read = Project(rows, ((self._id, key), *self._columns.items()))
-        return Sorted(read, self._id, node.event_time, label=node.label)
+        return Sorted(read, self._id, node.event_time, self._is_alone, label=node.label)
 
     def joined(self, probe: Relation) -> Relation:
         """The spine with what a probe gives for each of its rows."""

@@ -60,8 +60,8 @@ class _Shared:
         if not isinstance(rows, Sorted) or not isinstance(rows.input, Project):
             return False
         own, (mine, ids, keys), (theirs, their_ids, their_keys) = rows.input, _parts(self.read), _parts(rows.input)
-        is_alone = [len(each.columns) == 2 for each in (self.read, own)]
-        merged = merge_rows(mine, theirs) if ids == their_ids and is_alone[0] == is_alone[1] else None
+        is_alike = ids == their_ids and self.rows.is_alone == rows.is_alone
+        merged = merge_rows(mine, theirs) if is_alike else None
         if merged is None:
             return False
         events, names = merged
@@ -72,7 +72,8 @@ class _Shared:
             return False
         below = events if ids is None else KeyedJoin(events, ids, keys)
         self.read = Project(below, columns)
-        self.rows = Sorted(self.read, self.rows.key, self.rows.time, label=f"{self.rows.label}+{rows.label}")
+        label = f"{self.rows.label}+{rows.label}"
+        self.rows = Sorted(self.read, self.rows.key, self.rows.time, self.rows.is_alone, label=label)
         self.members.append((carried, probe, renaming))
         return True
 

@@ -39,7 +39,7 @@ class SortedTable:
         return Measures(columns, _rows(self), self.sorted.runs())
 
     @classmethod
-    def of(cls, table: pa.Table, key: str, time: str) -> SortedTable:
+    def of(cls, table: pa.Table, key: str, time: str, *, is_alone: bool) -> SortedTable:
         """The rows that have a time, sorted. O(n log n)."""
         if table[time].null_count:
             table = table.filter(table[time].is_valid())
@@ -48,8 +48,8 @@ class SortedTable:
             (_known(batch.column(0), beyond), values_of(batch.column(1)))
             for batch in table.select([key, time]).to_batches()
         ]
-        columns = table.drop_columns([key, time] if len(table.column_names) == 2 else [key])
-        return cls(columns, time, sorted_rows(chunks, with_rows=bool(columns.column_names)))
+        columns = table.drop_columns([key, time] if is_alone else [key])
+        return cls(columns, time, sorted_rows(chunks, with_rows=not is_alone))
 
 
 class SortedRows(DAGValue):

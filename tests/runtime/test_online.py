@@ -512,7 +512,7 @@ def counts(name: str, data: pa.Table) -> ht.FeatureView:
 def test_known_keys_that_several_views_read_are_stored_once(tmp_path: Path, caplog: pytest.LogCaptureFixture) -> None:
     rows = pa.table({"k": [1, 2], "ts": pa.array([1, 2], pa.timestamp("us"))})
     statements = run_by_materialize(tmp_path, caplog, counts("a", rows), counts("b", rows))
-    assert statements == ["spine_rows", "spine_keys", "spine_times", "a_b_events", "spine_rows", "a_b", "spine_rows"]
+    assert statements == ["spine_rows", "spine_keys", "spine_times", "key_numbers", "spine_rows", "a_b", "spine_rows"]
 
 
 @pytest.mark.parametrize("keys", [pa.array([1, 2]), pa.array([1, 2], pa.timestamp("us"))])
@@ -524,4 +524,4 @@ def test_known_keys_are_shared_whatever_they_are_called(
     source = ht.ArrowSource(rows, timestamp_field="ts", name="rows")
     another = ht.FeatureView("c", entities=["other"], source=source, features=["k"])
     statements = run_by_materialize(tmp_path, caplog, counts("a", rows), counts("b", rows), another)
-    assert statements[:4] == ["spine_rows", "spine_keys", "spine_times", "a_b_events"]
+    assert statements[:3] == ["spine_rows", "spine_keys", "spine_times"]
