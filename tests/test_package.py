@@ -45,7 +45,7 @@ LAYERS = """
     dialects
     runtime.arrow runtime.sources
     runtime.index
-    runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
+    runtime.append runtime.frames runtime.loading runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
     runtime.materialization runtime.analyze
