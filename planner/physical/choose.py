@@ -18,6 +18,8 @@ _NOTHING = 0.005
 """Seconds of CPU that decide nothing: to find out more would take as long."""
 _ENGINES_SHARE = 3
 """What is held beside the engine gets a part of the memory, and the engine the other two."""
+_WORTH_COUNTING = 0.2
+"""Seconds of CPU: to count pairs takes about 0.01."""
 _MOST_PARTS = 64
 """Each part reads the events again."""
 _CLOSE = 1.1
@@ -102,14 +104,18 @@ def _costs(
     """The cost of each form, as far as it matters: behind one that takes next to nothing, nobody is asked.
 
     Of a form that would lose without a single pair of a row and an event, that is the cost: none are counted for it.
+    Nor are they for a request that is over before it would pay to have counted.
     """
     costs: dict[str, Cost | None] = {}
-    least = dataclasses.replace(sizes, has_pairs=False)
     for form in forms:
+        least = dataclasses.replace(sizes, has_pairs=False)
         at_best = form.cost(node, least, rates)
         known = [cost.cpu for cost in costs.values() if cost is not None and (memory is None or cost.memory <= memory)]
         if at_best is not None and known and at_best.cpu > _CLOSE * min(known) + _NOTHING:
             costs[form.name] = at_best
+            continue
+        if known and min(known) < _WORTH_COUNTING and least.are_pairs_needed:
+            costs[form.name] = None
             continue
         costs[form.name] = found = form.cost(node, sizes, rates)
         if found is not None and found.cpu <= _NOTHING:
@@ -129,7 +135,7 @@ def _cheapest(forms: Sequence[Form[Any]], costs: Mapping[str, Cost | None], memo
 def _beaten(other: Form[Any], taken: Form[Any], costs: Mapping[str, Cost | None], memory: int | None) -> Beaten:
     own, cost = costs.get(taken.name), costs.get(other.name)
     if own is None or cost is None:
-        return Beaten(other.name, cost, "cost unknown" if own is None or own.cpu > _NOTHING else "not weighed")
+        return Beaten(other.name, cost, "cost unknown" if own is None or own.cpu > _WORTH_COUNTING else "not weighed")
     if memory is not None and cost.memory > memory:
         return Beaten(other.name, cost, f"needs {cost.memory / 2**20:,.0f} MiB")
     if cost.cpu <= own.cpu + _NOTHING or cost.cpu <= _CLOSE * own.cpu:

@@ -26,6 +26,11 @@ class Sizes:
     statistics: Statistics
     has_pairs: bool = True
 
+    @property
+    def are_pairs_needed(self) -> bool:
+        """Whether anybody has asked for the pairs."""
+        return "pairs" in vars(self)
+
     @cached_property
     def spine(self) -> int | None:
         """How many rows are answered."""
