@@ -345,26 +345,26 @@ class _Compiler:
 
     def _chosen(self, root: Relation) -> Part | None:
         """Columns of one node that is not SQL, where a root is no more than that: they need no statement."""
-        found = [self._origin(root, name) for name in root.schema.names]
-        origins = [each for each in found if each is not None]
-        if len(origins) < len(found) or len({token for token, _ in origins}) != 1:
+        found = self._origins(root, root.schema.names)
+        if found is None or len({token for token, _ in found}) != 1:
             return None
-        columns = ((name, column) for name, (_, column) in zip(root.schema.names, origins, strict=True))
-        return Part(self._sources[origins[0][0]], tuple(columns))
+        columns = ((name, column) for name, (_, column) in zip(root.schema.names, found, strict=True))
+        return Part(self._sources[found[0][0]], tuple(columns))
 
-    def _origin(self, relation: Relation, name: str) -> tuple[str, str] | None:
-        """Which node that is not SQL a column comes from as it is, and its name there."""
+    def _origins(self, relation: Relation, names: Sequence[str]) -> list[tuple[str, str]] | None:
+        """The nodes, not SQL, that columns come from as they are, and their names there; None if any does not."""
         match relation:
             case Scan() if relation.table.token in self._sources:
-                return relation.table.token, name
+                return [(relation.table.token, name) for name in names]
             case Project():
-                expr = dict(relation.columns)[name]
-                return self._origin(relation.input, expr.name) if isinstance(expr, Column) else None
+                defined = dict(relation.columns)
+                below = [expr.name for name in names if isinstance(expr := defined[name], Column)]
+                return self._origins(relation.input, below) if len(below) == len(names) else None
             case Carried() | Named():
-                return self._origin(relation.input, name)
-            case KeyedJoin(how="left", right=Scan() as probed) if name in probed.schema:
+                return self._origins(relation.input, names)
+            case KeyedJoin(how="left", right=Scan() as probed) if set(names) <= set(probed.schema.names):
                 # What an index gives has every row of the spine once, so the row's number is that of either side.
-                return self._origin(probed, name) if relation.keys == (probed.schema.names[:1] * 2,) else None
+                return self._origins(probed, names) if relation.keys == (probed.schema.names[:1] * 2,) else None
             case _:
                 return None
 

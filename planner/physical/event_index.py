@@ -32,8 +32,6 @@ from .index_functions import supports
 from .latest import late_seconds, resolved_late
 from .sizes import Sizes, intervals
 
-Columns = dict[str, Expr]
-
 
 @dataclasses.dataclass(frozen=True)
 class EventIndexLatest(Form[AsofJoin]):
@@ -205,19 +203,16 @@ class _Index:
         self._parts = parts if node.keys else 1
         self._is_alone = is_alone
         self._id = self.made.fresh("key_id")
-        self._columns: Columns = {node.event_time: Column(node.event_time, INT64)}
+        self._names: dict[Expr, str] = {Column(node.event_time, INT64): node.event_time}
         row = row_identity(node.spine)
         assert row is not None
         self.row = row
 
     def column(self, expr: Expr) -> str:
         """The column of the sorted events that has the value of an expression over an event."""
-        for name, known in self._columns.items():
-            if known == expr:
-                return name
-        name = expr.name if isinstance(expr, Column) else self.made.fresh("value")
-        self._columns[name] = expr
-        return name
+        if expr not in self._names:
+            self._names[expr] = expr.name if isinstance(expr, Column) else self.made.fresh("value")
+        return self._names[expr]
 
     @property
     def spine(self) -> Sorted:
@@ -250,7 +245,7 @@ class _Index:
                 part = call("modulo", key, Literal(self._parts, INT64))
                 ids = Filter(ids, call("eq", part, Literal(number, INT64)))
             rows = KeyedJoin(rows, ids, tuple((right, left) for left, right in node.keys))
-        read = Project(rows, ((self._id, key), *self._columns.items()))
+        read = Project(rows, ((self._id, key), *((name, expr) for expr, name in self._names.items())))
         return Sorted(read, self._id, node.event_time, self._is_alone, label=node.label)
 
     def joined(self, probe: Relation) -> Relation:

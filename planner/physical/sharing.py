@@ -105,17 +105,16 @@ def _parts(read: Project) -> tuple[Relation, Relation | None, tuple[tuple[str, s
 
 def _with(read: Project, more: Project, names: Renaming) -> tuple[tuple[tuple[str, Expr], ...], Mapping[str, str]]:
     """The columns of both, and what those of the second are called among them."""
-    columns = dict(read.columns)
+    columns, known = dict(read.columns), {expr: name for name, expr in read.columns}
     taken = {folded(name) for name in columns}
     renaming: dict[str, str] = {}
     for name, original in more.columns:
         expr = renamed(original, names)
-        known = next((each for each, other in columns.items() if other == expr), None)
-        if known is None:
-            known = unused_name(name, taken)
-            taken.add(folded(known))
-            columns[known] = expr
-        renaming[name] = known
+        if expr not in known:
+            known[expr] = fresh = unused_name(name, taken)
+            taken.add(folded(fresh))
+            columns[fresh] = expr
+        renaming[name] = known[expr]
     return tuple(columns.items()), renaming
 
 

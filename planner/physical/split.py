@@ -16,8 +16,11 @@ def split_windows(node: WindowAggregate, context: RuleContext) -> Relation | Non
 
     Not where a form is asked for: it is to answer all of them. Not where the index can't answer the rows at all.
     """
-    indexed = tuple(each for each in node.aggregates if is_indexed(each, node))
-    rest = tuple(each for each in node.aggregates if each not in indexed)
+    answered = [is_indexed(each, node) for each in node.aggregates]
+    indexed, rest = (
+        tuple(each for each, is_one in zip(node.aggregates, answered, strict=True) if is_one == wanted)
+        for wanted in (True, False)
+    )
     if not indexed or not rest or node.form is not None:
         return None
     parts = [dataclasses.replace(node, aggregates=each) for each in (indexed, rest)]
