@@ -392,6 +392,9 @@ def test_schema_features_sql_and_explain_read_no_row(unreadable: Path) -> None:
     assert lazy.schema.names[-1] == "amount"
     assert "transactions.parquet" in lazy.to_sql()
     assert "ReadNode transactions" in str(lazy.explain())
-    with pytest.raises(ht.EngineError) as raised:
+    with pytest.raises(ht.SourceError, match=r"transactions\.parquet cannot be read as parquet"):
         lazy.to_arrow()
+    forced = ht.PlannerOptions(forms={"spend": "NarrowAsof"})
+    with pytest.raises(ht.EngineError) as raised:
+        ht.FeatureStore([made], planner_options=forced).get_historical_features(SPINE, made).to_arrow()
     assert raised.value.view == "spend"

@@ -235,8 +235,9 @@ def exaggerating(engine: Any, number: int) -> Any:
     return engine
 
 
-@pytest.mark.parametrize("examples", [12, pytest.param(120, marks=pytest.mark.deep)])
-def test_an_oracle_that_lies_changes_no_row(examples: int) -> None:
+@pytest.mark.parametrize("examples", [6, pytest.param(120, marks=pytest.mark.deep)])
+def test_an_oracle_that_lies_changes_no_row(examples: int, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("hitherto.planner.physical.choose._WORTH_COUNTING", 0)
     taken: set[str] = set()
 
     @seed(3)

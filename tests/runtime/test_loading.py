@@ -12,7 +12,6 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.planner.dag.index import LoadNode
-from hitherto.planner.physical import FORM_NAMES
 
 NOON = 1_704_110_400_000_000
 INFINITE = 2**63 - 1
@@ -90,12 +89,14 @@ def differs(source: ht.Source, rows_: pa.Table, keys: list[str]) -> bool:
     return not answers[0].equals(answers[1])
 
 
-def test_the_forms_are_there() -> None:
-    assert {"EventIndexLatest", "EventIndexWindows", "NarrowAsof", "BucketedWindows"} <= set(FORM_NAMES)
+def combinations(keys: list[str]) -> list[Any]:
+    """Each key with each time; the fast tier has every one of both."""
+    pairs = [(key, time) for key in keys for time in TIMES]
+    fast = {(key, time) for key, time in pairs if time == "us" or key == "string"}
+    return [pytest.param(*pair, marks=() if pair in fast else pytest.mark.deep) for pair in pairs]
 
 
-@pytest.mark.parametrize("key", KEYS)
-@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize(("key", "time"), combinations(list(KEYS)))
 def test_tables_in_memory_are_read_as_sql_reads_them(key: str, time: str) -> None:
     random = np.random.default_rng(len(key) + len(time))
     for count, keys in ((60, ["k"]), (60, ["k", "l"]), (1, ["k"]), (60, ["l"])):
@@ -103,8 +104,7 @@ def test_tables_in_memory_are_read_as_sql_reads_them(key: str, time: str) -> Non
         assert not differs(source, spine(random, key), keys)
 
 
-@pytest.mark.parametrize("key", [key for key in KEYS if key != "string_view"])
-@pytest.mark.parametrize("time", TIMES)
+@pytest.mark.parametrize(("key", "time"), combinations([key for key in KEYS if key != "string_view"]))
 def test_parquet_files_are_read_as_sql_reads_them(key: str, time: str, tmp_path: Path) -> None:
     random = np.random.default_rng(len(key))
     for number, count in enumerate((60, 20, 0)):
