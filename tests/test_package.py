@@ -44,8 +44,8 @@ LAYERS = """
     planner.planning
     dialects
     runtime.arrow runtime.sources
-    runtime.index
-    runtime.append runtime.frames runtime.loading runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
+    runtime.index runtime.loading
+    runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
     runtime.materialization runtime.analyze
