@@ -55,18 +55,19 @@ def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
 
 def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     name, moment = load.time
-    keys = _columns(load, dict.fromkeys((*(column for column, _ in load.keys), moment)))
-    times = _micros(keys[moment])
-    found = _looked_up(load, keys, numbers)
+    # All at once: a file may be replaced between two reads.
+    read = (*(column for column, _ in load.keys), moment, *(column for _, column, _ in load.columns))
+    rows = _columns(load, dict.fromkeys(read))
+    times = _micros(rows[moment])
+    found = _looked_up(load, rows, numbers)
     kept: Any = pc.and_(times.is_valid(), found.is_valid())
     if load.first is not None:
         kept = pc.and_(kept, pc.greater_equal(times, pa.scalar(load.first)))
     if load.last is not None:
         kept = pc.and_(kept, pc.less(times, pa.scalar(load.last)))
     count = kept.true_count if isinstance(kept, pa.BooleanArray) else sum(chunk.true_count for chunk in kept.chunks)
-    rest = _columns(load, dict.fromkeys(column for _, column, _ in load.columns))
     columns: dict[str, Any] = {load.key: found, name: times}
-    columns |= {each: _planned(rest[column], type_) for each, column, type_ in load.columns}
+    columns |= {each: _planned(rows[column], type_) for each, column, type_ in load.columns}
     table = pa.table(columns)
     is_whole = count == table.num_rows or (count > _MOST_KEPT * table.num_rows and not found.null_count)
     return table if is_whole else table.filter(kept)
