@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable
 from concurrent.futures import Future, ThreadPoolExecutor
@@ -10,22 +11,28 @@ from typing import TypeVar
 T = TypeVar("T")
 
 
+_MOST_THREADS = 4
+
+
 class Steps:
-    """Steps that are done one after another in a thread of their own, while the next statement is read."""
+    """Steps that are begun one after another, in threads of their own, while the next statement is read.
+
+    One may wait for another that was begun before it.
+    """
 
     def __init__(self) -> None:
-        self._thread: ThreadPoolExecutor | None = None
+        self._threads: ThreadPoolExecutor | None = None
 
     def begin(self, step: Callable[[], T]) -> Future[T]:
-        """Have a step done when those before it are; what it refers to is let go of when it is done."""
-        if self._thread is None:
-            self._thread = ThreadPoolExecutor(max_workers=1)
-        return self._thread.submit(step)
+        """Have a step done; what it refers to is let go of when it is."""
+        if self._threads is None:
+            self._threads = ThreadPoolExecutor(max_workers=min(_MOST_THREADS, os.cpu_count() or 1))
+        return self._threads.submit(step)
 
     def end(self) -> None:
         """Begin no more steps."""
-        if self._thread is not None:
-            self._thread.shutdown(wait=False, cancel_futures=True)
+        if self._threads is not None:
+            self._threads.shutdown(wait=False, cancel_futures=True)
 
 
 def timed(step: Callable[[], T]) -> tuple[T, float]:

@@ -156,3 +156,24 @@ def test_a_file_that_was_changed_is_a_source_error(tmp_path: Path) -> None:
     path.unlink()
     with pytest.raises(ht.SourceError, match=r"events\.parquet cannot be read as parquet any more"):
         job.to_arrow()
+
+
+def test_views_that_are_answered_at_once_do_not_disturb_each_other() -> None:
+    """They share spines, sorted rows and what was made of columns, in several threads."""
+    random = np.random.default_rng(5)
+    sources = [ht.ArrowSource(rows(random, 3_000, "int64", "us"), timestamp_field="ts") for _ in range(3)]
+    given: list[ht.FeatureView] = []
+    for number, source in enumerate(sources * 4):
+        window = None if number % 2 else f"{number + 2}us"
+        kinds = ("sum", "median", "count_distinct", "last")
+        sums = [ht.Aggregation("v", each, window, name=f"{each}_{number}") for each in kinds]
+        given.append(ht.FeatureView(f"sums_{number}", entities=["k"], source=source, aggregations=sums))
+        given.append(ht.FeatureView(f"last_{number}", entities=["k", "l"], source=source, ttl=f"{number + 1}us"))
+    asked = pa.concat_tables([spine(random, "int64")] * 20)
+    in_sql = {view.name: "BucketedWindows" if view.aggregations else "NarrowAsof" for view in given}
+    slow, fast = (ht.FeatureStore(given, planner_options=ht.PlannerOptions(forms=forms)) for forms in (in_sql, {}))
+    wanted = slow.get_historical_features(asked, given, full_feature_names=True).to_arrow()
+    job = fast.get_historical_features(asked, given, full_feature_names=True)
+    assert all(choice["form"].startswith("EventIndex") for choice in job.explain("physical").to_dict()["choices"])
+    for _ in range(4):
+        assert job.to_arrow().equals(wanted)
