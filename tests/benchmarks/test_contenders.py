@@ -17,7 +17,11 @@ from benchmarks.shapes import SHAPES
 # Hundreds of columns take seconds, however few their rows.
 HEAVY = {"columns-1000", "planning-20-views", "planning-100-views"}
 # As another, but for the number of views or rows.
-REPEATED = {"views-12", "views-12-strings", "views-10-equal", "twenty-sums", "growth", "latest-equal-strings"}
+REPEATED = {
+    "views-12", "views-12-strings", "views-10-equal", "views-20-on-4", "views-4-equal", "twenty-sums", "growth",
+    "latest-equal", "latest-equal-strings", "latest-large", "latest-zipf", "latest-ordered", "latest-many-keys",
+    "percentile-dense", "distinct-dense",
+}  # fmt: skip
 LOCAL = [
     pytest.param(shape, id=name, marks=[pytest.mark.deep] * (name in HEAVY | REPEATED))
     for name, shape in SHAPES.items()

@@ -39,7 +39,7 @@ def each(taken: Slices) -> list[tuple[int, int]]:
     return list(zip(taken.starts.tolist(), taken.stops.tolist(), strict=True))
 
 
-SIZES = (0, 1, 2, 3, 63, 64, 65, 127, 128, 130, 700)
+SIZES = (0, 1, 2, 3, 63, 64, 65, 127, 128, 130, pytest.param(700, marks=pytest.mark.deep))
 
 
 @pytest.mark.parametrize("block", [2, 3, 64])
