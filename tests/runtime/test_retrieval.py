@@ -743,7 +743,9 @@ LONG_QUERY = """
         "long", entities=["k"], source=ht.ArrowSource(data, timestamp_field="ts"), aggregations=aggregations
     )
     connection = duckdb.connect()
-    store = ht.FeatureStore([view], engine=ht.LocalComputeEngine(connection=connection))
+    # The event index takes no time for it.
+    forms = ht.PlannerOptions(forms={"long": "BucketedWindows"})
+    store = ht.FeatureStore([view], engine=ht.LocalComputeEngine(connection=connection), planner_options=forms)
     job = store.get_historical_features(pa.table({"k": [1] * rows, "t": times}), "long")
     print("running", flush=True)
     try:
