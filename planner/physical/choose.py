@@ -18,8 +18,8 @@ _NOTHING = 0.005
 """Seconds of CPU that decide nothing: to find out more would take as long."""
 _ENGINES_SHARE = 3
 """What is held beside the engine gets a part of the memory, and the engine the other two."""
-_WORTH_COUNTING = 0.2
-"""Seconds of CPU: to count pairs takes about 0.01."""
+_WORTH_COUNTING = 1.0
+"""Seconds of CPU: to count the pairs of a million rows takes about 0.1."""
 _MOST_PARTS = 64
 """Each part reads the events again."""
 _CLOSE = 1.1
