@@ -12,7 +12,7 @@ from typing import TYPE_CHECKING
 from ..planner.dag.index import ProbeNode
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
 from ..planner.dag.query import QueryNode, RelationalNode
-from ..planner.errors import EngineError
+from ..planner.errors import EngineError, SourceError
 from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
@@ -27,6 +27,7 @@ from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
 from .loading import LoadedRows, loaded
+from .sources.parquet import LocalFiles
 from .steps import Steps, timed
 from .target import SqlTarget
 
@@ -98,6 +99,7 @@ class SqlSession:
         self._events = events
         self._is_lazy = is_lazy
         self._steps = Steps()
+        self._stamps: dict[str, tuple[int, ...]] = {}
         self._tables: set[str] = set()
         self._registered: dict[str, tuple[TableData, frozenset[str]]] = {}
         self._reserved: set[str] = set()
@@ -158,6 +160,7 @@ class SqlSession:
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         known = None if numbers is None else numbers.to_reader().read_all()
+        self._note(load.table.data)
 
         def read() -> pa.Table:
             with located(load.table.name, None, "", views):
@@ -225,9 +228,16 @@ class SqlSession:
                 self._refuse_hidden_tables()
             else:
                 self._take(name)
+            self._note(data)
             needed = replace(data, value=narrowed(data.value, whole)) if isinstance(data, ArrowData) else data
             self.connection.register(name, needed)
         self._registered[name] = (data, whole)
+
+    def _note(self, data: TableData) -> None:
+        """Raise a SourceError where a file is to be read again that was written in the meantime: rows would not fit."""
+        for path, stamp in data.parts.stamps.items() if isinstance(data, LocalFiles) else ():
+            if self._stamps.setdefault(path, stamp) != stamp:
+                raise SourceError(f"source: {path} was written while the job read it; run the job again")
 
     def _take(self, name: str) -> None:
         """Give a name to something of ours."""

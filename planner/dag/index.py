@@ -34,9 +34,6 @@ class SortNode(SpecifiedNode):
 class HoldNode(SpecifiedNode):
     """Keeps the rows of a value in memory, for several readers."""
 
-    def __init__(self, name: str, rows: DAGNode) -> None:
-        super().__init__(name, rows)
-
     def execute(self, context: ExecutionContext) -> DAGValue:
         (rows,) = self.inputs
         return context.session.hold(context.outputs[rows.fingerprint])

@@ -62,7 +62,7 @@ class EventIndexLatest(Form[AsofJoin]):
     def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
         """The events are handed over and sorted once; a row takes a search, whatever the data are like."""
         read = [name for pick in node.picks for name in (*pick.order, *(column for _, column in pick.features))]
-        return _cost(node, sizes, rates, len(dict.fromkeys(read)), len(node.picks) + 1, self.parts)
+        return _cost(sizes, rates, len(dict.fromkeys(read)), len(node.picks) + 1, self.parts)
 
     def expand(self, node: AsofJoin) -> Relation:
         index, schema = _Index(node, self.parts), node.events.schema
@@ -103,7 +103,7 @@ class EventIndexThenFetch(Form[AsofJoin]):
 
     def cost(self, node: AsofJoin, sizes: Sizes, rates: Rates) -> Cost | None:
         """Less is handed over and held; but the events are read again, and the found ones joined."""
-        found = _cost(node, sizes, rates, 0, 1, self.parts)
+        found = _cost(sizes, rates, 0, 1, self.parts)
         if found is None or sizes.spine is None or sizes.events is None:
             return None
         return Cost(found.cpu + late_seconds(node, sizes.spine, sizes.events, rates), found.memory)
@@ -145,7 +145,7 @@ class EventIndexWindows(Form[WindowAggregate]):
         if sizes.spine is None or sizes.events is None:
             return None
         operands = {each.operand for each in node.aggregates} | {each.where for each in node.aggregates}
-        found = _cost(node, sizes, rates, len(operands), 2 * len(intervals(node)), self.parts)
+        found = _cost(sizes, rates, len(operands), 2 * len(intervals(node)), self.parts)
         measured = len(node.aggregates) * rates.measured * (sizes.spine + sizes.events)
         return None if found is None else Cost(found.cpu + measured, found.memory)
 
@@ -181,7 +181,7 @@ def _said(parts: int) -> str:
     return "" if parts == 1 else f", in {parts} parts"
 
 
-def _cost(node: PointInTime, sizes: Sizes, rates: Rates, columns: int, searches: int, parts: int) -> Cost | None:
+def _cost(sizes: Sizes, rates: Rates, columns: int, searches: int, parts: int) -> Cost | None:
     """The events as if all of them had keys of the spine's, with so many columns beside key and time."""
     spine, events = sizes.spine, sizes.events
     if spine is None or events is None:

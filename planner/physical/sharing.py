@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import dataclasses
-from collections.abc import Mapping
 from dataclasses import dataclass
 
-from ..expr.nodes import Column, Expr
+from ..expr.nodes import Expr
 from ..ir.index import ProbeLatest, ProbeWindows, Sorted
 from ..ir.logical import Project, Relation, topological
 from ..ir.operators import Carried, KeyedJoin
 from ..rules.driver import RuleContext, plan_rule
 from ..rules.subplan_sharing import replace
-from ..rules.view_fusion import Renaming, merge_rows, renamed
+from ..rules.view_fusion import Renaming, merge_rows, renamed, renamed_measure, renamed_pick
 from ..types import folded, unused_name
 
 Probe = ProbeLatest | ProbeWindows
@@ -28,13 +27,10 @@ def share_sorted_rows(root: Relation, context: RuleContext) -> Relation | None:
     del context
     shared: list[_Shared] = []
     for carried in topological(root):
-        probe = _probe_of(carried)
+        probe = _probe_of(carried) if isinstance(carried, Carried) else None
         if isinstance(carried, Carried) and probe is not None and len(probe.events) == 1:
-            for group in shared:
-                if group.takes(carried, probe):
-                    break
-            else:
-                shared += [each for each in [_Shared.of(carried, probe)] if each is not None]
+            own = None if any(group.takes(carried, probe) for group in shared) else _Shared.of(carried, probe)
+            shared += [] if own is None else [own]
     changed = {old: new for group in shared if len(group.members) > 1 for old, new in group.replacements()}
     return replace(root, changed) if changed else None
 
@@ -45,7 +41,7 @@ class _Shared:
 
     rows: Sorted
     read: Project
-    members: list[tuple[Carried, Probe, Mapping[str, str]]]
+    members: list[tuple[Carried, Probe, Renaming]]
 
     @classmethod
     def of(cls, carried: Carried, probe: Probe) -> _Shared | None:
@@ -90,9 +86,8 @@ class _Shared:
         return found
 
 
-def _probe_of(carried: Relation) -> Probe | None:
-    if not isinstance(carried, Carried):
-        return None
+def _probe_of(carried: Carried) -> Probe | None:
+    """The probe that a form expanded to, if it did."""
     probes = [each for each in topological(carried.input) if isinstance(each, ProbeLatest | ProbeWindows)]
     return probes[-1] if probes else None
 
@@ -103,7 +98,7 @@ def _parts(read: Project) -> tuple[Relation, Relation | None, tuple[tuple[str, s
     return (below.left, below.right, below.keys) if isinstance(below, KeyedJoin) else (below, None, ())
 
 
-def _with(read: Project, more: Project, names: Renaming) -> tuple[tuple[tuple[str, Expr], ...], Mapping[str, str]]:
+def _with(read: Project, more: Project, names: Renaming) -> tuple[tuple[tuple[str, Expr], ...], Renaming]:
     """The columns of both, and what those of the second are called among them."""
     columns, known = dict(read.columns), {expr: name for name, expr in read.columns}
     taken = {folded(name) for name in columns}
@@ -118,24 +113,9 @@ def _with(read: Project, more: Project, names: Renaming) -> tuple[tuple[tuple[st
     return tuple(columns.items()), renaming
 
 
-def _renamed(probe: Probe, rows: Sorted, renaming: Mapping[str, str]) -> Probe:
+def _renamed(probe: Probe, rows: Sorted, renaming: Renaming) -> Probe:
     if isinstance(probe, ProbeLatest):
-        picks = tuple(
-            dataclasses.replace(
-                pick,
-                order=tuple(renaming[name] for name in pick.order),
-                features=tuple((name, renaming[column]) for name, column in pick.features),
-            )
-            for pick in probe.picks
-        )
+        picks = tuple(renamed_pick(pick, renaming) for pick in probe.picks)
         return dataclasses.replace(probe, events=(rows,), picks=picks)
-    measures = tuple(
-        dataclasses.replace(
-            each,
-            operand=None if each.operand is None else renaming[each.operand],
-            where=None if not isinstance(each.where, Column) else Column(renaming[each.where.name], each.where.type),
-            order=tuple(renaming[name] for name in each.order),
-        )
-        for each in probe.measures
-    )
+    measures = tuple(renamed_measure(each, renaming) for each in probe.measures)
     return dataclasses.replace(probe, events=(rows,), measures=measures)

@@ -11,7 +11,18 @@ from collections.abc import Callable, Mapping
 from typing import TypeGuard
 
 from ..expr.nodes import Call, Column, Expr, Literal, conjunction, conjuncts, replace_columns
-from ..ir.logical import AsofJoin, Filter, Join, Project, Relation, Scan, WindowAggregate, identity_columns
+from ..ir.logical import (
+    AsofJoin,
+    Filter,
+    Join,
+    Pick,
+    Project,
+    Relation,
+    Scan,
+    WindowAggregate,
+    WindowMeasure,
+    identity_columns,
+)
 from ..ir.properties import identifies_rows
 from ..types import folded, unused_name
 from .driver import RuleContext, rule
@@ -130,14 +141,7 @@ def _fuse_latest(group: _Group, right: Relation) -> tuple[Relation, Renaming] | 
     if merged is None:
         return None
     events, renaming = merged
-    moved = tuple(
-        dataclasses.replace(
-            pick,
-            order=tuple(renaming[name] for name in pick.order),
-            features=tuple((name, renaming[column]) for name, column in pick.features),
-        )
-        for pick in right.picks
-    )
+    moved = tuple(renamed_pick(pick, renaming) for pick in right.picks)
     return dataclasses.replace(left, events=events, picks=left.picks + moved, label=f"{left.label}+{right.label}"), {}
 
 
@@ -155,15 +159,7 @@ def _fuse_windows(group: _Group, right: Relation) -> tuple[Relation, Renaming] |
     if merged is None:
         return None
     events, renaming = merged
-    moved = tuple(
-        dataclasses.replace(
-            aggregate,
-            operand=None if aggregate.operand is None else renaming[aggregate.operand],
-            where=None if aggregate.where is None else renamed(aggregate.where, renaming),
-            order=tuple(renaming[name] for name in aggregate.order),
-        )
-        for aggregate in right.aggregates
-    )
+    moved = tuple(renamed_measure(aggregate, renaming) for aggregate in right.aggregates)
     aggregates = left.aggregates + moved
     return dataclasses.replace(left, events=events, aggregates=aggregates, label=f"{left.label}+{right.label}"), {}
 
@@ -273,3 +269,18 @@ def _merge_columns(left: Project, right: Project, below: Relation, renaming: Ren
 def renamed(expr: Expr, renaming: Renaming) -> Expr:
     """The expression over columns with other names."""
     return replace_columns(expr, lambda column: Column(renaming.get(column.name, column.name), column.type))
+
+
+def renamed_pick(pick: Pick, renaming: Renaming) -> Pick:
+    """The pick from events whose columns have other names."""
+    order = tuple(renaming[name] for name in pick.order)
+    features = tuple((name, renaming[column]) for name, column in pick.features)
+    return dataclasses.replace(pick, order=order, features=features)
+
+
+def renamed_measure(measure: WindowMeasure, renaming: Renaming) -> WindowMeasure:
+    """The measure over events whose columns have other names."""
+    operand = None if measure.operand is None else renaming[measure.operand]
+    where = None if measure.where is None else renamed(measure.where, renaming)
+    order = tuple(renaming[name] for name in measure.order)
+    return dataclasses.replace(measure, operand=operand, where=where, order=order)

@@ -102,6 +102,15 @@ class ParquetParts:
             for file in self.filled
         )
 
+    @property
+    def stamps(self) -> dict[str, tuple[int, ...]]:
+        """A mark for each file, another one after it was written. Raises a SourceError where one is gone."""
+        found: dict[str, tuple[int, ...]] = {}
+        for file in self.files:
+            with reading(file.path, " any more"):
+                found[file.path] = _stamp(file.path)
+        return found
+
     def check(self) -> None:
         """Raise a SourceError where a file of this machine is gone, or has other columns than when it was listed."""
         for file in self.files:

@@ -177,3 +177,25 @@ def test_views_that_are_answered_at_once_do_not_disturb_each_other() -> None:
     assert all(choice["form"].startswith("EventIndex") for choice in job.explain("physical").to_dict()["choices"])
     for _ in range(4):
         assert job.to_arrow().equals(wanted)
+
+
+def test_a_file_that_is_written_between_two_reads_is_a_source_error(tmp_path: Path) -> None:
+    """Times are found in the one file, and the features of these times would be looked for in the other."""
+    path = tmp_path / "events.parquet"
+    table = pa.table({"k": [1], "ts": pa.array([NOON], pa.timestamp("us")), "v": [1]})
+    pq.write_table(table, path)
+    last = ht.FeatureView("last", entities=["k"], source=ht.FileSource(path, timestamp_field="ts"))
+    asking = pa.table({"k": [1], "event_timestamp": pa.array([NOON + 5], pa.timestamp("us"))})
+    engine, forms = ht.LocalComputeEngine(), ht.PlannerOptions(forms={"last": "EventIndexThenFetch"})
+    task = ht.FeatureStore([last], engine=engine, planner_options=forms).get_historical_features(asking, last)._task
+    later = table.set_column(1, "ts", pa.array([NOON + 1], pa.timestamp("us")))
+
+    def written(event: ht.Event) -> None:
+        if isinstance(event, ht.Finished) and event.statement.sql.startswith("-- searched"):
+            pq.write_table(later, path)
+
+    reading = engine.stream(task, observer=written)
+    with pytest.raises(ht.SourceError, match=r"events\.parquet was written while the job read it"), reading as reader:
+        reader.read_all()
+    with engine.stream(task) as reader:
+        assert reader.read_all()["v"].to_pylist() == [1]
