@@ -64,11 +64,11 @@ def unread(job: ht.RetrievalJob, engine: SqlComputeEngine) -> set[tuple[str, str
     """Columns of CTEs, subqueries and temporary results that nothing reads."""
     plan = engine.planner.plan(job._task).joined
     queries = [node for node in plan.nodes if isinstance(node, QueryNode)]
-    statements = {node.name: engine.compiler.compile(node.relation, node.order_by) for node in queries}
-    made: list[tuple[str, exp.Expr]] = [(node.name, statements[node.name]) for node in queries if not node.is_result]
+    statements = [engine.compiler.compile(node.relation, node.order_by) for node in queries]
+    made = [(node.name, query) for node, query in zip(queries, statements, strict=True) if not node.is_result]
     tables = {(name, column) for name, query in made for column in columns_of(query)}
-    read = {each for statement in statements.values() for each in reads(statement)}
-    return (tables - read).union(*map(unread_in, statements.values()))
+    read = {each for statement in statements for each in reads(statement)}
+    return (tables - read).union(*map(unread_in, statements))
 
 
 @pytest.mark.parametrize("name", ENGINES)
