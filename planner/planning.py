@@ -7,8 +7,9 @@ SQL stay as they are, between the pieces.
 
 from __future__ import annotations
 
-from collections.abc import Sequence
-from dataclasses import dataclass
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass, field
+from functools import cached_property
 
 from .dag.append import Part, answers_of, appended, part_of, row_answers
 from .dag.builder import FeatureBuilder
@@ -81,11 +82,19 @@ class PlannedRequest:
     """
 
     dag: ExecutionPlan
-    joined: ExecutionPlan
     collected: ExecutionPlan
     regions: tuple[Region, ...]
     trace: Trace
     options: PlannerOptions
+    _joined: Callable[[], ExecutionPlan] = field(repr=False, compare=False)
+
+    @cached_property
+    def joined(self) -> ExecutionPlan:
+        """The plan whose last query has all columns."""
+        return self._joined()
+
+    def __getstate__(self) -> dict[str, object]:
+        return {**vars(self), "joined": self.joined, "_joined": None}
 
     @property
     def choices(self) -> tuple[Choice, ...]:
@@ -120,8 +129,7 @@ class Planner:
         self, task: HistoricalRetrievalTask | MaterializationTask, statistics: Statistics | None = None
     ) -> PlannedRequest:
         """What is run for a task, with what is known of its data."""
-        known = task.statistics if statistics is None else statistics
-        return self.plan_dag(self.builder.plan(task), task.options, known)
+        return self.plan_dag(self.builder.plan(task), task.options, statistics or task.statistics)
 
     def check_forms(self, task: HistoricalRetrievalTask | MaterializationTask) -> None:
         """Raise a DefinitionError that names every view whose forced form doesn't answer it here; nothing is read."""
@@ -156,9 +164,13 @@ class Planner:
         )  # fmt: skip
         regions: dict[str, Region] = {}
         trace: Trace = []
-        joined = _Compiler(dag, context, regions, trace).compile()
-        collected = _Compiler(dag, context, regions, trace, target.append).compile() if target.append else joined
-        return PlannedRequest(dag, joined, collected, tuple(regions.values()), trace, options)
+        collected = _Compiler(dag, context, regions, trace, target.append).compile()
+
+        @with_room
+        def joined() -> ExecutionPlan:
+            return _Compiler(dag, context, regions, trace).compile() if target.append else collected
+
+        return PlannedRequest(dag, collected, tuple(regions.values()), trace, options, joined)
 
 
 @with_room
@@ -305,15 +317,13 @@ class _Compiler:
             elif isinstance(rest, Materialize) and (part := self._chosen(rest.input)) is not None:
                 # It is in memory already.
                 read = ingested(part.node, self._names[part.node.fingerprint])
-                rest = Project(
-                    read, tuple((name, Column(column, read.schema[column])) for name, column in part.columns)
-                )
+                columns = tuple((name, Column(column, read.schema[column])) for name, column in part.columns)
+                rest = Project(read, columns)
             elif isinstance(rest, Materialize):
                 table = self._unique(rest.name)
                 self._queries[table] = self._piece(table, rest.input, is_result=False)
                 token = f"{table} {relation.fingerprint}"
-                columns = rest.schema.names
-                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), columns)
+                rest = Scan(Table(token, rest.schema, EngineTable(table), name=table), rest.schema.names)
                 self._tables[relation.fingerprint] = rest
             tables[relation.fingerprint] = rest
         return [tables[root.fingerprint] for root in roots]

@@ -270,16 +270,26 @@ def documents() -> list[Path]:
 
 @pytest.mark.parametrize("path", documents(), ids=lambda path: path.name)
 def test_the_python_of_a_document_runs_and_prints_what_it_says(
-    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch, request: pytest.FixtureRequest
+    path: Path, tmp_path: Path, monkeypatch: pytest.MonkeyPatch
 ) -> None:
-    """All blocks of a document run in one namespace; a text block after one is what it prints, ``…`` for any text.
-
-    A block that is marked ``py`` is shown and not run. The page on Spark is skipped where there is none.
-    """
     assert path.exists(), f"{path.name} is missing"
-    if path.name == "spark.md":
-        request.getfixturevalue("spark")
     monkeypatch.chdir(tmp_path)
+    if path.name != "spark.md":
+        run_document(path)
+
+
+def test_the_python_of_the_page_on_spark_runs_and_prints_what_it_says(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch, spark: Any
+) -> None:
+    monkeypatch.chdir(tmp_path)
+    run_document(ROOT / "docs" / "spark.md")
+
+
+def run_document(path: Path) -> None:
+    """Run all blocks of a document in one namespace; a text block after one is what it prints, ``…`` for any text.
+
+    A block that is marked ``py`` is shown and not run.
+    """
     blocks = [(found["kind"], found["text"], found.start()) for found in BLOCK.finditer(path.read_text())]
     names: dict[str, Any] = {"__name__": "document"}
     for index, (kind, text, start) in enumerate(blocks):

@@ -9,6 +9,7 @@ its own, so that a run is repeatable and no two shards share an example: the fir
 from __future__ import annotations
 
 import os
+from collections.abc import Sequence
 from typing import Any
 
 import pytest
@@ -23,6 +24,12 @@ def shards(*, fast: int, deep: int) -> pytest.MarkDecorator:
     numbers: list[Any] = list(range(fast))
     numbers += [pytest.param(number, marks=pytest.mark.deep) for number in range(fast, fast + deep)]
     return pytest.mark.parametrize("shard", numbers)
+
+
+def few(cases: Sequence[Any], *, fast: int, on: str | None = None) -> list[Any]:
+    """Cases for a test: the first ones are of the fast tier, the others deep, on one engine or on all."""
+    mark = pytest.mark.deep if on is None else pytest.mark.deep(on)
+    return [*cases[:fast], *(pytest.param(case, marks=mark) for case in cases[fast:])]
 
 
 def seed_of(shard: int) -> int:

@@ -27,9 +27,10 @@ _DIALECT = DuckDBDialect.name
 _VARIABLES = "SELECT name, type, value FROM duckdb_variables() ORDER BY name"
 _VIEWS = "SELECT view_name AS name, sql AS body FROM duckdb_views() WHERE NOT internal AND NOT temporary"
 _FUNCTIONS = """
-SELECT function_name AS name, bool_or(internal) AS hides, string_agg(macro_definition, chr(10)) AS body
-FROM duckdb_functions() GROUP BY function_name HAVING NOT bool_and(internal) ORDER BY name
+SELECT function_name AS name, string_agg(macro_definition, chr(10)) AS body
+FROM duckdb_functions() WHERE NOT internal GROUP BY name ORDER BY name
 """
+_BUILT_IN = "SELECT DISTINCT function_name AS name FROM duckdb_functions() WHERE internal"
 _TABLES = "SELECT table_name AS name FROM duckdb_tables() WHERE NOT internal AND NOT temporary"
 _TEMPORARY = """
 SELECT table_name AS name, 'table' AS kind FROM duckdb_tables() WHERE temporary AND NOT internal
@@ -57,7 +58,7 @@ class Place:
 
 def place_of(user: Connection) -> Place:
     """Where the user's connection looks names up now."""
-    (path,) = _rows(user, "SELECT value FROM duckdb_settings() WHERE name = 'search_path'")
+    (path,) = _rows(user, "SELECT current_setting('search_path') AS value")
     variables = tuple((row["name"], row["type"], row["value"]) for row in _rows(user, _VARIABLES))
     if not variables:
         return Place(path["value"])
@@ -142,7 +143,9 @@ class UserFunction:
 
 def functions(connection: Connection) -> list[UserFunction]:
     """The functions that users of a database defined, by name."""
-    return [UserFunction(row["name"], row["hides"], row["body"] or "") for row in _rows(connection, _FUNCTIONS)]
+    found = _rows(connection, _FUNCTIONS)
+    built_in = {row["name"] for row in _rows(connection, _BUILT_IN)} if found else set[str]()
+    return [UserFunction(row["name"], row["name"] in built_in, row["body"] or "") for row in found]
 
 
 def names_read(

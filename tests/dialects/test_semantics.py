@@ -15,6 +15,7 @@ from hitherto.runtime.engine import SqlComputeEngine
 
 from tests.dialects.engines import ONE_ROW, evaluated, typed
 from tests.engines import DIALECTS, ENGINES
+from tests.tiers import few
 
 DUCKDB = ENGINES["duckdb"].make()
 
@@ -136,7 +137,7 @@ def test_expressions_over_columns_agree_with_duckdb(other_engine: SqlComputeEngi
     assert [[type(value) for value in column] for column in other] == types
 
 
-@pytest.mark.parametrize("text", ERRORS)
+@pytest.mark.parametrize("text", few(ERRORS, fast=2, on="spark"))
 def test_what_is_an_error_is_one_on_every_engine(engine: SqlComputeEngine, text: str) -> None:
     with pytest.raises(EngineError, match=r"(?i)cast|convert|overflow"):
         plain_values(engine, [text])

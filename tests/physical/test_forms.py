@@ -21,6 +21,7 @@ from tests.engines import ENGINES, made
 from tests.interpreter import Interpreted, Interpreter
 from tests.options import GRIDS, Grid
 from tests.relations import run, scan, table
+from tests.tiers import few
 from tests.worlds import World, differences, plain_worlds
 
 BY_NAME = {form.name: form for form in FORMS}
@@ -75,7 +76,7 @@ def test_every_form_gives_the_references_answer(
     assert grid.differences(runs, forced, known=known) == []
 
 
-@pytest.mark.parametrize("examples", [8, pytest.param(50, marks=pytest.mark.deep)])
+@pytest.mark.parametrize("examples", few([5, 50], fast=1))
 @pytest.mark.parametrize("form", [form.name for form in FORMS if form.name != "BucketedWindows"])
 def test_random_worlds_without_an_engine(form: str, examples: int) -> None:
     engine = Interpreted(form, *GENERAL)

@@ -16,6 +16,8 @@ from hitherto.runtime.sinks.encoding import RowDecoder, can_be_stored, encode_ke
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from tests.tiers import few
+
 DECIMALS = st.integers(-(10**12), 10**12).map(lambda digits: Decimal(digits).scaleb(-4))
 MOMENTS = st.datetimes(datetime(2, 1, 1), datetime(9998, 1, 1))
 SCALARS: list[tuple[pa.DataType, st.SearchStrategy[Any]]] = [
@@ -66,9 +68,12 @@ def tables(draw: st.DrawFn) -> list[pa.Array]:
     return arrays
 
 
-@given(tables())
-@settings(max_examples=300, deadline=None)
-def test_a_row_is_decoded_as_it_was_encoded(columns: list[pa.Array]) -> None:
+@pytest.mark.parametrize("examples", few([75, 300], fast=1))
+def test_a_row_is_decoded_as_it_was_encoded(examples: int) -> None:
+    settings(max_examples=examples)(given(tables())(check_encoding))()
+
+
+def check_encoding(columns: list[pa.Array]) -> None:
     count = len(columns[0]) if columns else 2
     assert all(can_be_stored(data_type(column.type)) for column in columns)
     decoder = RowDecoder([data_type(column.type) for column in columns])

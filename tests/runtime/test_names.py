@@ -13,6 +13,8 @@ import hitherto as ht
 import pyarrow as pa
 import pytest
 
+from tests.tiers import few
+
 LATE = datetime(2024, 2, 1)
 ROWS = pa.table({"k": [1, 2], "event_timestamp": pa.array([LATE, LATE], pa.timestamp("us"))})
 DATABASE = """
@@ -71,11 +73,11 @@ def made(
     return store.get_historical_features(ROWS, list(views), full_feature_names=True)
 
 
-@pytest.mark.parametrize("source", COUNTED.values(), ids=COUNTED)
+@pytest.mark.parametrize("source", few([*COUNTED], fast=4))
 def test_a_view_called_like_a_table_that_another_reads_does_not_stand_for_it(
-    connection: duckdb.DuckDBPyConnection, source: ht.Source
+    connection: duckdb.DuckDBPyConnection, source: str
 ) -> None:
-    views = [customers(), counted("orders", source), counted("v", source)]
+    views = [customers(), counted("orders", COUNTED[source]), counted("v", COUNTED[source])]
     for order, unfused in ((views, False), (views[::-1], False), (views, True)):
         job = made(connection, order, unfused=unfused)
         found = job.to_arrow()
@@ -192,7 +194,7 @@ def world(random_: random.Random) -> tuple[str, list[ht.Source], list[str]]:
     return ";".join(["CREATE SCHEMA s", *made]), random_.sample(sources, 3), random_.sample(POOL, 4)
 
 
-@pytest.mark.parametrize("seed", [0, 1, 2, *(pytest.param(each, marks=pytest.mark.deep) for each in range(3, 20))])
+@pytest.mark.parametrize("seed", few(range(20), fast=1))
 def test_the_answer_does_not_depend_on_the_names_of_views(seed: int) -> None:
     random_ = random.Random(seed)
     script, sources, names = world(random_)
