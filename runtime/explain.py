@@ -12,7 +12,7 @@ from typing import Any, Literal, get_args
 
 from ..dialects.compiler import SqlCompiler
 from ..planner.dag.append import AppendNode
-from ..planner.dag.index import HoldNode, LoadNode, ProbeNode, SortNode
+from ..planner.dag.index import HoldNode, LoadNode, NumberNode, ProbeNode, SortNode
 from ..planner.dag.node import DAGNode
 from ..planner.dag.operations import AggregationNode, DedupNode
 from ..planner.dag.plan import ExecutionPlan
@@ -24,7 +24,8 @@ from ..planner.ir.document import Numbers, columns_document, plan_document, refe
 from ..planner.ir.logical import Relation, Scan, topological
 from ..planner.ir.printer import describe, draw, tree
 from ..planner.ir.properties import literal_bounds
-from ..planner.planning import RULES, PlannedRequest, lower_plan
+from ..planner.phases import RULES
+from ..planner.planning import PlannedRequest, lower_plan
 from ..planner.rules import Step
 from ..planner.statistics import Choice, Cost
 from .metrics import Analysis
@@ -320,12 +321,15 @@ def _details(relation: Relation) -> str:
 def statements(plan: ExecutionPlan, compiler: SqlCompiler, *, sorts_results: bool = True) -> list[tuple[str, str]]:
     """The statements of an optimized plan in order, by name; a node that is not SQL is a comment."""
     found: list[tuple[str, str]] = []
+    read = {below.fingerprint for node in plan.nodes if isinstance(node, QueryNode) for below in node.inputs}
     for node in plan.nodes:
         if isinstance(node, AppendNode):
             columns = ", ".join(answer.name for answer in node.inputs)
             found.append((node.name, f"-- appended by {node.row}, without a join: {columns}"))
             continue
-        if isinstance(node, SortNode | HoldNode | LoadNode):
+        if isinstance(node, NumberNode) and node.fingerprint in read:
+            found.append((node.name, f"-- numbered in memory: the keys of {node.numbers.table.name}"))
+        if isinstance(node, SortNode | HoldNode | LoadNode | NumberNode):
             continue  # It is a part of what reads it.
         if not isinstance(node, QueryNode):
             comment = node.comment if isinstance(node, ProbeNode) else f"-- runs in Python: {node.name}"

@@ -13,7 +13,7 @@ import pyarrow.parquet as pq
 from ..planner.dag.node import DAGValue
 from ..planner.errors import EngineError
 from ..planner.ir.data import ArrowData
-from ..planner.physical.loading import Load
+from ..planner.physical.loading import Load, Numbers
 from ..planner.types import DataType, Schema
 from .arrow import arrow_type, as_planned, floor_to_micros, readable
 from .sources.footers import check_unchanged, reading
@@ -41,6 +41,23 @@ class LoadedRows(DAGValue):
         return (table if order_by is None else table.sort_by(order_by).drop_columns([order_by])).to_reader()
 
 
+def numbered(numbers: Numbers, schema: Schema) -> pa.Table:
+    """The number of each combination of keys without a null, from 0 on, and the keys. O(n) for each of them."""
+    assert isinstance(numbers.table.data, ArrowData)
+    rows = cast("pa.Table", numbers.table.data.value)
+    keys = [_planned(rows[stored], type_) for _, stored, type_ in numbers.columns]
+    if len(keys) == 1:
+        unique: Any = pc.unique(keys[0])
+        columns = [unique.drop_null()]
+    else:
+        names = [str(index) for index in range(len(keys))]
+        known = pa.table(keys, names=names).drop_null().group_by(names).aggregate([])
+        columns = [known[name].combine_chunks() for name in names]
+    ids: Any = pa.array(np.arange(len(columns[0])))
+    made = dict(zip((numbers.key, *(name for name, _, _ in numbers.columns)), (ids, *columns), strict=True))
+    return pa.table([made[name] for name in schema.names], names=list(schema.names))
+
+
 def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     """The number of the key, the time in microseconds, and the columns of the rows that have both.
 
@@ -58,8 +75,13 @@ def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     # All at once: a file may be replaced between two reads.
     read = (*(column for column, _ in load.keys), moment, *(column for _, column, _ in load.columns))
     rows = _columns(load, dict.fromkeys(read))
-    times = _micros(rows[moment])
     found = _looked_up(load, rows, numbers)
+    if load.row is not None:
+        times = readable(rows[moment])
+        times = pc.cast(floor_to_micros(times) if times.type.unit == "ns" else times, pa.int64())
+        spine: dict[str, Any] = {load.row: np.arange(rows.num_rows), load.key: found, name: times}
+        return pa.table(spine)
+    times = _micros(rows[moment])
     kept: Any = pc.and_(times.is_valid(), found.is_valid())
     if load.first is not None:
         kept = pc.and_(kept, pc.greater_equal(times, pa.scalar(load.first)))
@@ -67,7 +89,8 @@ def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
         kept = pc.and_(kept, pc.less(times, pa.scalar(load.last)))
     count = kept.true_count if isinstance(kept, pa.BooleanArray) else sum(chunk.true_count for chunk in kept.chunks)
     columns: dict[str, Any] = {load.key: found, name: times}
-    columns |= {each: _planned(rows[column], type_) for each, column, type_ in load.columns}
+    for each, column, type_ in load.columns:
+        columns[each] = _micros(rows[column]) if type_ is None else _planned(rows[column], type_)
     table = pa.table(columns)
     is_whole = count == table.num_rows or (count > _MOST_KEPT * table.num_rows and not found.null_count)
     return table if is_whole else table.filter(kept)
@@ -128,7 +151,8 @@ def _looked_up(load: Load, rows: pa.Table, numbers: pa.Table | None) -> pa.Chunk
     if numbers is None:
         return pa.chunked_array([pa.array(np.zeros(rows.num_rows, np.int32))])
     # Numbers are from 0 on, so in their order a place is a number.
-    numbers = numbers.sort_by(load.key)
+    if np.any(np.diff(numbers[load.key].to_numpy()) != 1):
+        numbers = numbers.sort_by(load.key)
     found: Any = None
     wanted: Any = None
     for stored, name in load.keys:
@@ -155,9 +179,7 @@ def _comparable(column: pa.ChunkedArray[Any], known: pa.Array[Any]) -> tuple[Any
     return (column, known.cast(column.type)) if is_large else (column.cast(known.type), known)
 
 
-def _planned(column: pa.ChunkedArray[Any], type_: DataType | None) -> pa.ChunkedArray[Any]:
-    if type_ is None:
-        return _micros(column)
+def _planned(column: pa.ChunkedArray[Any], type_: DataType) -> pa.ChunkedArray[Any]:
     column, wanted = readable(column), arrow_type(type_)
     if column.type == wanted:
         return column

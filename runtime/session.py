@@ -20,13 +20,13 @@ from ..planner.ir.index import ProbeLatest, ProbeWindows
 from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Carried, Materialize, node_name
 from ..planner.options import PlannerOptions
-from ..planner.physical.loading import Load
+from ..planner.physical.loading import Load, Numbers
 from ..planner.planning import lower_alone
 from ..planner.types import Schema, folded, unused_name
 from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
-from .loading import LoadedRows, loaded
+from .loading import LoadedRows, loaded, numbered
 from .sources.parquet import LocalFiles
 from .steps import Steps, timed
 from .target import SqlTarget
@@ -156,6 +156,11 @@ class SqlSession:
         """The rows of a value in memory, read now."""
         table = value.to_reader().read_all()
         return LoadedRows(value.schema, lambda: table)
+
+    def number(self, numbers: Numbers, schema: Schema) -> DAGValue:
+        """A number for each combination of keys of data in memory, found now."""
+        table = numbered(numbers, schema)
+        return LoadedRows(schema, lambda: table)
 
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""

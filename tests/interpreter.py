@@ -21,7 +21,8 @@ from hitherto.planner.ir import index as ix
 from hitherto.planner.ir import logical as ir
 from hitherto.planner.ir import operators as op
 from hitherto.planner.ir.data import ArrowData
-from hitherto.planner.planning import PHYSICAL, lower_plan
+from hitherto.planner.phases import PHYSICAL
+from hitherto.planner.planning import lower_plan
 from hitherto.planner.rules import LOGICAL_PHASES, RuleContext, rewrite
 from hitherto.planner.target import Target
 from hitherto.planner.types import DataType

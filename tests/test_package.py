@@ -37,10 +37,12 @@ LAYERS = """
     planner.ir
     planner.rules
     planner.physical
+    planner.phases
     planner.target
     planner.options
     planner.features
     planner.dag
+    planner.pieces
     planner.planning
     dialects
     runtime.arrow runtime.sources
@@ -56,7 +58,7 @@ LAYERS = """
 RANKS = {name: rank for rank, line in enumerate(LAYERS.split("\n")) for name in line.split()}
 EXACT = ("planner", "runtime")  # Their own __init__.py, and no layer for a new file that is named nowhere.
 ONLY_IN = {
-    "duckdb": ("runtime/engines/local.py", "runtime/engines/local_names.py"),
+    "duckdb": ("runtime/engines/local.py", "runtime/engines/local_connection.py", "runtime/engines/local_names.py"),
     "pyspark": ("runtime/engines/spark.py", "runtime/engines/spark_session.py"),
     "sqlglot": ("planner/expr/parse.py", "planner/expr/binder.py", "planner/expr/syntax.py", "dialects/"),
 }

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from ..ir.index import ProbeLatest, ProbeWindows
-from ..physical.loading import Load
+from ..physical.loading import Load, Numbers
 from ..types import Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
@@ -37,6 +37,25 @@ class HoldNode(SpecifiedNode):
     def execute(self, context: ExecutionContext) -> DAGValue:
         (rows,) = self.inputs
         return context.session.hold(context.outputs[rows.fingerprint])
+
+
+class NumberNode(SpecifiedNode):
+    """Gives a number to each combination of keys of data in memory, without a statement."""
+
+    def __init__(self, name: str, numbers: Numbers, schema: Schema) -> None:
+        super().__init__(name)
+        self.numbers = numbers
+        self.schema = schema
+
+    @property
+    def output_schema(self) -> Schema:
+        return self.schema
+
+    def execute(self, context: ExecutionContext) -> DAGValue:
+        return context.session.number(self.numbers, self.schema)
+
+    def describe(self) -> str:
+        return f"NumberNode {self.name}, {len(self.numbers.columns)} columns of {self.numbers.table.name}"
 
 
 class LoadNode(SpecifiedNode):

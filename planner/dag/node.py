@@ -19,7 +19,7 @@ from ..errors import UnsupportedError
 from ..ir.index import ProbeLatest, ProbeWindows
 from ..ir.logical import Relation
 from ..node import Node, digest
-from ..physical.loading import Load
+from ..physical.loading import Load, Numbers
 from ..types import DataType, Schema
 
 if TYPE_CHECKING:
@@ -90,6 +90,10 @@ class Session(Protocol):
         """The rows of a value in memory, read now."""
         ...
 
+    def number(self, numbers: Numbers, schema: Schema) -> DAGValue:
+        """A number for each combination of keys of data in memory, found now."""
+        ...
+
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         ...
@@ -136,6 +140,9 @@ class NoSession:
 
     def hold(self, value: DAGValue) -> DAGValue:
         raise _no_session("rows")
+
+    def number(self, numbers: Numbers, schema: Schema) -> DAGValue:
+        raise _no_session("keys")
 
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         raise _no_session(views)

@@ -104,7 +104,7 @@ def relation_of(node: DAGNode, context: ExecutionContext) -> Relation:
     return value.relation
 
 
-def ingested(node: DAGNode, name: str) -> Relation:
+def ingested(node: DAGNode, name: str) -> Scan:
     """A scan of the value of a node that is not SQL, before it is run. It has to say what it returns."""
     schema = node.output_schema
     if schema is None:

@@ -6,48 +6,26 @@ import os
 import re
 import tempfile
 import threading
-from collections.abc import Callable, Generator, Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor, wait
-from contextlib import contextmanager, suppress
-from functools import cached_property
-from typing import TYPE_CHECKING, Any, TypeVar
+from contextlib import suppress
+from typing import TYPE_CHECKING, Any
 
 from ...dialects.compiler import SqlCompiler
 from ...dialects.duckdb import DuckDBDialect
-from ...dialects.syntax import qualified
 from ...planner.calls import checked_call
-from ...planner.errors import DefinitionError, EngineError, SourceError, UnsupportedError, shown
-from ...planner.ir.data import ArrowData, CatalogTable, EngineQuery, Meaning, TableData
+from ...planner.errors import DefinitionError, EngineError, UnsupportedError, shown
 from ...planner.types import unusable_name
 from ..engine import SqlComputeEngine
 from ..session import SqlConnection
-from ..sources.parquet import LocalFiles
-from ..sources.stream import RowStream
 from .capacity import DUCKDB, bytes_of, half_of_the_machine
-from .local_names import (
-    Place,
-    UserFunction,
-    functions,
-    move,
-    names_read,
-    place_of,
-    refuse_open_transaction,
-    refuse_temporary,
-)
+from .local_connection import LocalConnection, translated
 
 if TYPE_CHECKING:
     import duckdb
-    import pyarrow as pa
 
-T = TypeVar("T")
-
-_LONGEST_TEXT = 4_000
-_QUOTED = re.compile(r"""'[^']*'|"[^"]*\"""")
 _MEMORY = ":memory:"
 # A database of another kind, such as "md:…", which only DuckDB knows where to find; a drive has one letter.
 _SCHEME = re.compile(r"[A-Za-z_]\w+:")
 _DIALECT = DuckDBDialect()
-_TRANSIENT = frozenset({"IOException", "ConnectionException", "InterruptException"})
 
 
 class LocalComputeEngine(SqlComputeEngine):
@@ -131,7 +109,7 @@ class LocalComputeEngine(SqlComputeEngine):
         """The ``memory_limit`` in bytes, or that of the user's connection; without one, half of the machine's."""
         limit = self._config.get("memory_limit")
         if self._is_given and self._connection is not None:  # One that is closed says so when it is used.
-            with suppress(EngineError), _translated(""):
+            with suppress(EngineError), translated(""):
                 cursor = self._connection.cursor()
                 (limit,) = cursor.execute("SELECT current_setting('memory_limit')").fetchone() or (None,)
         return half_of_the_machine() if limit is None else bytes_of(str(limit))
@@ -143,18 +121,27 @@ class LocalComputeEngine(SqlComputeEngine):
         return "\n  it is read on a cursor of the connection, which sees what is committed"
 
     def connect(self) -> SqlConnection:
-        """A cursor with the session's settings. The database is opened at the first use."""
-        with self._opening:
-            if self._is_closed:
-                raise EngineError(f"{self!r} is closed; make another one")
-            if self._connection is None:
-                self._connection = self._opened()
-            with _translated(""):
-                cursor = self._connection.cursor()
-        connection = LocalConnection(cursor, self._connection if self._is_given else None)
+        """A cursor with the session's settings. The database that engines share is opened at the first statement."""
+        connection = LocalConnection(self._cursor, self._connection if self._is_given else None)
         if self._is_given or self._database != _MEMORY:
             connection.refuse_hidden_functions()
+        elif self._config:
+            connection.open()
+        elif self._is_closed:
+            raise self._closed()
         return connection
+
+    def _closed(self) -> EngineError:
+        return EngineError(f"{self!r} is closed; make another one")
+
+    def _cursor(self) -> duckdb.DuckDBPyConnection:
+        with self._opening:
+            if self._is_closed:
+                raise self._closed()
+            if self._connection is None:
+                self._connection = self._opened()
+            with translated(""):
+                return self._connection.cursor()
 
     def _opened(self) -> duckdb.DuckDBPyConnection:
         import duckdb
@@ -172,7 +159,7 @@ class LocalComputeEngine(SqlComputeEngine):
         is_shared = self._database == _MEMORY and not self._config
         database = f"{_MEMORY}{spilled}" if is_shared else self._database
         try:
-            with _translated(""):
+            with translated(""):
                 config = {"temp_directory": spilled, **self._config}
                 return duckdb.connect(database, read_only=self._read_only, config=config)
         except EngineError as error:
@@ -227,174 +214,3 @@ class LocalComputeEngine(SqlComputeEngine):
     def __repr__(self) -> str:
         given = "connection=…" if self._is_given else shown(self._database)
         return f"LocalComputeEngine({given}{', read_only=True' if self._read_only else ''})"
-
-
-class LocalConnection(SqlConnection):
-    """A cursor: its temporary tables and registered data are its own, and go with it."""
-
-    def __init__(self, cursor: duckdb.DuckDBPyConnection, user: duckdb.DuckDBPyConnection | None = None) -> None:
-        self._cursor = cursor
-        self._user = user
-        self._place = Place("")
-        self._is_moved = False
-        self._failures: list[SourceError] = []
-        self._reader: pa.RecordBatchReader | None = None
-        self._worker = ThreadPoolExecutor(max_workers=1)
-        settings = DuckDBDialect.session
-        # No bar in the output of a script, and the name of a table is never that of a Python variable.
-        given = {**settings, "enable_progress_bar": "false", "python_enable_replacements": "false"}
-        self.execute("; ".join(f"SET SESSION {name} = '{value}'" for name, value in given.items()))
-        current = ", ".join(f"current_setting('{name}')" for name in settings)
-        (row,) = self._cursor.execute(f"SELECT {current}").fetchall()
-        for (name, value), kept in zip(settings.items(), row, strict=True):
-            if str(kept).lower() != value.lower():
-                raise EngineError(f"DuckDB keeps {name} at {kept}, and answers would differ")
-
-    def refuse_hidden_functions(self) -> None:
-        """Raise an EngineError where a function of the user has the name of a built-in one: ours would call it."""
-        names = [function.name for function in self._functions if function.hides]
-        if names:
-            self.close()
-            raise EngineError(f"the database defines {', '.join(names)}, which hides DuckDB's own; drop or rename it")
-
-    def execute(self, sql: str) -> None:
-        self._abandon()
-        with _translated(sql, self._failures):
-            self._interruptible(lambda: self._cursor.execute(sql))
-
-    def read(self, sql: str) -> pa.RecordBatchReader:
-        import pyarrow as pa
-
-        self._abandon()
-        with _translated(sql, self._failures):
-            reader = self._interruptible(lambda: self._cursor.sql(sql).to_arrow_reader())
-        self._reader = reader
-
-        def batches() -> Iterator[pa.RecordBatch]:
-            while True:
-                with _translated(sql, self._failures):
-                    batch = self._interruptible(lambda: next(reader, None))
-                if batch is None:
-                    return
-                yield batch
-
-        return pa.RecordBatchReader.from_batches(reader.schema, batches())
-
-    def _abandon(self) -> None:
-        """Give up a result that is read half-way: DuckDB runs no other statement beside it."""
-        if self._reader is not None:
-            self._reader.close()
-            self._reader = None
-
-    def register(self, name: str, data: TableData) -> None:
-        if isinstance(data, ArrowData):
-            value = data.value.noting(self._failures) if isinstance(data.value, RowStream) else data.value
-            with _translated(""):
-                self._cursor.register(name, value)
-        elif isinstance(data, LocalFiles):
-            data.parts.check()
-        elif isinstance(data, EngineQuery):
-            self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
-
-    def locate(self, data: CatalogTable | EngineQuery) -> Meaning:
-        text = self._query(data)
-        place = Place("")
-        if self._user is not None:
-            with _translated(""):
-                refuse_open_transaction(self._user)
-                place = place_of(self._user)
-                refuse_temporary(self._user, text)
-        self._move(place)
-        with _translated(text):
-            return Meaning(names_read(self._cursor, text, self._functions), place)
-
-    def follow(self, data: CatalogTable | EngineQuery) -> frozenset[str]:
-        if self._user is not None:
-            with _translated(""):
-                refuse_open_transaction(self._user)
-        if isinstance(data.meaning.place, Place):
-            self._move(data.meaning.place)
-        with _translated(""):
-            return names_read(self._cursor, self._query(data), self._functions)
-
-    def _move(self, place: Place) -> None:
-        if self._is_moved and place != self._place:
-            raise EngineError("the connection's search path or variables changed while the job was made; make it again")
-        if place != self._place:
-            with _translated(""):
-                move(self._cursor, place)
-        self._place, self._is_moved = place, True
-
-    @cached_property
-    def _functions(self) -> list[UserFunction]:
-        with _translated(""):
-            return functions(self._cursor)
-
-    def _query(self, data: CatalogTable | EngineQuery) -> str:
-        """The text of exactly one query that gives the rows."""
-        if isinstance(data, CatalogTable):
-            return f"FROM {qualified(data.parts).sql(_DIALECT.name)}"
-        with _translated(data.sql):
-            if len(self._cursor.extract_statements(data.sql)) != 1:
-                raise EngineError("the query is more than one statement")
-        return data.sql
-
-    def describe(self, data: TableData) -> pa.Schema:
-        if not isinstance(data, CatalogTable | EngineQuery):
-            raise EngineError(f"DuckDB reads no {type(data).__name__}")
-        query = f"SELECT * FROM (\n{self._query(data)}\n) LIMIT 0"
-        return _without_bits(self.read(query).schema, self._types(query))
-
-    def _types(self, query: str) -> list[str]:
-        """DuckDB's own names of the types of a query's columns."""
-        with _translated(query, self._failures):
-            return [str(type_) for type_ in self._interruptible(lambda: self._cursor.sql(query).types)]
-
-    def close(self) -> None:
-        self._worker.shutdown()
-        self._cursor.close()
-
-    def _interruptible(self, run: Callable[[], T]) -> T:
-        """Run in a thread where this is the main one: DuckDB looks at signals too seldom for Ctrl-C to be prompt."""
-        if threading.current_thread() is not threading.main_thread():
-            return run()
-        future = self._worker.submit(run)
-        try:
-            return future.result()
-        except KeyboardInterrupt:
-            self._cursor.interrupt()
-            wait([future])
-            raise
-
-
-def _without_bits(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:
-    """The columns. Arrow has no type for BIT: it comes as bytes, which are not those of its cast."""
-    import pyarrow as pa
-
-    for index, type_ in enumerate(types):
-        if "BIT" in re.findall(r"\w+", _QUOTED.sub("", type_)):
-            field = schema.field(index).with_type(pa.opaque(pa.binary(), "bit", "duckdb"))
-            schema = schema.set(index, field)
-    return schema
-
-
-@contextmanager
-def _translated(sql: str, failures: Sequence[SourceError] = ()) -> Generator[None]:
-    """DuckDB's errors as EngineError, also those that come through Arrow; its interrupt as a KeyboardInterrupt.
-
-    Where one of ``failures`` was noted in the meantime, a source failed while DuckDB read it, and that is raised.
-    """
-    import duckdb
-    import pyarrow as pa
-
-    try:
-        yield
-    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
-        kind, text = type(error).__name__, str(error)
-        is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
-        if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):
-            raise KeyboardInterrupt from None
-        if failures:
-            raise failures[0] from None
-        text = text if len(text) < _LONGEST_TEXT else f"{text[:_LONGEST_TEXT]}…"
-        raise EngineError(text, condition=kind, sql=sql, transient=kind in _TRANSIENT) from None

@@ -138,7 +138,7 @@ class Spine(EntityRows):
         if self.schema[self.timestamp].unit == "ns":
             column = floor_to_micros(data[self.timestamp])
             data = data.set_column(data.column_names.index(self.timestamp), self.timestamp, column)
-        rows = ArrowData(data, numbered=True)
+        rows = ArrowData(data, numbered=True, is_table=True)
         return Table(f"spine {id(data)}", planner_schema(data.schema), rows, name="spine", bounds=self._bounds())
 
     def _bounds(self) -> Bounds | None:

@@ -9,7 +9,7 @@ from hitherto.planner.errors import DefinitionError
 from hitherto.planner.expr.nodes import Column, Literal
 from hitherto.planner.ir.logical import Filter, Join, Project, Relation, Scan, Union
 from hitherto.planner.options import PlannerOptions
-from hitherto.planner.planning import PHASES, PHYSICAL
+from hitherto.planner.phases import PHASES, PHYSICAL
 from hitherto.planner.rules import LOGICAL_PHASES, RuleContext, Trace, rewrite
 from hitherto.planner.rules.driver import Phase, Rule, RuleError, plan_rule, rule
 from hitherto.planner.types import BOOL, INT64

@@ -13,7 +13,7 @@ import pyarrow as pa
 import pytest
 from hitherto.planner.ir.intervals import latest_interval
 from hitherto.planner.ir.logical import Filter, Pick, Relation
-from hitherto.planner.planning import PHASES, RULES
+from hitherto.planner.phases import PHASES, RULES
 from hitherto.planner.rules import RULE_NAMES
 
 from tests.relations import compiled, execute, multiset, run, scan, table, unbounded

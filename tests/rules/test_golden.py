@@ -14,7 +14,8 @@ from pathlib import Path
 
 import pytest
 from hitherto.planner.ir.printer import tree
-from hitherto.planner.planning import PHASES, RULES, PlannedRequest
+from hitherto.planner.phases import PHASES, RULES
+from hitherto.planner.planning import PlannedRequest
 from hitherto.planner.rules import RULE_NAMES
 from hitherto.runtime.engine import SqlComputeEngine
 from hitherto.runtime.explain import statements

@@ -208,7 +208,7 @@ def test_a_setting_that_duckdb_does_not_keep_is_an_error(monkeypatch: pytest.Mon
     with pytest.raises(
         ht.EngineError, match=r"DuckDB keeps default_null_order at .*NULLS_FIRST.* answers would differ"
     ):
-        ht.LocalComputeEngine().connect()
+        ht.LocalComputeEngine(threads=1).connect()
 
 
 def test_a_key_that_is_no_name_is_told_with_its_view() -> None:

@@ -214,15 +214,15 @@ def test_the_physical_plan_names_the_chosen_forms() -> None:
 
 def test_the_sql_is_that_of_the_run() -> None:
     explanation = job(latest(), windows()).explain("sql").to_dict()
-    assert [statement["name"] for statement in explanation["statements"]] == [
-        "spine_rows",
-        "spine_keys",
-        "spine_times",
-        "key_numbers",
-        "last",
-        "sums",
-        "training_set",
-    ]
+    assert [statement["name"] for statement in explanation["statements"]] == ["last", "sums", "training_set"]
+
+
+def test_a_filter_is_left_to_a_statement() -> None:
+    explanation = job(latest(filter="v <> 7"), windows()).explain("sql").to_dict()
+    statements = {statement["name"]: statement["sql"] for statement in explanation["statements"]}
+    assert list(statements) == ["spine_keys", "last_events", "last", "sums", "training_set"]
+    assert statements["spine_keys"] == "-- numbered in memory: the keys of spine"
+    assert 'JOIN "spine_keys"' in statements["last_events"]
 
 
 def test_explain_without_analyze_runs_nothing() -> None:
@@ -312,10 +312,14 @@ def test_analyze_counts_the_rows_of_scans_and_tables() -> None:
     found = analysis(latest(), windows())
     statements = {statement["name"]: statement["rows"] for statement in found["statements"]}
     assert found["rows"] == 6
-    assert statements["spine_rows"] == statements["spine_times"] == {"result": 6}
+    assert statements == {"last": {"last": 6}, "sums": {"sums": 6}}
+
+
+def test_analyze_counts_the_rows_of_statements() -> None:
+    found = analysis(latest(filter="v <> 7"))
+    statements = {statement["name"]: statement["rows"] for statement in found["statements"]}
     assert statements["last"] == {"last": 6}
-    assert statements["sums"] == {"sums": 6}
-    assert statements["key_numbers"]["result"] == statements["spine_keys"]["result"] > 0
+    assert 0 < statements["last_events"]["result"] <= 5
 
 
 def test_analyze_gives_wall_time_and_peak_memory() -> None:
@@ -329,7 +333,7 @@ def test_analyze_is_shown_as_text() -> None:
     text = str(job(latest()).explain(analyze=True))
     assert sections(text)[-1] == "analysis"
     assert re.search(r"\n  6 rows in \d+\.\d+ s, peak memory [\d,]+ MiB\n", text)
-    assert re.search(r"\n  spine_rows  \d+\.\d+ s\n    result  6 rows\n", text)
+    assert re.search(r"\n  last  \d+\.\d+ s\n    last  6 rows\n", text)
     assert text.endswith("\n  last: matched 1, expired 2, unmatched 3; no used event after its row")
 
 

@@ -84,7 +84,8 @@ def differs(source: ht.Source, rows_: pa.Table, keys: list[str]) -> bool:
         store = ht.FeatureStore(given, planner_options=ht.PlannerOptions(forms=form))
         job = store.get_historical_features(rows_, given, full_feature_names=True)
         loads = [node for node in job._planned.pieces.nodes if isinstance(node, LoadNode)]
-        assert bool(loads) == form["last"].startswith("EventIndex")
+        is_indexed = form["last"].startswith("EventIndex")
+        assert {node.load.row is None for node in loads} == ({True, False} if is_indexed else set())
         answers.append(job.to_arrow())
     return not answers[0].equals(answers[1])
 
@@ -111,6 +112,76 @@ def test_parquet_files_are_read_as_sql_reads_them(key: str, time: str, tmp_path:
         pq.write_table(rows(random, count, key, time), tmp_path / f"{number}.parquet", row_group_size=7)
     source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
     assert not differs(source, spine(random, key), ["k"])
+
+
+SPINES: dict[str, Callable[[pa.Table], pa.Table]] = {
+    "no rows": lambda rows: rows.slice(0, 0),
+    "chunks": lambda rows: pa.concat_tables([rows.slice(0, 7), rows.slice(7, 0), rows.slice(7)]),
+    "no key": lambda rows: rows.set_column(0, "k", pa.nulls(len(rows), pa.int64())),
+    "narrow keys": lambda rows: rows.set_column(0, "k", rows["k"].cast(pa.int16())),
+    "float keys": lambda rows: rows.set_column(0, "k", rows["k"].cast(pa.float64())),
+    "unsigned keys": lambda rows: rows.set_column(0, "k", rows["k"].cast(pa.uint32())),
+    "keys without a type": lambda rows: rows.set_column(0, "k", pa.nulls(len(rows))),
+    "seconds": lambda rows: rows.set_column(2, "event_timestamp", rows["event_timestamp"].cast("timestamp[s]", False)),
+    "nanoseconds": lambda rows: rows.set_column(
+        # Half of them a nanosecond before the next microsecond.
+        2,
+        "event_timestamp",
+        pa.array([us * 1_000 + n % 2 * 999 for n, us in enumerate(micros(rows))], pa.timestamp("ns")),
+    ),
+    "a zone": lambda rows: rows.set_column(
+        2, "event_timestamp", rows["event_timestamp"].cast(pa.timestamp("us", "America/New_York"))
+    ),
+    "before 1970": lambda rows: rows.set_column(
+        2, "event_timestamp", pa.array([us - 2 * NOON for us in micros(rows)], pa.timestamp("us"))
+    ),
+    "repeated rows": lambda rows: pa.concat_tables([rows, rows, rows.slice(3, 1)]),
+}
+
+
+def micros(rows: pa.Table) -> list[int]:
+    return rows["event_timestamp"].cast(pa.int64()).to_pylist()
+
+
+@pytest.mark.parametrize("filter_", [None, "v < 5"], ids=["events that Arrow reads", "events that SQL reads"])
+@pytest.mark.parametrize("form", SPINES)
+def test_entity_rows_of_any_form_are_read_as_sql_reads_them(form: str, filter_: str | None) -> None:
+    random = np.random.default_rng(len(form))
+    source = ht.ArrowSource(rows(random, 60, "int64", "us"), timestamp_field="ts")
+    for keys in (["k"], ["l", "k"]):
+        given = [
+            ht.FeatureView("last", entities=keys, source=source, features=["v", "w"], filter=filter_, ttl="4us"),
+            ht.FeatureView("sums", entities=keys, source=source, aggregations=[ht.Aggregation("v", "sum", "5us")]),
+        ]
+        asked = SPINES[form](spine(random, "int64"))
+        in_sql = {"last": "NarrowAsof", "sums": "BucketedWindows"}
+        indexed = {"last": "EventIndexLatest", "sums": "EventIndexWindows"}
+        slow, fast = (
+            ht.FeatureStore(given, planner_options=ht.PlannerOptions(forms=forms)).get_historical_features(
+                asked, given, full_feature_names=True
+            )
+            for forms in (in_sql, indexed)
+        )
+        assert fast.to_arrow().equals(slow.to_arrow())
+
+
+def test_a_job_that_arrow_reads_opens_no_database(monkeypatch: pytest.MonkeyPatch) -> None:
+    source = ht.ArrowSource(rows(np.random.default_rng(1), 60, "string", "us"), timestamp_field="ts")
+    plain = ht.FeatureView("last", entities=["k"], source=source, features=["v", "w"], ttl="4us")
+    asked = spine(np.random.default_rng(2), "string")
+    in_sql = ht.PlannerOptions(forms={"last": "NarrowAsof"})
+    wanted = ht.FeatureStore([plain], planner_options=in_sql).get_historical_features(asked, plain).to_arrow()
+
+    def refused(self: ht.LocalComputeEngine) -> None:
+        raise AssertionError("opened")
+
+    monkeypatch.setattr(ht.LocalComputeEngine, "_opened", refused)
+    engine = ht.LocalComputeEngine()
+    found = ht.FeatureStore([plain], engine=engine).get_historical_features(asked, plain).to_arrow()
+    assert found.equals(wanted)
+    engine.close()
+    with pytest.raises(ht.EngineError, match="is closed"):
+        ht.FeatureStore([plain], engine=engine).get_historical_features(asked, plain).to_arrow()
 
 
 def test_row_groups_outside_of_the_times_are_not_read(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:

@@ -40,7 +40,8 @@ def test_every_statement_of_a_retrieval_is_one_line(caplog: pytest.LogCaptureFix
     job = store().get_historical_features(SPINE, ["last", "one", "two"], full_feature_names=True)
     with caplog.at_level(logging.INFO, logger="hitherto"):
         job.to_arrow()
-    *statements, appended = [statement["name"] for statement in job.explain("sql").to_dict()["statements"]]
+    numbered, *statements, appended = [statement["name"] for statement in job.explain("sql").to_dict()["statements"]]
+    assert numbered == "spine_keys"
     assert sorted(name for name, _ in lines(caplog)) == sorted(statements)
     assert appended == "training_set"
     assert dict(lines(caplog))["one_two"] == "one, two"
