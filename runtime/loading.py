@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
+from dataclasses import dataclass
 from typing import Any, cast
 
 import numpy as np
@@ -16,11 +17,14 @@ from ..planner.ir.data import ArrowData
 from ..planner.physical.loading import Load, Numbers
 from ..planner.types import DataType, Schema
 from .arrow import arrow_type, as_planned, floor_to_micros, readable
+from .index.columns import PIECE, valid_of, values_of
 from .sources.footers import check_unchanged, reading
 from .sources.parquet import LocalFiles
 
 _INFINITE = 2**63 - 1
 """An infinity of DuckDB's, as files and Arrow have it."""
+FAR = 4
+"""Integers are near each other where their range is at most so many times the rows."""
 _MOST_KEPT = 0.9
 """Where more of the rows are needed, all are kept: to leave few out costs more than they do."""
 
@@ -47,7 +51,8 @@ def numbered(numbers: Numbers, schema: Schema) -> pa.Table:
     rows = cast("pa.Table", numbers.table.data.value)
     keys = [_planned(rows[stored], type_) for _, stored, type_ in numbers.columns]
     if len(keys) == 1:
-        unique: Any = pc.unique(keys[0])
+        near = _Near.of(keys[0], len(keys[0]))
+        unique: Any = pc.unique(keys[0]) if near is None else near.distinct(keys[0])
         columns = [unique.drop_null()]
     else:
         names = [str(index) for index in range(len(keys))]
@@ -157,6 +162,9 @@ def _looked_up(load: Load, rows: pa.Table, numbers: pa.Table | None) -> pa.Chunk
     wanted: Any = None
     for stored, name in load.keys:
         column, known = _comparable(readable(rows[stored]), numbers[name].combine_chunks())
+        near = _Near.of(known, len(column)) if len(load.keys) == 1 else None
+        if near is not None:
+            return near.places(column, known)
         if found is None:
             found, wanted = column, known
             continue
@@ -167,6 +175,52 @@ def _looked_up(load: Load, rows: pa.Table, numbers: pa.Table | None) -> pa.Chunk
         found = _paired(pc.index_in(found, value_set=before), codes, len(own))
         wanted = _paired(pc.index_in(wanted, value_set=before), wanted_codes, len(own))
     return cast("pa.ChunkedArray[Any]", pc.index_in(found, value_set=wanted))
+
+
+@dataclass(frozen=True)
+class _Near:
+    """Integers that are near each other, so that a place in an array says what another way would need a hash for."""
+
+    least: int
+    span: int
+
+    @classmethod
+    def of(cls, column: pa.Array[Any] | pa.ChunkedArray[Any], rows: int) -> _Near | None:
+        """Where integers are: their range, if that is not much larger than the number of rows."""
+        if not pa.types.is_integer(column.type) or column.null_count == len(column):
+            return None
+        found: Any = pc.min_max(column)
+        ends: dict[str, int] = found.as_py()
+        span = ends["max"] - ends["min"] + 1
+        return cls(ends["min"], span) if span <= FAR * (rows + len(column)) else None
+
+    def distinct(self, column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
+        """The different values, in order. O(n + span)."""
+        seen = np.zeros(self.span, np.bool_)
+        for chunk in column.chunks:
+            seen[values_of(chunk.drop_null()) - self.least] = True
+        found: pa.Array[Any] = pa.array(np.flatnonzero(seen) + self.least, column.type)
+        return found
+
+    def places(self, column: pa.ChunkedArray[Any], known: pa.Array[Any]) -> pa.ChunkedArray[Any]:
+        """Where each value is among known ones, all different; null where it is not. O(n + span)."""
+        # The last place is for all that are outside.
+        table = np.full(self.span + 1, -1, np.int32)
+        table[values_of(known) - self.least] = np.arange(len(known))
+        chunks: list[pa.Array[Any]] = []
+        for chunk in column.chunks:
+            valid, values, found = valid_of(chunk), values_of(chunk), np.empty(len(chunk), np.int32)
+            for start in range(0, len(chunk), PIECE):
+                part = slice(start, start + PIECE)
+                # Less than the least is, without a sign, more than all others.
+                offsets = (values[part].astype(np.int64, copy=False) - self.least).view(np.uint64)
+                np.minimum(offsets, self.span, out=offsets)
+                table.take(offsets.view(np.int64), out=found[part], mode="clip")
+            if valid is not None:
+                found[~valid] = -1
+            is_missing = found < 0
+            chunks.append(pa.array(found, mask=is_missing if is_missing.any() else None))
+        return pa.chunked_array(chunks, pa.int32())
 
 
 def _paired(first: Any, second: Any, count: int) -> Any:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any
@@ -16,9 +16,9 @@ from ...planner.expr.nodes import Column, Expr
 from ...planner.ir.index import ProbeLatest, ProbeWindows
 from ...planner.ir.logical import WindowMeasure
 from ...planner.types import Schema
-from .columns import Ints, Positions, flat, valid_of, values_of
+from .columns import PIECE, Ints, Positions, flat, valid_of, values_of
 from .intervals import bound
-from .latest import latest
+from .latest import Needles, latest
 from .measures import Measures
 from .slices import Slices
 from .words import Sorted, sorted_rows
@@ -108,15 +108,17 @@ def probed(
     """What a probe gives for every row of the spine, in the order of their numbers. One part is in memory at a time."""
     spine = get_spine()
     numbers = values_of(flat(spine.table[probe.row]))
-    in_order = np.argsort(numbers, kind="stable")
     # The place in the answer of each row, in the order in which they are sorted.
-    places = np.empty(len(numbers), np.int64)
-    places[in_order] = np.arange(len(numbers))
-    places = places[_rows(spine)]
-    keys, times = spine.sorted.sorted_keys(), spine.sorted.sorted_times()
-    if len(parts) == 1:
-        columns = _answers(probe, keys, times, places, parts[0]())
+    places = _rows(spine).astype(np.int64)
+    if np.any(np.diff(numbers) != 1):
+        in_order = np.argsort(numbers, kind="stable")
+        places, numbers = _inverse(in_order)[places], numbers[in_order]
+    if len(parts) == 1 and isinstance(probe, ProbeLatest):
+        columns = _latest(probe, spine.sorted.pieces(places), len(places), parts[0]())
+    elif len(parts) == 1:
+        columns = _answers(probe, spine.sorted.sorted_keys(), spine.sorted.sorted_times(), places, parts[0]())
     else:
+        keys, times = spine.sorted.sorted_keys(), spine.sorted.sorted_times()
         which = [np.flatnonzero(keys % len(parts) == number) for number in range(len(parts))]
         answers = [
             _answers(probe, keys[rows], times[rows], np.arange(len(rows)), get())
@@ -124,7 +126,7 @@ def probed(
         ]
         back = _inverse(places[np.concatenate(which)])
         columns = [_concatenated(column).take(back) for column in zip(*answers, strict=True)]
-    return pa.Table.from_arrays([pa.array(numbers[in_order]), *columns], names=list(probe.schema.names))
+    return pa.Table.from_arrays([pa.array(numbers), *columns], names=list(probe.schema.names))
 
 
 def _answers(
@@ -132,9 +134,16 @@ def _answers(
 ) -> list[pa.Array[Any] | pa.ChunkedArray[Any]]:
     """The columns of a probe for the needles (``keys``, ``times``), each at its place."""
     if isinstance(probe, ProbeLatest):
-        return latest(probe.picks, keys, times, places, events.sorted, events.table, events.time)
+        parts = (slice(start, start + PIECE) for start in range(0, len(places), PIECE))
+        return _latest(probe, ((keys[part], times[part], places[part]) for part in parts), len(places), events)
     back = _inverse(places)
     return [answer.take(back) for answer in windows(probe.measures, keys, times, events)]
+
+
+def _latest(
+    probe: ProbeLatest, needles: Iterable[Needles], count: int, events: SortedTable
+) -> list[pa.Array[Any] | pa.ChunkedArray[Any]]:
+    return latest(probe.picks, needles, count, events.sorted, events.table, events.time)
 
 
 def _known(keys: pa.Array[Any], beyond: int) -> Positions:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -16,6 +16,7 @@ Rows = npt.NDArray[np.uint32]
 Words = npt.NDArray[np.uint64]
 
 _LAST = 2**63 - 1
+_ALL = slice(None)
 
 WORD = 64
 """Bits of a word: a test sets fewer, so that small data take the ways of big ones."""
@@ -85,19 +86,19 @@ class Sorted:
         assert self.times is not None
         return self.search(self.keys[positions], self.times[positions])
 
-    def sorted_keys(self) -> Rows:
-        """The keys of all rows. O(n)."""
+    def sorted_keys(self, part: slice = _ALL) -> Rows:
+        """The keys of all rows, or of a part of them. O(n)."""
         if self.packed is not None:
-            return (self.packed >> np.uint64(self.bits)).astype(np.uint32)
+            return (self.packed[part] >> np.uint64(self.bits)).astype(np.uint32)
         assert self.keys is not None
-        return self.keys
+        return self.keys[part]
 
-    def sorted_times(self) -> Ints:
-        """The times of all rows. O(n)."""
+    def sorted_times(self, part: slice = _ALL) -> Ints:
+        """The times of all rows, or of a part of them. O(n)."""
         if self.packed is not None:
-            return (self.packed & np.uint64((1 << self.bits) - 1)).astype(np.int64) + self.first
+            return (self.packed[part] & np.uint64((1 << self.bits) - 1)).astype(np.int64) + self.first
         assert self.times is not None
-        return self.times
+        return self.times[part]
 
     def times_at(self, positions: Ints) -> Ints:
         """The times of the rows at positions. O(s)."""
@@ -105,6 +106,12 @@ class Sorted:
             return (self.packed[positions] & np.uint64((1 << self.bits) - 1)).astype(np.int64) + self.first
         assert self.times is not None
         return self.times[positions]
+
+    def pieces(self, places: Ints) -> Iterator[tuple[Rows, Ints, Ints]]:
+        """Keys and times in their order, with the place of each, in pieces that stay in the processor's cache."""
+        for start in range(0, len(self), BLOCK):
+            part = slice(start, start + BLOCK)
+            yield self.sorted_keys(part), self.sorted_times(part), places[part]
 
     def runs(self) -> Rows:
         """The number of the run of equal key and time that each row is in. O(n)."""

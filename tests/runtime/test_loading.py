@@ -12,6 +12,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 import pytest
 from hitherto.planner.dag.index import LoadNode
+from hitherto.runtime import loading
 
 NOON = 1_704_110_400_000_000
 INFINITE = 2**63 - 1
@@ -112,6 +113,41 @@ def test_parquet_files_are_read_as_sql_reads_them(key: str, time: str, tmp_path:
         pq.write_table(rows(random, count, key, time), tmp_path / f"{number}.parquet", row_group_size=7)
     source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
     assert not differs(source, spine(random, key), ["k"])
+
+
+LEAST, MOST = -(2**63), 2**63 - 1
+NEAR = [
+    ([5, 7, 5, None, 6], [7, 4, 8, 5, None, LEAST, MOST]),
+    ([LEAST, LEAST + 2, None], [MOST, LEAST, LEAST + 1, LEAST + 2, 0, -1]),
+    ([MOST, MOST - 2], [LEAST, MOST, MOST - 1, MOST - 2, 0, None]),
+    ([-1, 0, 1], [-2, -1, 0, 1, 2, None]),
+    ([None, None], [None, 1]),
+    ([LEAST, MOST], [0, LEAST, MOST]),
+    ([3], []),
+]
+
+
+@pytest.mark.parametrize("far", [0, 4], ids=["by hash", "by place"])
+@pytest.mark.parametrize(("known", "asked"), NEAR)
+def test_integers_are_found_by_hash_or_by_place(
+    known: list[int | None], asked: list[int | None], far: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    """Events' keys among those of the entity rows, also at the ends of what 64 bits hold, and narrower ones."""
+    monkeypatch.setattr(loading, "FAR", far)
+    time = pa.array([NOON] * len(asked), pa.timestamp("us"))
+    for type_ in (pa.int64(), pa.int8()):
+        if type_ != pa.int64() and any(each is not None and abs(each) > 100 for each in asked):
+            continue
+        keys = pa.chunked_array([pa.array(asked[:2], type_), pa.array(asked[2:2], type_), pa.array(asked[2:], type_)])
+        events = pa.table({"k": keys, "ts": time, "v": pa.array(range(len(asked)))})
+        view = ht.FeatureView("last", entities=["k"], source=ht.ArrowSource(events, timestamp_field="ts"))
+        rows_ = pa.table(
+            {"k": pa.array(known, pa.int64()), "event_timestamp": pa.array([NOON] * len(known), time.type)}
+        )
+        found = ht.FeatureStore([view]).get_historical_features(rows_, view).to_arrow()
+        assert found["v"].to_pylist() == [
+            None if each is None or each not in asked else asked.index(each) for each in known
+        ]
 
 
 SPINES: dict[str, Callable[[pa.Table], pa.Table]] = {
