@@ -141,10 +141,10 @@ def test_integers_are_found_by_hash_or_by_place(
         keys = pa.chunked_array([pa.array(asked[:2], type_), pa.array(asked[2:2], type_), pa.array(asked[2:], type_)])
         events = pa.table({"k": keys, "ts": time, "v": pa.array(range(len(asked)))})
         view = ht.FeatureView("last", entities=["k"], source=ht.ArrowSource(events, timestamp_field="ts"))
-        rows_ = pa.table(
-            {"k": pa.array(known, pa.int64()), "event_timestamp": pa.array([NOON] * len(known), time.type)}
-        )
-        found = ht.FeatureStore([view]).get_historical_features(rows_, view).to_arrow()
+        at = pa.array([NOON] * len(known), time.type)
+        asking = pa.table({"k": pa.array(known, pa.int64()), "event_timestamp": at})
+        indexed = ht.PlannerOptions(forms={"last": "EventIndexLatest"})
+        found = ht.FeatureStore([view], planner_options=indexed).get_historical_features(asking, view).to_arrow()
         assert found["v"].to_pylist() == [
             None if each is None or each not in asked else asked.index(each) for each in known
         ]
