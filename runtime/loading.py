@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterable
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator
 from typing import Any, cast
 
 import numpy as np
@@ -17,14 +16,14 @@ from ..planner.ir.data import ArrowData
 from ..planner.physical.loading import Load, Numbers
 from ..planner.types import DataType, Schema
 from .arrow import arrow_type, as_planned, floor_to_micros, readable
-from .index.columns import PIECE, valid_of, values_of
+from .keys import Keys, combinations
 from .sources.footers import check_unchanged, reading
 from .sources.parquet import LocalFiles
 
 _INFINITE = 2**63 - 1
 """An infinity of DuckDB's, as files and Arrow have it."""
-FAR = 4
-"""Integers are near each other where their range is at most so many times the rows."""
+_PIECE = 100_000
+"""Rows that are read at once, at least. Fewer are decoded no faster, and memory for more is touched first."""
 _MOST_KEPT = 0.9
 """Where more of the rows are needed, all are kept: to leave few out costs more than they do."""
 
@@ -49,18 +48,10 @@ def numbered(numbers: Numbers, schema: Schema) -> pa.Table:
     """The number of each combination of keys without a null, from 0 on, and the keys. O(n) for each of them."""
     assert isinstance(numbers.table.data, ArrowData)
     rows = cast("pa.Table", numbers.table.data.value)
-    keys = [_planned(rows[stored], type_) for _, stored, type_ in numbers.columns]
-    if len(keys) == 1:
-        near = _Near.of(keys[0], len(keys[0]))
-        unique: Any = pc.unique(keys[0]) if near is None else near.distinct(keys[0])
-        columns = [unique.drop_null()]
-    else:
-        names = [str(index) for index in range(len(keys))]
-        known = pa.table(keys, names=names).drop_null().group_by(names).aggregate([])
-        columns = [known[name].combine_chunks() for name in names]
-    ids: Any = pa.array(np.arange(len(columns[0])))
-    made = dict(zip((numbers.key, *(name for name, _, _ in numbers.columns)), (ids, *columns), strict=True))
-    return pa.table([made[name] for name in schema.names], names=list(schema.names))
+    columns = combinations([_planned(rows[stored], type_) for _, stored, type_ in numbers.columns])
+    made: dict[str, Any] = {numbers.key: np.arange(len(columns[0]))}
+    made |= {name: column for (name, _, _), column in zip(numbers.columns, columns, strict=True)}
+    return pa.table({name: made[name] for name in schema.names})
 
 
 def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
@@ -76,23 +67,51 @@ def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
 
 
 def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
-    name, moment = load.time
+    keys = _keys(load, numbers)
     # All at once: a file may be replaced between two reads.
+    _, moment = load.time
     read = (*(column for column, _ in load.keys), moment, *(column for _, column, _ in load.columns))
-    rows = _columns(load, dict.fromkeys(read))
-    found = _looked_up(load, rows, numbers)
-    if load.row is not None:
-        times = readable(rows[moment])
-        times = pc.cast(floor_to_micros(times) if times.type.unit == "ns" else times, pa.int64())
-        spine: dict[str, Any] = {load.row: np.arange(rows.num_rows), load.key: found, name: times}
-        return pa.table(spine)
+    names = list(dict.fromkeys(read))
+    data = load.table.data
+    if isinstance(data, ArrowData):
+        rows = cast("pa.Table", data.value).select(names)
+        return _needed(load, rows, keys) if load.row is None else _spine(load, rows, keys)
+    assert isinstance(data, LocalFiles)
+    nothing = pa.schema([pa.field(name, arrow_type(load.table.schema[name])) for name in names]).empty_table()
+    parts = [_needed(load, rows, keys) for rows in _pieces(data, load, names, len(keys))]
+    return pa.concat_tables([*parts, _needed(load, nothing, keys)])
+
+
+def _keys(load: Load, numbers: pa.Table | None) -> Keys:
+    if numbers is None:
+        return Keys(())
+    # Numbers are from 0 on, so in their order a place is a number.
+    if np.any(np.diff(numbers[load.key].to_numpy()) != 1):
+        numbers = numbers.sort_by(load.key)
+    return Keys([numbers[name].combine_chunks() for _, name in load.keys])
+
+
+def _spine(load: Load, rows: pa.Table, keys: Keys) -> pa.Table:
+    """The rows to answer for: all of them, with their numbers."""
+    name, moment = load.time
+    times: Any = readable(rows[moment])
+    times = pc.cast(floor_to_micros(times) if times.type.unit == "ns" else times, pa.int64())
+    found = keys.numbers([rows[stored] for stored, _ in load.keys], rows.num_rows)
+    columns: dict[str, Any] = {load.row or "": np.arange(rows.num_rows), load.key: found, name: times}
+    return pa.table(columns)
+
+
+def _needed(load: Load, rows: pa.Table, keys: Keys) -> pa.Table:
+    """Of these rows those that have a number and a time that is wanted, and maybe a few more."""
+    name, moment = load.time
+    found = keys.numbers([rows[stored] for stored, _ in load.keys], rows.num_rows)
     times = _micros(rows[moment])
     kept: Any = pc.and_(times.is_valid(), found.is_valid())
     if load.first is not None:
         kept = pc.and_(kept, pc.greater_equal(times, pa.scalar(load.first)))
     if load.last is not None:
         kept = pc.and_(kept, pc.less(times, pa.scalar(load.last)))
-    count = kept.true_count if isinstance(kept, pa.BooleanArray) else sum(chunk.true_count for chunk in kept.chunks)
+    count = sum(chunk.true_count for chunk in kept.chunks)
     columns: dict[str, Any] = {load.key: found, name: times}
     for each, column, type_ in load.columns:
         columns[each] = _micros(rows[column]) if type_ is None else _planned(rows[column], type_)
@@ -101,23 +120,23 @@ def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     return table if is_whole else table.filter(kept)
 
 
-def _columns(load: Load, names: Iterable[str]) -> pa.Table:
-    """Stored columns, of parquet files those of the row groups that are within the times."""
-    data, wanted = load.table.data, list(names)
-    if isinstance(data, ArrowData):
-        return cast("pa.Table", data.value).select(wanted)
-    assert isinstance(data, LocalFiles)
-    parts: list[pa.Table] = []
+def _pieces(data: LocalFiles, load: Load, names: list[str], known: int) -> Iterator[pa.Table]:
+    """Columns of files, a few row groups at a time, so that what is not needed is soon let go of."""
+    least = max(_PIECE, known)
     for file in data.parts.files:
         with reading(file.path, " any more"), pq.ParquetFile(data.parts.system.within(file.path)) as stored:
             check_unchanged(file, stored.metadata)
-            if stored.metadata.num_rows:
-                parts.append(stored.read_row_groups(_needed(stored, load), columns=wanted).select(wanted))
-    schema = pa.schema([pa.field(name, arrow_type(load.table.schema[name])) for name in wanted])
-    return pa.concat_tables(parts) if parts else schema.empty_table()
+            groups: list[int] = []
+            for number in _row_groups(stored, load):
+                groups.append(number)
+                if sum(stored.metadata.row_group(each).num_rows for each in groups) >= least:
+                    yield stored.read_row_groups(groups, columns=names).select(names)
+                    groups = []
+            if groups:
+                yield stored.read_row_groups(groups, columns=names).select(names)
 
 
-def _needed(stored: pq.ParquetFile, load: Load) -> list[int]:
+def _row_groups(stored: pq.ParquetFile, load: Load) -> list[int]:
     """The row groups that may have rows within the times."""
     _, moment = load.time
     footer = stored.metadata
@@ -149,88 +168,6 @@ def _micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:
         below = floor_to_micros(pc.cast(pc.negate(values), pa.timestamp("ns")))
         values = pc.negate(pc.cast(below, pa.int64()))
     return cast("pa.ChunkedArray[Any]", values)
-
-
-def _looked_up(load: Load, rows: pa.Table, numbers: pa.Table | None) -> pa.ChunkedArray[Any]:
-    """The number of each row's keys; null where they have none. O(n) for each key."""
-    if numbers is None:
-        return pa.chunked_array([pa.array(np.zeros(rows.num_rows, np.int32))])
-    # Numbers are from 0 on, so in their order a place is a number.
-    if np.any(np.diff(numbers[load.key].to_numpy()) != 1):
-        numbers = numbers.sort_by(load.key)
-    found: Any = None
-    wanted: Any = None
-    for stored, name in load.keys:
-        column, known = _comparable(readable(rows[stored]), numbers[name].combine_chunks())
-        near = _Near.of(known, len(column)) if len(load.keys) == 1 else None
-        if near is not None:
-            return near.places(column, known)
-        if found is None:
-            found, wanted = column, known
-            continue
-        # Of several keys, what was found so far and the next one are one number together.
-        own: Any = pc.unique(known)
-        codes, wanted_codes = pc.index_in(column, value_set=own), pc.index_in(known, value_set=own)
-        before: Any = pc.unique(wanted)
-        found = _paired(pc.index_in(found, value_set=before), codes, len(own))
-        wanted = _paired(pc.index_in(wanted, value_set=before), wanted_codes, len(own))
-    return cast("pa.ChunkedArray[Any]", pc.index_in(found, value_set=wanted))
-
-
-@dataclass(frozen=True)
-class _Near:
-    """Integers that are near each other, so that a place in an array says what another way would need a hash for."""
-
-    least: int
-    span: int
-
-    @classmethod
-    def of(cls, column: pa.Array[Any] | pa.ChunkedArray[Any], rows: int) -> _Near | None:
-        """Where integers are: their range, if that is not much larger than the number of rows."""
-        if not pa.types.is_integer(column.type) or column.null_count == len(column):
-            return None
-        found: Any = pc.min_max(column)
-        ends: dict[str, int] = found.as_py()
-        span = ends["max"] - ends["min"] + 1
-        return cls(ends["min"], span) if span <= FAR * (rows + len(column)) else None
-
-    def distinct(self, column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
-        """The different values, in order. O(n + span)."""
-        seen = np.zeros(self.span, np.bool_)
-        for chunk in column.chunks:
-            seen[values_of(chunk.drop_null()) - self.least] = True
-        found: pa.Array[Any] = pa.array(np.flatnonzero(seen) + self.least, column.type)
-        return found
-
-    def places(self, column: pa.ChunkedArray[Any], known: pa.Array[Any]) -> pa.ChunkedArray[Any]:
-        """Where each value is among known ones, all different; null where it is not. O(n + span)."""
-        # The last place is for all that are outside.
-        table = np.full(self.span + 1, -1, np.int32)
-        table[values_of(known) - self.least] = np.arange(len(known))
-        chunks: list[pa.Array[Any]] = []
-        for chunk in column.chunks:
-            valid, values, found = valid_of(chunk), values_of(chunk), np.empty(len(chunk), np.int32)
-            for start in range(0, len(chunk), PIECE):
-                part = slice(start, start + PIECE)
-                # Less than the least is, without a sign, more than all others.
-                offsets = (values[part].astype(np.int64, copy=False) - self.least).view(np.uint64)
-                np.minimum(offsets, self.span, out=offsets)
-                table.take(offsets.view(np.int64), out=found[part], mode="clip")
-            if valid is not None:
-                found[~valid] = -1
-            is_missing = found < 0
-            chunks.append(pa.array(found, mask=is_missing if is_missing.any() else None))
-        return pa.chunked_array(chunks, pa.int32())
-
-
-def _paired(first: Any, second: Any, count: int) -> Any:
-    return pc.add(pc.multiply(pc.cast(first, pa.int64()), count), pc.cast(second, pa.int64()))
-
-
-def _comparable(column: pa.ChunkedArray[Any], known: pa.Array[Any]) -> tuple[Any, Any]:
-    """Both of one type, the wider one."""
-    is_large = pa.types.is_large_string(column.type) or pa.types.is_large_binary(column.type)
-    return (column, known.cast(column.type)) if is_large else (column.cast(known.type), known)
 
 
 def _planned(column: pa.ChunkedArray[Any], type_: DataType) -> pa.ChunkedArray[Any]:

@@ -46,7 +46,9 @@ LAYERS = """
     planner.planning
     dialects
     runtime.arrow runtime.sources
-    runtime.index runtime.loading
+    runtime.index
+    runtime.keys
+    runtime.loading
     runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime
     runtime.session
