@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from .physical.choose import choose_asof_form, choose_window_form
+from .physical.reach import bound_sorted_rows
 from .physical.sharing import share_sorted_rows
 from .physical.split import split_windows
 from .rules import LOGICAL_PHASES
@@ -18,6 +19,7 @@ PHYSICAL = (
     # Nothing is rewritten any more below what a form was given.
     Phase("physical", (choose_asof_form, choose_window_form), is_physical=True),
     Phase("index", (share_sorted_rows,), is_physical=True),
+    Phase("reach", (bound_sorted_rows,), is_physical=True),
 )
 PHASES = (*LOGICAL_PHASES, *PHYSICAL)
 

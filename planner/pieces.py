@@ -169,11 +169,14 @@ class Compiler:
             tables[relation.fingerprint] = rest
         return [tables[root.fingerprint] for root in roots]
 
-    def _sort(self, rows: Relation, *, is_part: bool = False) -> SortNode:
+    def _sort(self, rows: Relation, spine: SortNode | None = None, *, is_part: bool = False) -> SortNode:
         rest = self._sorted[rows.fingerprint]
         name = f"{short_label(rest.label)}_events" if rest.label else "spine_times"
         read = self._rows_to_sort(name, rest, is_part=is_part)
-        return SortNode(name, rest.key, rest.time, read, is_part=is_part, is_alone=rest.is_alone)
+        near = [] if spine is None or rest.reach is None else [spine]
+        return SortNode(
+            name, rest.key, rest.time, read, *near, is_part=is_part, is_alone=rest.is_alone, reach=rest.reach
+        )
 
     def _rows_to_sort(self, name: str, rest: Sorted, *, is_part: bool) -> DAGNode:
         """A statement; or no statement, where they are columns that are there, and numbers of their keys."""
@@ -203,8 +206,9 @@ class Compiler:
         """What a probe gives, as a table."""
         is_part = len(probe.events) > 1
         name = self._unique(probe.label)
-        events = (self._sort(each, is_part=is_part) for each in probe.events)
-        node = ProbeNode(name, probe, self._sort(probe.spine), *events)
+        spine = self._sort(probe.spine)
+        events = (self._sort(each, spine, is_part=is_part) for each in probe.events)
+        node = ProbeNode(name, probe, spine, *events)
         self._names[node.fingerprint] = name
         self._sources[node.fingerprint] = node
         return ingested(node, name)

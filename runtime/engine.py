@@ -34,10 +34,11 @@ from ..planner.types import Schema
 from .analyze import observe
 from .arrow import planner_schema
 from .events import Events, Observer, Statement
+from .located import shortened
 from .materialization import MaterializationJob, materialized
 from .metrics import Analysis, Metrics
 from .rows.entity import EntityRows
-from .session import SqlConnection, SqlSession, shortened
+from .session import SqlConnection, SqlSession
 from .statistics import DataStatistics, Groups, Question
 from .target import SqlTarget
 

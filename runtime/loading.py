@@ -16,6 +16,7 @@ from ..planner.ir.data import ArrowData
 from ..planner.physical.loading import Load, Numbers
 from ..planner.types import DataType, Schema
 from .arrow import arrow_type, as_planned, floor_to_micros, readable
+from .index.reach import Reach
 from .keys import Keys, combinations
 from .sources.footers import check_unchanged, reading
 from .sources.parquet import LocalFiles
@@ -29,9 +30,12 @@ _MOST_KEPT = 0.9
 
 
 class LoadedRows(DAGValue):
-    """Rows that are read without a statement: when ``read`` is called, in whatever thread."""
+    """Rows that are read without a statement: when ``read`` is called, in whatever thread.
 
-    def __init__(self, schema: Schema, read: Callable[[], pa.Table]) -> None:
+    Those that are out of reach may be left out.
+    """
+
+    def __init__(self, schema: Schema, read: Callable[[Reach | None], pa.Table]) -> None:
         self._schema = schema
         self.read = read
 
@@ -40,7 +44,7 @@ class LoadedRows(DAGValue):
         return self._schema
 
     def to_reader(self, order_by: str | None = None) -> pa.RecordBatchReader:
-        table = self.read()
+        table = self.read(None)
         return (table if order_by is None else table.sort_by(order_by).drop_columns([order_by])).to_reader()
 
 
@@ -54,19 +58,19 @@ def numbered(numbers: Numbers, schema: Schema) -> pa.Table:
     return pa.table({name: made[name] for name in schema.names})
 
 
-def loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
+def loaded(load: Load, numbers: pa.Table | None, reach: Reach | None = None) -> pa.Table:
     """The number of the key, the time in microseconds, and the columns of the rows that have both.
 
-    ``numbers`` are those of the keys, None where there are no keys. Raises a SourceError where a file has changed, and
-    an EngineError where Arrow can't read it.
+    ``numbers`` are those of the keys, None where there are no keys. Rows that are out of ``reach`` are left out.
+    Raises a SourceError where a file has changed, and an EngineError where Arrow can't read it.
     """
     try:
-        return _loaded(load, numbers)
+        return _loaded(load, numbers, reach)
     except pa.ArrowException as error:
         raise EngineError(f"source {load.table.name!r}: Arrow cannot read it: {error}") from None
 
 
-def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
+def _loaded(load: Load, numbers: pa.Table | None, reach: Reach | None) -> pa.Table:
     keys = _keys(load, numbers)
     # All at once: a file may be replaced between two reads.
     _, moment = load.time
@@ -75,11 +79,11 @@ def _loaded(load: Load, numbers: pa.Table | None) -> pa.Table:
     data = load.table.data
     if isinstance(data, ArrowData):
         rows = cast("pa.Table", data.value).select(names)
-        return _needed(load, rows, keys) if load.row is None else _spine(load, rows, keys)
+        return _needed(load, rows, keys, reach) if load.row is None else _spine(load, rows, keys)
     assert isinstance(data, LocalFiles)
     nothing = pa.schema([pa.field(name, arrow_type(load.table.schema[name])) for name in names]).empty_table()
-    parts = [_needed(load, rows, keys) for rows in _pieces(data, load, names, len(keys))]
-    return pa.concat_tables([*parts, _needed(load, nothing, keys)])
+    parts = [_needed(load, rows, keys, reach) for rows in _pieces(data, load, names, len(keys))]
+    return pa.concat_tables([*parts, _needed(load, nothing, keys, reach)])
 
 
 def _keys(load: Load, numbers: pa.Table | None) -> Keys:
@@ -101,7 +105,7 @@ def _spine(load: Load, rows: pa.Table, keys: Keys) -> pa.Table:
     return pa.table(columns)
 
 
-def _needed(load: Load, rows: pa.Table, keys: Keys) -> pa.Table:
+def _needed(load: Load, rows: pa.Table, keys: Keys, reach: Reach | None) -> pa.Table:
     """Of these rows those that have a number and a time that is wanted, and maybe a few more."""
     name, moment = load.time
     found = keys.numbers([rows[stored] for stored, _ in load.keys], rows.num_rows)
@@ -111,6 +115,10 @@ def _needed(load: Load, rows: pa.Table, keys: Keys) -> pa.Table:
         kept = pc.and_(kept, pc.greater_equal(times, pa.scalar(load.first)))
     if load.last is not None:
         kept = pc.and_(kept, pc.less(times, pa.scalar(load.last)))
+    if reach is not None:
+        batches = pa.table([found, times], names=["key", "time"]).to_batches()
+        near: Any = pa.chunked_array([reach.mask(batch[0], batch[1]) for batch in batches], pa.bool_())
+        kept = pc.and_(kept, near)
     count = sum(chunk.true_count for chunk in kept.chunks)
     columns: dict[str, Any] = {load.key: found, name: times}
     for each, column, type_ in load.columns:
@@ -127,7 +135,8 @@ def _pieces(data: LocalFiles, load: Load, names: list[str], known: int) -> Itera
         with reading(file.path, " any more"), pq.ParquetFile(data.parts.system.within(file.path)) as stored:
             check_unchanged(file, stored.metadata)
             groups: list[int] = []
-            for number in _row_groups(stored, load):
+            # A file without rows may have columns of any type.
+            for number in _row_groups(stored, load) if stored.metadata.num_rows else ():
                 groups.append(number)
                 if sum(stored.metadata.row_group(each).num_rows for each in groups) >= least:
                     yield stored.read_row_groups(groups, columns=names).select(names)

@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from collections.abc import Callable, Collection, Generator, Sequence
-from contextlib import contextmanager
+from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
 from typing import TYPE_CHECKING
@@ -13,12 +12,11 @@ from ..planner.dag.index import ProbeNode
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
 from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError, SourceError
-from ..planner.expr.aggregates import AGGREGATES
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
 from ..planner.ir.index import ProbeLatest, ProbeWindows
-from ..planner.ir.logical import Aggregate, NumberRows, Relation, Scan, Table, meant_names, topological
-from ..planner.ir.operators import Carried, Materialize, node_name
+from ..planner.ir.logical import Relation, Scan, Table, meant_names, topological
+from ..planner.ir.operators import Materialize
 from ..planner.options import PlannerOptions
 from ..planner.physical.loading import Load, Numbers
 from ..planner.planning import lower_alone
@@ -27,6 +25,7 @@ from .append import AppendedColumns
 from .arrow import narrowed, planned_reader
 from .events import Events, Planned, Statement
 from .loading import LoadedRows, loaded, numbered
+from .located import MAY_OVERFLOW, OVERFLOW, located
 from .sources.parquet import LocalFiles
 from .steps import Steps, timed
 from .target import SqlTarget
@@ -34,11 +33,7 @@ from .target import SqlTarget
 if TYPE_CHECKING:
     import pyarrow as pa
 
-# How DuckDB, Spark's casts and Spark's decimals tell of an overflow.
-_MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
-_OVERFLOWS = ("out of range", "overflow", "cannot be represented")
-_OVERFLOW = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits; among the aggregates "
-_LONGEST_MESSAGE = 600
+    from .index.reach import Reach
 
 
 class SqlConnection(ABC):
@@ -154,41 +149,56 @@ class SqlSession:
 
     def hold(self, value: DAGValue) -> DAGValue:
         """The rows of a value in memory, read now."""
-        table = value.to_reader().read_all()
-        return LoadedRows(value.schema, lambda: table)
+        return _held(value.to_reader().read_all(), value.schema)
 
     def number(self, numbers: Numbers, schema: Schema) -> DAGValue:
         """A number for each combination of keys of data in memory, found now."""
-        table = numbered(numbers, schema)
-        return LoadedRows(schema, lambda: table)
+        return _held(numbered(numbers, schema), schema)
 
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         known = None if numbers is None else numbers.to_reader().read_all()
         self._note(load.table.data)
 
-        def read() -> pa.Table:
+        def read(reach: Reach | None) -> pa.Table:
             with located(load.table.name, None, "", views):
-                return loaded(load, known)
+                return loaded(load, known, reach)
 
         return LoadedRows(schema, read)
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
+    def sort(
+        self,
+        value: DAGValue,
+        key: str,
+        time: str,
+        *near: DAGValue,
+        is_part: bool,
+        is_alone: bool,
+        reach: tuple[int, int] | None,
+    ) -> DAGValue:
         """The rows of a value in memory, by key and time.
 
         They are read now, and sorted beside what is run next; those of a part are read when they are probed.
         """
         from .index.events import SortedRows, SortedTable
+        from .index.reach import Reach, reached
+
+        spines = [each.get for each in near if isinstance(each, SortedRows)]
+
+        def within() -> Reach | None:
+            return Reach.of(spines[0]().sorted, *reach) if spines and reach is not None else None
 
         def sort(table: pa.Table) -> SortedTable:
             return SortedTable.of(table, key, time, is_alone=is_alone)
 
         def read() -> pa.Table:
-            return value.to_reader().read_all()
+            return reached(value.to_reader(), key, time, within())
 
+        get: Callable[[], SortedTable]
         if isinstance(value, LoadedRows) and not is_part:
-            return SortedRows(value.schema, self._steps.begin(lambda: sort(value.read())).result)
-        get = (lambda: sort(read())) if is_part else self._steps.begin(partial(sort, read())).result
+            get = self._steps.begin(lambda: sort(value.read(within()))).result
+        else:
+            get = (lambda: sort(read())) if is_part else self._steps.begin(partial(sort, read())).result
         return SortedRows(value.schema, get)
 
     def probe(
@@ -321,64 +331,18 @@ class SqlValue(EngineValue):
             self._session.drop(table)
 
 
+def _held(table: pa.Table, schema: Schema) -> DAGValue:
+    return LoadedRows(schema, lambda _: table)
+
+
 def _found(probe: ProbeLatest | ProbeWindows, get: Callable[[], tuple[pa.Table, float]]) -> tuple[pa.Table, float]:
     """What a probe gave, and in which time."""
     try:
         return get()
     except OverflowError:
         measures = probe.measures if isinstance(probe, ProbeWindows) else ()
-        names = [each.name for each in measures if each.function in _MAY_OVERFLOW and each.type.kind != "float64"]
+        names = [each.name for each in measures if each.function in MAY_OVERFLOW and each.type.kind != "float64"]
         view, node = probe.label.replace("+", ", "), type(probe).__name__
         raise EngineError(
-            f"feature view {view!r}, {node}: {_OVERFLOW}{', '.join(names)}", view=probe.label, node=node
+            f"feature view {view!r}, {node}: {OVERFLOW}{', '.join(names)}", view=probe.label, node=node
         ) from None
-
-
-@contextmanager
-def located(name: str, relation: Relation | None, sql: str, views: str = "") -> Generator[None]:
-    """An engine's error, with the view and the node that it came from and the statement."""
-    try:
-        yield
-    except EngineError as error:
-        relations = topological(relation) if relation is not None else []
-        by_form = (each for each in reversed(relations) if isinstance(each, Carried) and each.label)
-        labels = (each for each in reversed(relations) if getattr(each, "label", ""))
-        labelled: Relation | None = next(by_form, None) or next(labels, None)
-        is_spine = isinstance(labelled, NumberRows)
-        label: str = views or ("" if is_spine else getattr(labelled, "label", ""))
-        where = f"feature view {label.replace('+', ', ')!r}" if label else f"statement {name!r}"
-        where = "entity rows" if is_spine and not views else where
-        node = node_name(labelled or relation) if relation is not None else "Scan"
-        node = "Sorted" if views else node
-        raise EngineError(
-            f"{where}, {node}: {error}{_overflow_hint(relations, str(error))}",
-            view=label or None,
-            node=node,
-            condition=error.condition,
-            sql=sql or error.sql,
-            transient=error.transient,
-        ) from None
-
-
-def shortened(error: EngineError) -> str:
-    """What an engine says, without the lines of the statement that it shows."""
-    text = str(error).split("\n\nLINE ", 1)[0].split("; line ", 1)[0].strip()
-    return text if len(text) <= _LONGEST_MESSAGE else f"{text[:_LONGEST_MESSAGE]}…"
-
-
-def _overflow_hint(relations: list[Relation], message: str) -> str:
-    """Which aggregates can have overflowed, where the engine says only that something did."""
-    if not any(mark in message.lower() for mark in _OVERFLOWS):
-        return ""
-    names = [
-        measure.name
-        for each in relations
-        if isinstance(each, Aggregate)
-        for measure in each.measures
-        if measure.operand is not None
-        and (
-            (measure.function in _MAY_OVERFLOW and measure.type.kind in ("int64", "decimal"))
-            or measure.operand.type.kind == "uint64"
-        )
-    ]
-    return f"\n  {_OVERFLOW}{', '.join(names)}" if names else ""

@@ -47,7 +47,7 @@ LAYERS = """
     dialects
     runtime.arrow runtime.sources
     runtime.index
-    runtime.keys
+    runtime.keys runtime.located
     runtime.loading
     runtime.append runtime.frames runtime.metrics runtime.events runtime.samples runtime.steps runtime.target
     runtime.progress runtime.explain runtime.statistics runtime.rows runtime

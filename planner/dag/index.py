@@ -9,10 +9,24 @@ from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 
 
 class SortNode(SpecifiedNode):
-    """Reads rows, and keeps them in memory by key and time; those of a part when it is probed, and no longer."""
+    """Reads rows, and keeps them in memory by key and time; those of a part when it is probed, and no longer.
 
-    def __init__(self, name: str, key: str, time: str, rows: DAGNode, *, is_part: bool, is_alone: bool) -> None:
-        super().__init__(name, rows)
+    With ``reach`` there is no need of rows that are not within it of a time of their key in ``near``.
+    """
+
+    def __init__(
+        self,
+        name: str,
+        key: str,
+        time: str,
+        rows: DAGNode,
+        *near: SortNode,
+        is_part: bool,
+        is_alone: bool,
+        reach: tuple[int, int] | None,
+    ) -> None:
+        super().__init__(name, rows, *near)
+        self.reach = reach
         self.is_part = is_part
         self.is_alone = is_alone
         self.key = key
@@ -23,12 +37,14 @@ class SortNode(SpecifiedNode):
         return self.is_part
 
     def execute(self, context: ExecutionContext) -> DAGValue:
-        (rows,) = self.inputs
-        value = context.outputs[rows.fingerprint]
-        return context.session.sort(value, self.key, self.time, is_part=self.is_part, is_alone=self.is_alone)
+        rows, *near = (context.outputs[node.fingerprint] for node in self.inputs)
+        return context.session.sort(
+            rows, self.key, self.time, *near, is_part=self.is_part, is_alone=self.is_alone, reach=self.reach
+        )
 
     def describe(self) -> str:
-        return f"SortNode {self.name} by {self.key}, {self.time}"
+        near = "" if self.reach is None else ", without what no row reaches"
+        return f"SortNode {self.name} by {self.key}, {self.time}{near}"
 
 
 class HoldNode(SpecifiedNode):
@@ -103,7 +119,7 @@ class ProbeNode(SpecifiedNode):
         """The step in a script of statements."""
         spine, events, *more = self.inputs
         parts = f", in {len(more) + 1} parts" if more else ""
-        (read,) = events.inputs
+        read, *_ = events.inputs
         source = f", which Arrow reads from {read.load.table.name}" if isinstance(read, LoadNode) else ""
         return f"-- searched in memory: {events.name}{source}, for each of {spine.name}{parts}"
 

@@ -98,10 +98,20 @@ class Session(Protocol):
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         ...
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
+    def sort(
+        self,
+        value: DAGValue,
+        key: str,
+        time: str,
+        *near: DAGValue,
+        is_part: bool,
+        is_alone: bool,
+        reach: tuple[int, int] | None,
+    ) -> DAGValue:
         """The rows of a value in memory, by key and time, to be probed; those of a part only while they are.
 
-        Where key and time are ``alone``, nothing else of a row is kept.
+        Where key and time are ``alone``, nothing else of a row is kept. With a ``reach`` rows may be left out that are
+        not within it of a time of their key in the sorted rows that are ``near``.
         """
         ...
 
@@ -147,7 +157,16 @@ class NoSession:
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         raise _no_session(views)
 
-    def sort(self, value: DAGValue, key: str, time: str, *, is_part: bool, is_alone: bool) -> DAGValue:
+    def sort(
+        self,
+        value: DAGValue,
+        key: str,
+        time: str,
+        *near: DAGValue,
+        is_part: bool,
+        is_alone: bool,
+        reach: tuple[int, int] | None,
+    ) -> DAGValue:
         raise _no_session(key)
 
     def probe(

@@ -15,13 +15,15 @@ class Sorted(Relation):
     """The input's rows by ``key`` (integers from 0 on) and then by ``time``, in memory.
 
     A row without a key is kept, and has that of no other side; one without a time is left out. ``is_alone`` where
-    nothing but key and time is searched for: these fit into one word.
+    nothing but key and time is searched for: these fit into one word. With ``reach`` only rows are needed that are
+    within [t + reach[0], t + reach[1]) of a time t of their key on the other side.
     """
 
     input: Relation
     key: str
     time: str
     is_alone: bool = False
+    reach: tuple[int, int] | None = None
     label: str = label_field(default="", kw_only=True)
 
     def derive_schema(self) -> Schema:

@@ -46,14 +46,14 @@ class _Shared:
     @classmethod
     def of(cls, carried: Carried, probe: Probe) -> _Shared | None:
         (rows,) = probe.events
-        if not isinstance(rows, Sorted) or not isinstance(rows.input, Project):
+        if not isinstance(rows, Sorted) or rows.reach is not None or not isinstance(rows.input, Project):
             return None
         return cls(rows, rows.input, [(carried, probe, {name: name for name, _ in rows.input.columns})])
 
     def takes(self, carried: Carried, probe: Probe) -> bool:
         """Whether the probe's rows are the same: then their columns are among these."""
         (rows,) = probe.events
-        if not isinstance(rows, Sorted) or not isinstance(rows.input, Project):
+        if not isinstance(rows, Sorted) or rows.reach is not None or not isinstance(rows.input, Project):
             return False
         own, (mine, ids, keys), (theirs, their_ids, their_keys) = rows.input, _parts(self.read), _parts(rows.input)
         is_alike = ids == their_ids and self.rows.is_alone == rows.is_alone

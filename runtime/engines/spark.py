@@ -23,8 +23,9 @@ from ...planner.planning import PlannedRequest
 from ...planner.target import Append
 from ..arrow import arrow_type
 from ..engine import SqlComputeEngine
+from ..located import shortened
 from ..rows.entity import EngineRows, is_query
-from ..session import SqlConnection, shortened
+from ..session import SqlConnection
 from .capacity import SPARK
 from .spark_session import SparkConnection, check_numbered, interruptible, release, translated
 
