@@ -8,18 +8,20 @@ from typing import Any
 import numpy as np
 import pyarrow as pa
 
-from .columns import PIECE, Bools, Ints, Positions, valid_of, values_of
+from .columns import PIECE, Bools, Ints, Positions, values_of
 from .words import Sorted
 
 MOST_CELLS = 2**25
 """Cells of a byte each: more keys and buckets of time than these share cells."""
-MOST_USED = 0.25
+MOST_USED = 0.4
 """Where rows reach more of the cells, to look events up costs more than to sort what it leaves out."""
+_FINER = 2
+"""An interval is as long as 2 to the power of this many cells, or half of that: what is kept is little more."""
 
 
 @dataclass(frozen=True)
 class Reach:
-    """Which keys and times rows can reach: cells of a key and 2**``bits`` microseconds, from ``first`` before ``last``.
+    """Which keys and times rows can reach: cells of a key and 2**``bits`` microseconds, from ``first`` on.
 
     A cell that a row reaches has other events, too, and so has a cell that several share: some events are kept in vain,
     and none is left out that is needed.
@@ -29,7 +31,6 @@ class Reach:
     buckets: int
     bits: int
     first: int
-    last: int
 
     @classmethod
     def of(cls, rows: Sorted, earliest: int, latest: int) -> Reach | None:
@@ -37,37 +38,40 @@ class Reach:
         if not len(rows) or latest <= earliest:
             return None
         first, last = rows.first + earliest, rows.last + latest
-        bits = (latest - earliest - 1).bit_length()
-        buckets = ((last - 1 - first) >> bits) + 1
+        # The last bucket is for all other times: no row reaches it.
+        bits = max((latest - earliest - 1).bit_length() - _FINER, 0)
+        buckets = ((last - 1 - first) >> bits) + 2
         count = min((rows.most + 1) * buckets, MOST_CELLS)
-        if 2 * len(rows) > MOST_USED * count:
+        if len(rows) > MOST_USED * count:
             return None
-        made = cls(np.zeros(count, np.bool_), buckets, bits, first, last)
+        made = cls(np.zeros(count, np.bool_), buckets, bits, first)
         for start in range(0, len(rows), PIECE):
             part = slice(start, start + PIECE)
             keys, times = rows.sorted_keys(part), rows.sorted_times(part)
-            # An interval is no longer than a bucket, so it lies in two of them at most.
-            for end in (earliest, latest - 1):
-                made.cells[made._cells(keys, times + end)] = True
-        return made
+            for step in (*range(earliest, latest - 1, 1 << bits), latest - 1):
+                made.cells[made._cells(keys, times + step)] = True
+        return made if np.count_nonzero(made.cells) <= MOST_USED * count else None
 
     def mask(self, keys: pa.Array[Any], times: pa.Array[Any]) -> pa.Array[Any]:
         """Which events a row may reach; anything where one of both is null. O(n)."""
         found = np.empty(len(keys), np.bool_)
-        all_keys, all_times, valid = values_of(keys), values_of(times), valid_of(keys)
+        all_keys, all_times = values_of(keys), values_of(times)
         for start in range(0, len(found), PIECE):
             part = slice(start, start + PIECE)
-            at = all_times[part]
-            is_inside = (at >= self.first) & (at < self.last)
-            if valid is not None:
-                is_inside &= valid[part]
-            cells = self._cells(np.where(is_inside, all_keys[part], 0), np.where(is_inside, at, self.first))
-            np.logical_and(self.cells[cells], is_inside, out=found[part])
+            self.cells.take(self._cells(all_keys[part], all_times[part]), out=found[part], mode="clip")
         return pa.array(found)
 
     def _cells(self, keys: Positions, times: Ints) -> Ints:
-        cells = keys.astype(np.int64) * self.buckets + ((times - self.first) >> self.bits)
-        return cells if len(self.cells) < MOST_CELLS else cells % MOST_CELLS
+        # What is before the first time is, without a sign, after all others.
+        buckets = (times - self.first).view(np.uint64)
+        buckets >>= np.uint64(self.bits)
+        np.minimum(buckets, np.uint64(self.buckets - 1), out=buckets)
+        cells = keys.astype(np.int64)
+        cells *= self.buckets
+        cells += buckets.view(np.int64)
+        if len(self.cells) == MOST_CELLS:
+            cells %= MOST_CELLS
+        return cells
 
 
 def reached(rows: pa.RecordBatchReader, key: str, time: str, reach: Reach | None) -> pa.Table:

@@ -44,9 +44,8 @@ def test_what_a_row_reaches_is_kept(earliest: int, latest: int, cells: int, monk
         }
         kept = {pair for pair, is_kept in zip(asked, found, strict=True) if is_kept}
         assert needed <= kept
-        # A bucket is at most twice as long as the interval, and a row reaches two.
         if cells > 5:
-            assert len(kept) <= len(keys) * 4 * (latest - earliest)
+            assert len(kept) <= len(keys) * 2 * (latest - earliest)
 
 
 def test_rows_that_reach_much_are_no_reason_to_look(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -54,6 +53,7 @@ def test_rows_that_reach_much_are_no_reason_to_look(monkeypatch: pytest.MonkeyPa
     few = rows([0, 99], [NOON, NOON + 1_000_000])
     assert Reach.of(few, -10, 0) is not None
     assert Reach.of(few, -10_000_000, 0) is not None
+    assert Reach.of(rows([0, 1], [NOON, NOON + 1]), -10, 0) is None
     assert Reach.of(rows([0] * 1_000, [NOON + each for each in range(1_000)]), -10, 0) is None
     assert Reach.of(rows([], []), -10, 0) is None
 
