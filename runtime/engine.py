@@ -244,12 +244,15 @@ class SqlComputeEngine(ComputeEngine):
     ) -> Generator[pa.RecordBatchReader]:
         planned = planned or self.planner.plan(task)
         with self.executing(task.options, observer) as context:
+            if isinstance(context.session, SqlSession):
+                context.session.connection.freeze()
             (value,) = planned.pieces.execute(context)
             yield value.to_reader(order_by=task.names.row)
 
     def analyze(self, task: HistoricalRetrievalTask, planned: PlannedRequest, observer: Observer) -> Analysis:
         metrics = Metrics()
         with self.session(task.options, observer, metrics) as session:
+            session.connection.freeze()
             return observe(session, task, planned, metrics)
 
     def statistics(self, known: Mapping[Question, Groups] | None = None) -> Statistics:

@@ -17,13 +17,6 @@ OVERFLOW = "the sum does not fit its type, or an unsigned value is beyond 64 sig
 _LONGEST_MESSAGE = 600
 
 
-# How DuckDB, Spark's casts and Spark's decimals tell of an overflow.
-MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
-_OVERFLOWS = ("out of range", "overflow", "cannot be represented")
-OVERFLOW = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits; among the aggregates "
-_LONGEST_MESSAGE = 600
-
-
 @contextmanager
 def located(name: str, relation: Relation | None, sql: str, views: str = "") -> Generator[None]:
     """An engine's error, with the view and the node that it came from and the statement."""

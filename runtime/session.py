@@ -69,6 +69,13 @@ class SqlConnection(ABC):
         del data
         return frozenset()
 
+    def freeze(self) -> None:
+        """Let every statement from now on read tables as the first one reads them, whatever others write.
+
+        An engine that can't do that reads them as they are.
+        """
+        return
+
     @abstractmethod
     def describe(self, data: TableData) -> pa.Schema:
         """The columns of a table that only the engine can read; an EngineError where there is none."""

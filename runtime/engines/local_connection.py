@@ -50,6 +50,8 @@ class LocalConnection(SqlConnection):
         self._user = user
         self._place = Place("")
         self._is_moved = False
+        self._is_frozen = False
+        self._has_begun = False
         self._failures: list[SourceError] = []
         self._reader: pa.RecordBatchReader | None = None
         self._worker = ThreadPoolExecutor(max_workers=1)
@@ -120,6 +122,10 @@ class LocalConnection(SqlConnection):
         elif isinstance(data, EngineQuery):
             self.execute(_DIALECT.define_view(name, data.sql).sql(_DIALECT.name))
 
+    def freeze(self) -> None:
+        """In one transaction, from the first table or query of the user on: it ends with the cursor."""
+        self._is_frozen = True
+
     def locate(self, data: CatalogTable | EngineQuery) -> Meaning:
         text = self._query(data)
         place = Place("")
@@ -138,6 +144,9 @@ class LocalConnection(SqlConnection):
                 refuse_open_transaction(self._user)
         if isinstance(data.meaning.place, Place):
             self._move(data.meaning.place)
+        if self._is_frozen and not self._has_begun:
+            self.execute("BEGIN TRANSACTION")
+            self._has_begun = True
         with translated(""):
             return names_read(self._cursor, self._query(data), self._functions)
 

@@ -146,3 +146,34 @@ def test_bits_are_neither_keys_nor_features_and_stop_nobody_else() -> None:
         keyed = ht.FeatureView("keyed", entities=["b"], source=source, features=["k"])
         with pytest.raises(ht.PlanTypeError, match=r"key 'b' is .*type_name=bit.*, which cannot be a key"):
             ht.FeatureStore([keyed], engine=engine).features()
+
+
+@pytest.mark.parametrize("kind", ["table", "query", "view"])
+@pytest.mark.parametrize("form", ["EventIndexThenFetch", "NarrowAsof"])
+def test_a_table_that_is_written_while_a_job_reads_it_is_read_as_it_was(
+    connection: duckdb.DuckDBPyConnection, form: str, kind: str
+) -> None:
+    """Between the statements of the job somebody else commits: other times, and other values."""
+    sources: dict[str, ht.Source] = {
+        "table": ht.TableSource("events", timestamp_field="ts"),
+        "query": ht.QuerySource("SELECT * FROM events WHERE x >= 0", timestamp_field="ts"),
+        "view": ht.TableSource("seen", timestamp_field="ts"),
+    }
+    connection.execute("CREATE VIEW seen AS FROM events")
+    engine = ht.LocalComputeEngine(connection=connection)
+    views = [latest(sources[kind]), latest(sources[kind], ttl="1h").with_name("other")]
+    forms = ht.PlannerOptions(forms={"latest": form, "other": "RangeMax"})
+    store = ht.FeatureStore(views, engine=engine, planner_options=forms)
+    job = store.get_historical_features(ROWS, views, full_feature_names=True)
+    before = str(job.to_arrow().select(["latest__x", "other__x"]).to_pydict())
+    written: list[str] = []
+
+    def write(event: ht.Event) -> None:
+        if isinstance(event, ht.Finished) and event.statement.views:
+            written.append(event.statement.name)
+            connection.cursor().execute("UPDATE events SET ts = ts + INTERVAL '1 microsecond', x = x + 100")
+
+    with engine.stream(job._task, observer=write) as reader:
+        assert str(reader.read_all().to_pydict()) == before
+    assert len(written) > 1
+    assert str(job.to_arrow().select(["latest__x", "other__x"]).to_pydict()) != before
