@@ -160,7 +160,7 @@ def sorted_rows(chunks: Sequence[tuple[Positions, Ints]], *, with_rows: bool = T
     coarse = max(min(bits, WORD - key_bits - row_bits), 0)
     _pack(words, chunks, first, bits - coarse, coarse, row_bits)
     words.sort()
-    collisions = _collisions(words, row_bits) if coarse < bits else None
+    is_continued = _continued(words, row_bits) if coarse < bits else None
     times = chunks[0][1] if len(chunks) == 1 else np.concatenate([each for _, each in chunks])
     rows = pooled(n, np.uint32)
     exact = None if fits else pooled(n, np.int64)
@@ -180,12 +180,13 @@ def sorted_rows(chunks: Sequence[tuple[Positions, Ints]], *, with_rows: bool = T
         else:
             words[part] <<= np.uint64(bits)
             words[part] |= (found - first).view(np.uint64)
-    if collisions is not None and len(collisions):
-        by = (words[collisions],) if exact is None else (exact[collisions], words[collisions])
+    if is_continued is not None:
+        wrong = _disordered(is_continued, words if exact is None else exact)
+        by = (words[wrong],) if exact is None else (exact[wrong], words[wrong])
         order = np.lexsort(by)
         for array in (rows, exact, words if exact is None else None):
             if array is not None:
-                array[collisions] = array[collisions][order]
+                array[wrong] = array[wrong][order]
     return Sorted(rows, most, first, last, bits, words if fits else None, sorted_keys, exact)
 
 
@@ -212,16 +213,30 @@ def _pack(
             done += len(block)
 
 
-def _collisions(words: Words, row_bits: int) -> Ints:
-    """The positions that have a neighbour with the same key and coarse time."""
-    found: list[Ints] = []
+def _continued(words: Words, row_bits: int) -> Bools | None:
+    """Which rows have the key and coarse time of the row before; None where none has. O(n)."""
+    found = np.zeros(len(words), np.bool_)
     for start in range(0, len(words), BLOCK):
-        # Both neighbours of a block's rows.
         low = max(start - 1, 0)
-        block = words[low : start + BLOCK + 1] >> np.uint64(row_bits)
-        same = np.flatnonzero(block[1:] == block[:-1]) + low
-        found += (same, same + 1)
-    return np.unique(np.concatenate(found))
+        block = words[low : start + BLOCK] >> np.uint64(row_bits)
+        np.equal(block[1:], block[:-1], out=found[low + 1 : low + len(block)])
+    return found if found.any() else None
+
+
+def _disordered(is_continued: Bools, values: Words | Ints) -> Ints:
+    """The rows of runs that are not in the order of their values. O(n) where there are any."""
+    found: list[Ints] = []
+    for start in range(1, len(values), BLOCK):
+        part, before = values[start : start + BLOCK], values[start - 1 : start - 1 + BLOCK]
+        found.append(np.flatnonzero(is_continued[start : start + BLOCK] & (part < before[: len(part)])) + start)
+    wrong = np.concatenate(found) if found else np.zeros(0, np.int64)
+    if not len(wrong):
+        return wrong
+    starts = np.append(np.flatnonzero(~is_continued), len(values))
+    runs = np.unique(np.searchsorted(starts, wrong, side="right") - 1)
+    lengths = starts[runs + 1] - starts[runs]
+    firsts = np.cumsum(lengths) - lengths
+    return np.arange(lengths.sum()) + np.repeat(starts[runs] - firsts, lengths)
 
 
 def _searched(times: Ints, low: Ints, high: Ints, needles: Ints) -> Ints:
