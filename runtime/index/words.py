@@ -236,7 +236,8 @@ def _disordered(is_continued: Bools, values: Words | Ints) -> Ints:
     runs = np.unique(np.searchsorted(starts, wrong, side="right") - 1)
     lengths = starts[runs + 1] - starts[runs]
     firsts = np.cumsum(lengths) - lengths
-    return np.arange(lengths.sum()) + np.repeat(starts[runs] - firsts, lengths)
+    rows: Ints = np.arange(lengths.sum()) + np.repeat(starts[runs] - firsts, lengths)
+    return rows
 
 
 def _searched(times: Ints, low: Ints, high: Ints, needles: Ints) -> Ints:
