@@ -10,7 +10,7 @@ from sqlglot import exp
 
 from ..planner.expr.nodes import Call, Column, Expr
 from ..planner.ir.data import CatalogTable, EngineQuery, EngineTable
-from ..planner.ir.logical import NumberRows, Scan, Table
+from ..planner.ir.logical import NumberRows, Relation, Scan, Table
 from ..planner.types import BINARY, INT64, DataType
 from . import syntax as sql
 from .expressions import ExpressionCompiler, Operand
@@ -44,6 +44,16 @@ class Dialect(ABC):
         # The line's end keeps a comment at the end of the query from what follows it.
         made = f"TEMPORARY VIEW {sql.table(name).sql(self.name)} AS (\n{query}\n)"
         return exp.Command(this="CREATE OR REPLACE", expression=made)
+
+    def is_kept(self, relation: Relation) -> bool:
+        """Whether a relation's rows are the same, and as cheap, each time they are read: then they need no table."""
+        del relation
+        return False
+
+    def name_query(self, name: str, query: exp.Query) -> exp.Create:
+        """A statement that gives a query a name, and runs nothing."""
+        temporary = exp.Properties(expressions=[exp.TemporaryProperty()])
+        return exp.Create(this=sql.table(name), kind="VIEW", expression=query, properties=temporary)
 
     def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
         """A statement that fills a temporary table: at once, or with ``is_lazy`` when it is read, as the engine can."""

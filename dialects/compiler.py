@@ -39,8 +39,14 @@ class SqlCompiler:
         """One statement for a relation; with ``order_by``, in that column's order and without the column."""
         return Statement(self.dialect, relation).select(order_by)
 
-    def create_table(self, name: str, query: exp.Query, *, is_lazy: bool = False) -> Sql:
-        """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said."""
+    def create_table(self, name: str, relation: Relation, *, is_lazy: bool = False) -> Sql:
+        """A statement that fills a temporary table, with ``is_lazy`` when it is first read, where that can be said.
+
+        Rows that are kept as they are already only get a name.
+        """
+        query = self.compile(relation)
+        if self.dialect.is_kept(relation):
+            return self.dialect.name_query(name, query)
         return self.dialect.create_table(name, query, is_lazy=is_lazy)
 
     def replace_table(self, name: str, query: exp.Query) -> list[Sql]:

@@ -335,9 +335,11 @@ def statements(plan: ExecutionPlan, compiler: SqlCompiler, *, sorts_results: boo
             comment = node.comment if isinstance(node, ProbeNode) else f"-- runs in Python: {node.name}"
             found.append((node.name, comment))
             continue
-        query = compiler.compile(node.relation, node.order_by if node.is_result and sorts_results else None)
-        statement = query if node.is_result else compiler.create_table(node.name, query)
-        found.append((node.name, compiler.to_text(statement)))
+        if node.is_result:
+            text = compiler.to_text(compiler.compile(node.relation, node.order_by if sorts_results else None))
+        else:
+            text = compiler.to_text(compiler.create_table(node.name, node.relation))
+        found.append((node.name, text))
     return found
 
 

@@ -46,6 +46,11 @@ class SqlConnection(ABC):
     def execute(self, sql: str) -> None:
         """Run a statement that returns nothing."""
 
+    def create_table(self, name: str, sql: str) -> None:
+        """Run a statement that makes a temporary table of the name."""
+        del name
+        self.execute(sql)
+
     @abstractmethod
     def read(self, sql: str) -> pa.RecordBatchReader:
         """Run a query; the batches come as they are read."""
@@ -128,11 +133,10 @@ class SqlSession:
     def create_table(self, relation: Relation, name: str) -> EngineValue:
         """Run a physical relation into a temporary table of that name."""
         self._take(name)
-        query = self._compiler.compile(relation)
-        statement = self._compiler.to_text(self._compiler.create_table(name, query, is_lazy=self._is_lazy))
+        statement = self._compiler.to_text(self._compiler.create_table(name, relation, is_lazy=self._is_lazy))
         self.register_data(relation)
         with self._events.running(Statement.of(name, relation, statement)), located(name, relation, statement):
-            self.connection.execute(statement)
+            self.connection.create_table(name, statement)
         table = Table(f"{name} {relation.fingerprint}", relation.schema, EngineTable(name), name=name)
         return SqlValue(self, Scan(table, relation.schema.names), table=name)
 

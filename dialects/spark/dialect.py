@@ -75,14 +75,14 @@ class SparkDialect(Dialect):
 
     def replace_table(self, name: str, query: exp.Query) -> list[Sql]:
         """A view can be replaced, and is cached then; what was cached under its name goes."""
-        made = exp.Create(
-            this=sql.table(name),
-            kind="VIEW",
-            expression=query,
-            replace=True,
-            properties=exp.Properties(expressions=[exp.TemporaryProperty()]),
-        )
+        made = self.name_query(name, query)
+        made.set("replace", True)
         return [made, exp.Cache(this=sql.table(name))]
+
+    def is_kept(self, relation: Relation) -> bool:
+        """Rows that came with numbers: they are in memory, or in Spark's own storage."""
+        below = _unprojected(relation)
+        return isinstance(below, NumberRows) and _is_numbered(_unprojected(below.input))
 
     def drop_table(self, name: str) -> Sql:
         """The rows go; the view stays as long as the session, since later ones are made from it by name."""
@@ -90,11 +90,8 @@ class SparkDialect(Dialect):
 
     def row_number(self, node: NumberRows) -> Sql:
         """The number that rows came with; for others their place in the order of all columns, the same in every run."""
-        below: Relation = node.input
-        while isinstance(below, Project):
-            below = below.input
-        data = below.table.data if isinstance(below, Scan) else None
-        if isinstance(data, EngineData) or (isinstance(data, ArrowData) and data.numbered):
+        below = _unprojected(node.input)
+        if _is_numbered(below):
             return sql.column(POSITION)
         order = exp.Order(expressions=[exp.Ordered(this=sql.column(name), desc=False) for name in below.schema.names])
         return sql.binary(exp.Sub, exp.Window(this=exp.RowNumber(), order=order), sql.number(1))
@@ -138,3 +135,16 @@ class SparkDialect(Dialect):
 
     def explode(self, values: Sequence[Sql]) -> Sql:
         return sql.function("explode", sql.function("array", *values))
+
+
+def _unprojected(relation: Relation) -> Relation:
+    """What the columns of a relation are computed from."""
+    while isinstance(relation, Project):
+        relation = relation.input
+    return relation
+
+
+def _is_numbered(relation: Relation) -> bool:
+    """Whether rows came with numbers."""
+    data = relation.table.data if isinstance(relation, Scan) else None
+    return isinstance(data, EngineData) or (isinstance(data, ArrowData) and data.numbered)

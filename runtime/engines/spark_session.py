@@ -45,6 +45,7 @@ class SparkConnection(SqlConnection):
     def __init__(self, user: Any) -> None:
         self._user = user
         self._lent: list[tuple[Any, str]] = []
+        self._made: list[str] = []
         with translated(""):
             self._session = _new_session(user)
             for name, value in SESSION.items():
@@ -57,6 +58,10 @@ class SparkConnection(SqlConnection):
         with translated(sql):
             interruptible(self._session, lambda: self._session.sql(sql))
 
+    def create_table(self, name: str, sql: str) -> None:
+        self._made.append(name)
+        self.execute(sql)
+
     def read(self, sql: str) -> pa.RecordBatchReader:
         with translated(sql):
             table: pa.Table = interruptible(self._session, lambda: self._session.sql(sql).toArrow())
@@ -65,6 +70,7 @@ class SparkConnection(SqlConnection):
     def register(self, name: str, data: TableData) -> None:
         if isinstance(data, LocalFiles):
             data.parts.check()
+        self._made.append(name)
         with translated(""):
             self._frame(data).createOrReplaceTempView(_quoted(name))
 
@@ -109,8 +115,7 @@ class SparkConnection(SqlConnection):
     def close(self) -> None:
         """Drop the views, which also frees the cached ones: the cache belongs to all sessions of the Spark."""
         try:
-            made = [row.name for row in self._session.catalog.listTables() if row.isTemporary]
-            for name in made:
+            for name in dict.fromkeys(reversed(self._made)):
                 self.execute(f"DROP VIEW IF EXISTS {_quoted(name)}")
         finally:
             for session, name in self._lent:
