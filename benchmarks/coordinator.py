@@ -225,7 +225,7 @@ class _Bench:
         return took
 
     def _failed(self, timed: Timed, error: str) -> None:
-        does_not_apply = timed.peer == "hitherto" and timed.form and error.startswith("DefinitionError")
+        does_not_apply = timed.peer.startswith("hitherto") and timed.form and error.startswith("DefinitionError")
         timed.status, timed.note = ("does not apply" if does_not_apply else "failed"), error
 
     def _compare(self, index: int, path: Path) -> None:

@@ -29,6 +29,8 @@ NAMES = tuple(each.name for each in dataclasses.fields(Rates))
 _SHIPPED = 0.2
 """The weight of a shipped rate against one measurement."""
 _SWEEPS = 20_000
+_WARM_UP = 8
+"""Runs of the first shape that do not count: a JVM compiles itself in its first minute."""
 
 
 @dataclass(frozen=True)
@@ -54,7 +56,8 @@ LATEST = (
     _latest(100_000, 1_000_000, 10_000, 168, "NarrowAsof", "UnionLast", "BucketedRange", "BucketedMax", "RangeMax"),
     _latest(500_000, 500_000, 50_000, 168, "NarrowAsof", "BucketedRange", "BucketedMax"),
     _latest(30_000, 3_000_000, 10_000, 168, "NarrowAsof", "UnionLast", "BucketedRange", "BucketedMax", "RangeMax"),
-    _latest(100_000, 1_000_000, 1_000, 24, "NarrowAsof", "UnionLast", "BucketedRange", "BucketedMax"),
+    _latest(100_000, 1_000_000, 1_000, 24, "NarrowAsof", "UnionLast", "BucketedRange", "BucketedMax", "RangeMax"),
+    _latest(60_000, 600_000, 2_000, 72, "UnionLast", "BucketedRange", "BucketedMax", "RangeMax"),
     _latest(20_000, 1_000_000, 200, 240, "BucketedRange", "BucketedMax"),
 )
 WINDOWS = (
@@ -122,11 +125,11 @@ def _measured(engine: ht.SqlComputeEngine, repetitions: int) -> Iterator[tuple[s
                 store = ht.FeatureStore([view], engine=engine, planner_options=options)
                 jobs[form] = store.get_historical_features(spine, view)
             taken: dict[str, list[float]] = {form: [] for form in jobs}
-            for run in range(repetitions + 1):
+            for run in range(-1 if number else -_WARM_UP, repetitions):
                 for form, job in jobs.items():
                     started = meter.cpu()
                     job.to_arrow()
-                    if run:
+                    if run >= 0:
                         taken[form].append(meter.cpu() - started)
             hours = " and ".join(map(str, case.hours))
             what = f"{'windows' if case.is_windowed else 'latest'} of {hours} h, {case.size}"

@@ -66,7 +66,9 @@ def lines(entry: Mapping[str, Any]) -> list[Line]:
 
 def best(found: Sequence[Line], peer: str) -> Line | None:
     """The contender of a peer that takes the least CPU when warm. Forms of hitherto that are forced are no choice."""
-    timed = [line for line in found if line.peer == peer and line.runs and not (peer == OURS and line.form)]
+    timed = [
+        line for line in found if line.peer == peer and line.runs and not (peer in (OURS, OURS_ON_SPARK) and line.form)
+    ]
     return min(timed, key=lambda line: line.cpu, default=None)
 
 

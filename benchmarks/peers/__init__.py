@@ -15,7 +15,7 @@ PEERS = (
     "pandas",
     "Feast",
 )
-ON_SPARK = ("hitherto on Spark", "Spark SQL by hand")
+ON_SPARK = ("hitherto on Spark", "hitherto on Spark without statistics", "Spark SQL by hand")
 
 
 def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ...]:
@@ -26,6 +26,6 @@ def contenders(shape: Shape, forms: tuple[str, ...] = ()) -> tuple[Contender, ..
         *by_hand.contenders(shape),
         *with_pandas.contenders(shape),
         *with_feast.contenders(shape),
-        *on_spark.contenders(shape),
+        *on_spark.contenders(shape, forms),
         *shape.extra,
     )

@@ -23,11 +23,13 @@ SETTINGS = {
 }
 
 
-def contenders(shape: Shape) -> tuple[Contender, ...]:
+def contenders(shape: Shape, forms: tuple[str, ...]) -> tuple[Contender, ...]:
     if not shape.spark:
         return ()
     return (
         Contender("hitherto on Spark", "", partial(prepared, shape)),
+        Contender("hitherto on Spark without statistics", "", partial(prepared, shape, statistics="off")),
+        *(Contender("hitherto on Spark", form, partial(prepared, shape, form=form)) for form in forms),
         *(Contender("Spark SQL by hand", sql.form, partial(written, shape, sql.view)) for sql in shape.spark),
     )
 
@@ -42,10 +44,11 @@ def session() -> Any:
     return builder.getOrCreate()
 
 
-def prepared(shape: Shape, inputs: Inputs) -> Run:
+def prepared(shape: Shape, inputs: Inputs, **how: Any) -> Run:
+    """``how`` is a form that is forced, or ``statistics``."""
     import hitherto as ht
 
-    return ours.prepared(shape, inputs, engine=ht.SparkComputeEngine(session()))
+    return ours.prepared(shape, inputs, engine=ht.SparkComputeEngine(session()), **how)
 
 
 def written(shape: Shape, text: str, inputs: Inputs) -> Run:
