@@ -28,5 +28,5 @@ FORMS: tuple[Form[Any], ...] = (
     BucketedMax(),
     RangeMax(),
 )
-"""Those that are never much dearer than the best come first: without statistics the first that applies is taken."""
+"""In the order in which they are taken where it hardly matters: those that are never much dearer come first."""
 FORM_NAMES = tuple(form.name for form in FORMS)

@@ -25,6 +25,7 @@ class BucketedRange(Form[AsofJoin]):
 
     name = "BucketedRange"
     on = AsofJoin
+    makes_pairs = True
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Where each pick has a ttl, and visibility is a bound on the event time alone."""

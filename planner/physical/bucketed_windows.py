@@ -33,6 +33,7 @@ class BucketedWindows(Form[WindowAggregate]):
 
     name = "BucketedWindows"
     on = WindowAggregate
+    makes_pairs = True
 
     def applies_to(self, node: WindowAggregate) -> bool:
         return bool(node.aggregates)

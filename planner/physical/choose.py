@@ -59,8 +59,8 @@ def forced(node: PointInTime, lacks: frozenset[type[Relation]]) -> Form[Any]:
 def _carried_out(node: PointInTime, context: RuleContext) -> Relation | None:
     """The node in the form that takes least, of those that give its answer.
 
-    Where that is not known, it is the first of them: ``FORMS`` begins with those that are never much dearer than the
-    best. The same where it hardly matters, so that small requests are planned alike.
+    Where it hardly matters, it is the first of them, so that small requests are planned alike. Where nothing is known,
+    it is the first that doesn't make pairs, of which there may be any number: the form with the best worst case.
     """
     if node.form is not None:
         form = forced(node, context.lacks)
@@ -127,7 +127,9 @@ def _cheapest(forms: Sequence[Form[Any]], costs: Mapping[str, Cost | None], memo
     known = [(form, cost) for form in forms if (cost := costs.get(form.name)) is not None]
     fitting = [(form, cost) for form, cost in known if memory is None or cost.memory <= memory]
     if not fitting:
-        return min(known, key=lambda each: each[1].memory)[0] if known else forms[0]
+        if known:
+            return min(known, key=lambda each: each[1].memory)[0]
+        return next((form for form in forms if not form.makes_pairs), forms[0])
     least = min(cost.cpu for _, cost in fitting)
     return next(form for form, cost in fitting if cost.cpu <= _CLOSE * least + _NOTHING)
 

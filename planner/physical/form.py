@@ -26,6 +26,8 @@ class Form(ABC, Generic[N]):
     on: ClassVar[type[Relation]]
     needs: ClassVar[frozenset[type[Relation]]] = frozenset()
     """The operators that not every engine has."""
+    makes_pairs: ClassVar[bool] = False
+    """Whether each row meets every event in its longest interval: there may be any number of them."""
 
     @abstractmethod
     def applies_to(self, node: N) -> bool:

@@ -23,6 +23,7 @@ class RangeMax(Form[AsofJoin]):
 
     name = "RangeMax"
     on = AsofJoin
+    makes_pairs = True
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Where a spine column identifies the row: any condition may stand in a range join."""
@@ -44,6 +45,7 @@ class BucketedMax(Form[AsofJoin]):
 
     name = "BucketedMax"
     on = AsofJoin
+    makes_pairs = True
 
     def applies_to(self, node: AsofJoin) -> bool:
         """Where each pick has a ttl."""

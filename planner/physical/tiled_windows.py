@@ -52,10 +52,13 @@ class TiledWindows(Form[WindowAggregate]):
         """Where partial states can be merged, and each window begins: one without a beginning needs endless levels.
 
         With a created filter a tile would have events that a row does not know yet.
+        Windows without an instant have no tiles.
         """
         is_mergeable = all(AGGREGATES[each.function].states for each in node.aggregates)
         is_bounded = all(each.interval.earliest is not None for each in node.aggregates)
-        return bool(node.aggregates) and node.created is None and is_mergeable and is_bounded
+        if node.created is not None or not is_mergeable or not is_bounded:
+            return False
+        return any(levels_of(each, hop_of(node)) for each in intervals(node))
 
     def cost(self, node: WindowAggregate, sizes: Sizes, rates: Rates) -> Cost | None:
         """Each event is taken into a tile, and looked at again for the rows that have an end in its hop."""

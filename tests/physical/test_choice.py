@@ -68,6 +68,35 @@ def test_a_form_is_forced_by_view(form: str) -> None:
     assert made.to_arrow() == job(latest(), windows()).to_arrow()
 
 
+def over(function: str, window: str | None = "20us", **given: Any) -> ht.FeatureView:
+    return latest("windows", features=None, aggregations=[ht.Aggregation("v", function, window, **given)])
+
+
+SQL_ENGINES = [ht.LocalComputeEngine(), ht.SparkComputeEngine()]
+"""Nothing is run here, so no Spark is started."""
+
+
+@pytest.mark.parametrize(
+    ("view", "in_duckdb", "in_spark"),
+    [
+        (latest(), "NarrowAsof", "UnionLast"),
+        (latest(ttl="20us"), "NarrowAsof", "UnionLast"),
+        (windows(), "TiledWindows", "TiledWindows"),
+        (over("stddev_pop", closed="both", where="v > 1"), "TiledWindows", "TiledWindows"),
+        (over("median", "20us"), "BucketedWindows", "BucketedWindows"),
+        (over("sum", None), "BucketedWindows", "BucketedWindows"),
+        (over("sum", "1us", closed="neither"), "BucketedWindows", "BucketedWindows"),
+    ],
+)
+def test_without_statistics_the_form_with_the_best_worst_case_is_taken(
+    view: ht.FeatureView, in_duckdb: str, in_spark: str
+) -> None:
+    """No form that makes a pair of each row and each event in its window, where another gives the answer."""
+    task = job(view, statistics="off")._task
+    taken = [engine.planner.in_sql.plan(task, NoStatistics()).choices for engine in SQL_ENGINES]
+    assert [[each.form for each in choices] for choices in taken] == [[in_duckdb], [in_spark]]
+
+
 def test_views_that_are_forced_alike_are_fused_and_others_are_not() -> None:
     views = [latest(name) for name in "abcd"]
     made = job(*views, forms={"a": "RangeMax", "b": "RangeMax", "c": "UnionLast"})

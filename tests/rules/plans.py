@@ -128,10 +128,12 @@ def window(
     return WindowMeasure(name, function, operand, kept, interval, order, type_)
 
 
-def windows(left: Relation, events: Relation, *aggregates: WindowMeasure, label: str = "windows") -> Relation:
+def windows(
+    left: Relation, events: Relation, *aggregates: WindowMeasure, label: str = "windows", form: str | None = None
+) -> Relation:
     """Windowed aggregates by key."""
     chosen = aggregates or (window("n", "count"), window("total", "sum", "w"))
-    return WindowAggregate(left, events, (("k", "k"),), "row_id", "t", "ts", chosen, label=label)
+    return WindowAggregate(left, events, (("k", "k"),), "row_id", "t", "ts", chosen, label=label, form=form)
 
 
 def by_row(*answers: Relation) -> Join:
@@ -340,7 +342,8 @@ def latest_without_a_ttl() -> Relation:
 
 @plan
 def windows_of_two_widths() -> Relation:
-    return windows(spine(), scan(EVENTS), window("n", "count"), window("longer", "count", width=25))
+    both = window("n", "count"), window("longer", "count", width=25)
+    return windows(spine(), scan(EVENTS), *both, form="BucketedWindows")
 
 
 @plan

@@ -56,9 +56,10 @@ def spend(name: str = "spend", **options: object) -> ht.FeatureView:
     return ht.FeatureView(name, entities=[USER], source=payments(), **options)  # type: ignore[arg-type]
 
 
-def ask(*views: ht.FeatureView, features: list[str] | None = None) -> RetrievalJob:
+def ask(*views: ht.FeatureView, features: list[str] | None = None, forms: dict[str, str] | None = None) -> RetrievalJob:
     """A retrieval of some features, or of all."""
-    return ht.FeatureStore(list(views)).get_historical_features(ROWS, features or list(views), full_feature_names=True)
+    store = ht.FeatureStore(list(views), planner_options=ht.PlannerOptions(forms=forms or {}))
+    return store.get_historical_features(ROWS, features or list(views), full_feature_names=True)
 
 
 @request
@@ -100,4 +101,4 @@ def views_that_share_their_rows() -> RetrievalJob:
 @request
 def a_sliding_window_that_is_closed_on_the_right() -> RetrievalJob:
     aggregation = ht.Aggregation("amount", "mean", "7d", slide_interval="1d", closed="right", name="mean_of_week")
-    return ask(spend(aggregations=[aggregation]))
+    return ask(spend(aggregations=[aggregation]), forms={"spend": "BucketedWindows"})
