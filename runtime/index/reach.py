@@ -42,13 +42,14 @@ class Reach:
         bits = max((latest - earliest - 1).bit_length() - _FINER, 0)
         buckets = ((last - 1 - first) >> bits) + 2
         count = min((rows.most + 1) * buckets, MOST_CELLS)
-        if len(rows) > MOST_USED * count:
+        steps = (*range(earliest, latest - 1, 1 << bits), latest - 1)
+        if len(rows) * len(steps) > 2 * MOST_USED * count:
             return None
         made = cls(np.zeros(count, np.bool_), buckets, bits, first)
         for start in range(0, len(rows), PIECE):
             part = slice(start, start + PIECE)
             keys, times = rows.sorted_keys(part), rows.sorted_times(part)
-            for step in (*range(earliest, latest - 1, 1 << bits), latest - 1):
+            for step in steps:
                 made.cells[made._cells(keys, times + step)] = True
         return made if np.count_nonzero(made.cells) <= MOST_USED * count else None
 
