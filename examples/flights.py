@@ -70,7 +70,7 @@ def main() -> None:
 
         say(f"6. The online store, filled as of {AS_OF:%Y-%m-%d %H:%M} UTC")
         read_online(store, outcomes)
-    say(f"Done in {time.perf_counter() - started:.1f} s")
+    say(f"Done in {time.perf_counter() - started:.1f} s; the Quickstart in README.md is the way to views of your own")
 
 
 def declare(data: Path) -> list[ht.FeatureView]:
