@@ -11,7 +11,7 @@ from .form import Form
 from .narrow_asof import NarrowAsof
 from .range_max import BucketedMax, RangeMax
 from .running_maximum import RunningMaximum, RunningMaximumStream
-from .tiled_windows import TiledWindows
+from .tiled_windows import ExplodedTiles, TiledWindows
 from .union_last import UnionLast
 
 FORMS: tuple[Form[Any], ...] = (
@@ -24,6 +24,7 @@ FORMS: tuple[Form[Any], ...] = (
     RunningMaximumStream(),
     BucketedWindows(),
     TiledWindows(),
+    ExplodedTiles(),
     BucketedRange(),
     BucketedMax(),
     RangeMax(),

@@ -67,17 +67,22 @@ class TiledWindows(Form[WindowAggregate]):
         if spine is None or events is None or in_hop is None:
             return None
         # Each row has so many events in a hop, and so has each tile.
-        tiles = min(events, events * spine / max(1, in_hop))
+        tiles = self._made_of(min(events, events * spine / max(1, in_hop)), node)
         taken = spine * sum(levels_of(each, hop) for each in of_row)
         kept, ends, measures = len(_kept(node)), len(of_row) + len(_uppers(node)), len(node.aggregates)
         seconds = 6 * rates.statement + events * (2 * rates.scanned + rates.probed)
-        seconds += (events + 2 * tiles) * (rates.grouped + kept * rates.measured) + 2 * tiles * rates.built
+        seconds += (events + tiles) * (rates.grouped + kept * rates.measured) + tiles * rates.built
         seconds += 2 * taken * (rates.scanned + rates.probed) + taken * (rates.grouped + measures * rates.measured)
         seconds += spine * ends * (rates.scanned + rates.built)
         seconds += ends * in_hop * (rates.paired + rates.grouped + measures * rates.measured)
         seconds += 2 * spine * (rates.grouped + rates.built + rates.probed + measures * rates.measured)
-        held = 2 * tiles * (bytes_of(node.spine) + 16 * kept) + spine * ends * bytes_of(node.spine)
+        held = tiles * (bytes_of(node.spine) + 16 * kept) + spine * ends * bytes_of(node.spine)
         return Cost(seconds, round(held + spine * 16 * measures))
+
+    def _made_of(self, tiles: float, node: WindowAggregate) -> float:
+        """How many tiles are made, all levels together, where level 0 has so many."""
+        del node
+        return 2 * tiles
 
     def expand(self, node: WindowAggregate) -> Relation:
         return _Tiling(node).answers()
@@ -86,6 +91,22 @@ class TiledWindows(Form[WindowAggregate]):
         hop = hop_of(node)
         levels = max(levels_of(each, hop) for each in intervals(node))
         return f", hop {format_duration(hop)}, {levels} levels"
+
+
+class ExplodedTiles(TiledWindows):
+    """The same, with the tiles of all levels made of those of level 0 at once.
+
+    They are more rows to group, and for engines that run a step again wherever it is read: each level of the other form
+    would be made anew from the events.
+    """
+
+    name = "ExplodedTiles"
+
+    def _made_of(self, tiles: float, node: WindowAggregate) -> float:
+        return tiles * (1 + max(levels_of(each, hop_of(node)) for each in intervals(node)))
+
+    def expand(self, node: WindowAggregate) -> Relation:
+        return _Tiling(node, at_once=True).answers()
 
 
 def hop_of(node: WindowAggregate) -> int:
@@ -131,8 +152,9 @@ def _uppers(node: WindowAggregate) -> tuple[Expr, ...]:
 class _Tiling:
     """One expansion in the making: the tiles, what rows take of them, and of the events at the ends of windows."""
 
-    def __init__(self, node: WindowAggregate) -> None:
+    def __init__(self, node: WindowAggregate, *, at_once: bool = False) -> None:
         self._node = node
+        self._at_once = at_once
         self._made = made = Expansion(node)
         self._hop = hop_of(node)
         self._intervals = intervals(node)
@@ -223,6 +245,8 @@ class _Tiling:
         keys: list[tuple[str, Expr]] = [(key, Column(key, schema[key])) for key in self._keys]
         states = [(column.name, column) for each in self._kept.values() for column in each.columns]
         tiles: Relation = made.step(Aggregate(keyed, by, tuple(measures)), "tiles")
+        if self._at_once:
+            return self._exploded(tiles, keys, Column(hop, INT64))
         levels: list[Relation] = []
         for level in range(max(levels_of(each, self._hop) for each in self._intervals)):
             if level:
@@ -231,6 +255,22 @@ class _Tiling:
             levels.append(Project(tiles, (*keys, *place, *states)))
         return made.step(Union(tuple(levels)), "all_tiles")
 
+    def _exploded(self, tiles: Relation, keys: list[tuple[str, Expr]], hop: Column) -> Relation:
+        """The tiles of all levels, of those of level 0."""
+        made = self._made
+        levels = range(max(levels_of(each, self._hop) for each in self._intervals))
+        places = tuple(
+            struct_of([(self._tile, bucket_of(hop, 1 << level)), (self._level, Literal(level, INT64))])
+            for level in levels
+        )
+        place = Column(made.fresh("place"), places[0].type)
+        exploded = made.step(Explode(tiles, place.name, places), "tiles_of_levels")
+        fields = [(each.name, field_of(place, each.name)) for each in place.type.fields]
+        columns = [column for each in self._kept.values() for column in each.columns]
+        parts = made.step(Project(exploded, (*keys, *fields, *((each.name, each) for each in columns))), "placed_tiles")
+        by = [(name, Column(name, INT64)) for name, _ in fields]
+        return made.step(self._merged(parts, keys, by), "all_tiles")
+
     def _halves(self, tiles: Relation, keys: list[tuple[str, Expr]], hop: str, level: int) -> Relation:
         """The tiles of a level, of those of the level below."""
         columns = [column for each in self._kept.values() for column in each.columns]
@@ -238,11 +278,18 @@ class _Tiling:
         parts = self._made.step(
             Project(tiles, (*keys, above, *((column.name, column) for column in columns))), f"halves_{level}"
         )
+        return self._merged(parts, keys, [(hop, Column(hop, INT64))], f"tiles_{2**level}")
+
+    def _merged(
+        self, parts: Relation, keys: list[tuple[str, Expr]], place: list[tuple[str, Column]], role: str = "merged_tiles"
+    ) -> Relation:
+        """The states of the tiles of one place together, called as those of the parts."""
         whole = {kept: self._states(kept, "") for kept in self._kept}
-        made = merged(parts, (*self._keys, hop), [Merge(states, whole[kept]) for kept, states in self._kept.items()])
-        renamed = zip(columns, (column for each in whole.values() for column in each.columns), strict=True)
-        step = self._made.step(made, f"tiles_{2**level}")
-        return Project(step, (*keys, (hop, Column(hop, INT64)), *((old.name, new) for old, new in renamed)))
+        by = (*self._keys, *(name for name, _ in place))
+        made = merged(parts, by, [Merge(states, whole[kept]) for kept, states in self._kept.items()])
+        new = (column for each in whole.values() for column in each.columns)
+        old = (column.name for each in self._kept.values() for column in each.columns)
+        return Project(self._made.step(made, role), (*keys, *place, *zip(old, new, strict=True)))
 
     def _of_events(self) -> Relation:
         """The states of the events in the hops at the ends of each row's windows."""

@@ -13,8 +13,8 @@ DUCKDB = Rates(
     paired=3e-9, grouped=1e-9, measured=5e-9, compared=7.6e-8, indexed=6e-9, searched=2e-8,
 )  # fmt: skip
 SPARK = Rates(
-    statement=0.3, scanned=7e-7, sorted=2.2e-6, built=5e-7, probed=3e-7,
-    paired=5e-8, grouped=1e-7, measured=1e-7, compared=2e-7, bucketed=5e-7,
+    statement=0.7, scanned=6.8e-7, sorted=1.4e-6, built=1.4e-6, probed=2.6e-7,
+    paired=4.3e-8, grouped=2e-8, measured=1e-8, compared=5.8e-7, bucketed=4.3e-7,
 )  # fmt: skip
 
 

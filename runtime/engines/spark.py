@@ -44,7 +44,7 @@ class SparkComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(SparkDialect())
     forms = frozenset({
-        "RangeMax", "BucketedMax", "UnionLast", "RunningMaximumStream", "BucketedWindows", "TiledWindows",
+        "RangeMax", "BucketedMax", "UnionLast", "RunningMaximumStream", "BucketedWindows", "ExplodedTiles",
     })  # fmt: skip
     lacks = SqlComputeEngine.lacks | {AsofMatch}
     rates = SPARK

@@ -81,8 +81,8 @@ SQL_ENGINES = [ht.LocalComputeEngine(), ht.SparkComputeEngine()]
     [
         (latest(), "NarrowAsof", "UnionLast"),
         (latest(ttl="20us"), "NarrowAsof", "UnionLast"),
-        (windows(), "TiledWindows", "TiledWindows"),
-        (over("stddev_pop", closed="both", where="v > 1"), "TiledWindows", "TiledWindows"),
+        (windows(), "TiledWindows", "ExplodedTiles"),
+        (over("stddev_pop", closed="both", where="v > 1"), "TiledWindows", "ExplodedTiles"),
         (over("median", "20us"), "BucketedWindows", "BucketedWindows"),
         (over("sum", None), "BucketedWindows", "BucketedWindows"),
         (over("sum", "1us", closed="neither"), "BucketedWindows", "BucketedWindows"),
@@ -338,7 +338,7 @@ def test_more_rows_and_pairs_never_make_a_form_cheaper(
     less = cost(rows, events, pairs)
     more_of_all = [cost(2 * rows, events, 2 * pairs), cost(rows, 2 * events, 2 * pairs)]
     # More pairs of the same rows are fewer keys, and so fewer tiles.
-    denser = [] if form.name == "TiledWindows" else [cost(rows, events, 2 * pairs)]
+    denser = [] if form.name in ("TiledWindows", "ExplodedTiles") else [cost(rows, events, 2 * pairs)]
     for more in (*more_of_all, *denser):
         assert more.cpu >= less.cpu * (1 - 1e-9)
         assert more.memory >= less.memory - 1
