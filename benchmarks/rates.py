@@ -61,11 +61,13 @@ LATEST = (
     _latest(20_000, 1_000_000, 200, 240, "BucketedRange", "BucketedMax"),
 )
 WINDOWS = (
-    _windows(200, 2_000, 20, (168, 720), "BucketedWindows", "TiledWindows", "ExplodedTiles"),
-    _windows(100_000, 1_000_000, 10_000, (168, 720), "BucketedWindows", "TiledWindows", "ExplodedTiles"),
-    _windows(10_000, 1_000_000, 200, (168, 720), "BucketedWindows", "TiledWindows", "ExplodedTiles"),
+    _windows(200, 2_000, 20, (168, 720), "RangeWindows", "BucketedWindows", "TiledWindows", "ExplodedTiles"),
+    _windows(
+        100_000, 1_000_000, 10_000, (168, 720), "RangeWindows", "BucketedWindows", "TiledWindows", "ExplodedTiles"
+    ),
+    _windows(10_000, 1_000_000, 200, (168, 720), "RangeWindows", "BucketedWindows", "TiledWindows", "ExplodedTiles"),
     _windows(20_000, 3_000_000, 150, (168, 720), "TiledWindows", "ExplodedTiles"),
-    _windows(300_000, 300_000, 30_000, (24,), "BucketedWindows", "TiledWindows", "ExplodedTiles"),
+    _windows(300_000, 300_000, 30_000, (24,), "RangeWindows", "BucketedWindows", "TiledWindows", "ExplodedTiles"),
 )
 ENGINES: dict[str, Callable[[], ht.SqlComputeEngine]] = {
     "duckdb": ht.LocalComputeEngine,

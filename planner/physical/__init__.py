@@ -5,7 +5,7 @@ from __future__ import annotations
 from typing import Any
 
 from .bucketed_range import BucketedRange
-from .bucketed_windows import BucketedWindows
+from .bucketed_windows import BucketedWindows, RangeWindows
 from .event_index import EventIndexLatest, EventIndexThenFetch, EventIndexWindows
 from .form import Form
 from .narrow_asof import NarrowAsof
@@ -26,6 +26,7 @@ FORMS: tuple[Form[Any], ...] = (
     TiledWindows(),
     ExplodedTiles(),
     BucketedRange(),
+    RangeWindows(),
     BucketedMax(),
     RangeMax(),
 )

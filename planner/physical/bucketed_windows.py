@@ -41,12 +41,16 @@ class BucketedWindows(Form[WindowAggregate]):
     def cost(self, node: WindowAggregate, sizes: Sizes, rates: Rates) -> Cost | None:
         """Each event meets the rows of two buckets, or all of its keys; each aggregate takes those of the longest."""
         taken = len(node.aggregates) * rates.measured
-        return pairs_cost(sizes, rates, longest(node), taken=taken, held=16 * len(node.aggregates))
+        return pairs_cost(sizes, rates, self._bucket(node), taken=taken, held=16 * len(node.aggregates))
+
+    def _bucket(self, node: WindowAggregate) -> int | None:
+        """The length of a bucket, if there is one."""
+        return longest(node)
 
     def expand(self, node: WindowAggregate) -> Relation:
         made = Expansion(node)
         read = [column for each in node.aggregates for column in read_by(each)]
-        pairs, beside = pairs_in_time(made, read, longest(node))
+        pairs, beside = pairs_in_time(made, read, self._bucket(node))
         time = beside.column(node.event_time)
         bounds = {interval: within(interval, time) for interval in intervals(node)}
         measures = tuple(_measure(each, bounds[each.interval], beside) for each in node.aggregates)
@@ -56,8 +60,22 @@ class BucketedWindows(Form[WindowAggregate]):
         return Project(every_row, (*identity_columns(node.spine.schema), *answers))
 
     def detail(self, node: WindowAggregate) -> str:
-        bucket = longest(node)
+        bucket = self._bucket(node)
         return ", no bucket" if bucket is None else f", bucket {format_duration(bucket)}"
+
+
+class RangeWindows(BucketedWindows):
+    """The same by a join on keys alone: for few rows a key, where rows in two buckets cost more than the pairs."""
+
+    name = "RangeWindows"
+
+    def applies_to(self, node: WindowAggregate) -> bool:
+        """Where there would be a bucket: without one the other form is this one."""
+        return bool(node.aggregates) and longest(node) is not None
+
+    def _bucket(self, node: WindowAggregate) -> int | None:
+        del node
+        return None
 
 
 def read_by(each: WindowMeasure) -> tuple[str, ...]:

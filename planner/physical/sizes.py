@@ -64,15 +64,15 @@ class Sizes:
         keys = self.statistics.distinct(node.spine, columns)
         return None if keys is None else round(events * spine / max(1, keys))
 
-    def within(self, micros: int | None) -> int | None:
+    def within(self, micros: int | None) -> float | None:
         """How many of the pairs lie within a time of that length before the row; None is any time before it."""
         pairs = self.pairs
         if pairs is None or micros is None:
-            return None if pairs is None else pairs // 2
+            return None if pairs is None else pairs / 2
         span = self._span
         if span is None or span[1] <= span[0]:
             return pairs
-        return round(pairs * min(1.0, micros / (span[1] - span[0])))
+        return pairs * min(1.0, micros / (span[1] - span[0]))
 
     def _in_time(self, count: int) -> int:
         """How many of so many are within the times that any row can see."""

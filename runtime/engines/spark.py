@@ -44,7 +44,8 @@ class SparkComputeEngine(SqlComputeEngine):
 
     compiler = SqlCompiler(SparkDialect())
     forms = frozenset({
-        "RangeMax", "BucketedMax", "UnionLast", "RunningMaximumStream", "BucketedWindows", "ExplodedTiles",
+        "RangeMax", "BucketedMax", "UnionLast", "RunningMaximumStream", "BucketedWindows", "RangeWindows",
+        "ExplodedTiles",
     })  # fmt: skip
     lacks = SqlComputeEngine.lacks | {AsofMatch}
     rates = SPARK
