@@ -102,6 +102,11 @@ class ExplodedTiles(TiledWindows):
 
     name = "ExplodedTiles"
 
+    def cost(self, node: WindowAggregate, sizes: Sizes, rates: Rates) -> Cost | None:
+        """An engine of this kind sees to its memory itself."""
+        found = super().cost(node, sizes, rates)
+        return None if found is None else Cost(found.cpu)
+
     def _made_of(self, tiles: float, node: WindowAggregate) -> float:
         return tiles * (1 + max(levels_of(each, hop_of(node)) for each in intervals(node)))
 
