@@ -244,7 +244,9 @@ class Compiler:
                 return self._origins(relation.input, below) if len(below) == len(names) else None
             case Carried() | Named():
                 return self._origins(relation.input, names)
-            case KeyedJoin(how="left", right=Scan() as probed) if set(names) <= set(probed.schema.names):
+            case KeyedJoin(how="left", right=Scan() as probed) if isinstance(
+                self._sources.get(probed.table.token), ProbeNode
+            ) and set(names) <= set(probed.schema.names):
                 # What an index gives has every row of the spine once, so the row's number is that of either side.
                 return self._origins(probed, names) if relation.keys == (probed.schema.names[:1] * 2,) else None
             case _:

@@ -85,7 +85,8 @@ class Planner:
         self, task: HistoricalRetrievalTask | MaterializationTask, statistics: Statistics | None = None
     ) -> PlannedRequest:
         """What is run for a task, with what is known of its data."""
-        return self.plan_dag(self.builder.plan(task), task.options, statistics or task.statistics)
+        known = task.statistics if statistics is None else statistics
+        return self.plan_dag(self.builder.plan(task), task.options, known)
 
     def check_forms(self, task: HistoricalRetrievalTask | MaterializationTask) -> None:
         """Raise a DefinitionError that names every view whose forced form doesn't answer it here; nothing is read."""

@@ -38,7 +38,7 @@ from .located import shortened
 from .materialization import MaterializationJob, materialized
 from .metrics import Analysis, Metrics
 from .rows.entity import EntityRows
-from .session import SqlConnection, SqlSession
+from .session import SqlConnection, SqlSession, reads_again
 from .statistics import DataStatistics, Groups, Question
 from .target import SqlTarget
 
@@ -244,7 +244,7 @@ class SqlComputeEngine(ComputeEngine):
     ) -> Generator[pa.RecordBatchReader]:
         planned = planned or self.planner.plan(task)
         with self.executing(task.options, observer) as context:
-            if isinstance(context.session, SqlSession):
+            if isinstance(context.session, SqlSession) and reads_again(planned.pieces):
                 context.session.connection.freeze()
             (value,) = planned.pieces.execute(context)
             yield value.to_reader(order_by=task.names.row)
@@ -252,7 +252,8 @@ class SqlComputeEngine(ComputeEngine):
     def analyze(self, task: HistoricalRetrievalTask, planned: PlannedRequest, observer: Observer) -> Analysis:
         metrics = Metrics()
         with self.session(task.options, observer, metrics) as session:
-            session.connection.freeze()
+            if reads_again(planned.pieces):
+                session.connection.freeze()
             return observe(session, task, planned, metrics)
 
     def statistics(self, known: Mapping[Question, Groups] | None = None) -> Statistics:

@@ -12,18 +12,18 @@ import pyarrow as pa
 import pyarrow.compute as pc
 
 from .arrow import readable
-from .index.columns import PIECE, valid_of, values_of
+from .index.columns import PIECE, Ints, valid_of, values_of
 
 Places = npt.NDArray[np.int32]
 
-FAR = 4
-"""Integers are near each other where their range is at most so many times the rows."""
+FAR = 8
+"""Integers are near each other where their range is at most so many times their number."""
 
 
 def combinations(keys: Sequence[pa.ChunkedArray[Any]]) -> list[pa.Array[Any]]:
     """The different combinations of keys without a null, in any order: a column for each key. O(n) for each key."""
     if len(keys) == 1:
-        near = _Near.of(keys[0], len(keys[0]))
+        near = _Near.of(keys[0])
         unique: Any = pc.unique(keys[0]) if near is None else near.distinct(keys[0])
         return [unique.drop_null()]
     names = [str(index) for index in range(len(keys))]
@@ -36,7 +36,7 @@ class Keys:
 
     def __init__(self, known: Sequence[pa.Array[Any]]) -> None:
         self._known = known
-        self._near = _Near.of(known[0], len(known[0])) if len(known) == 1 else None
+        self._near = _Near.of(known[0]) if len(known) == 1 else None
         self._table = None if self._near is None else self._near.table(known[0])
 
     def __len__(self) -> int:
@@ -72,38 +72,38 @@ class _Near:
     span: int
 
     @classmethod
-    def of(cls, column: pa.Array[Any] | pa.ChunkedArray[Any], rows: int) -> _Near | None:
+    def of(cls, column: pa.Array[Any] | pa.ChunkedArray[Any]) -> _Near | None:
         """Where integers are: their range, if that is not much larger than the number of rows."""
         if not pa.types.is_integer(column.type) or column.null_count == len(column):
             return None
         found: Any = pc.min_max(column)
         ends: dict[str, int] = found.as_py()
         span = ends["max"] - ends["min"] + 1
-        return cls(ends["min"], span) if span <= FAR * (rows + len(column)) else None
+        return cls(ends["min"], span) if span <= FAR * len(column) else None
 
     def distinct(self, column: pa.ChunkedArray[Any]) -> pa.Array[Any]:
         """The different values, in order. O(n + span)."""
         seen = np.zeros(self.span, np.bool_)
         for chunk in column.chunks:
-            seen[values_of(chunk.drop_null()) - self.least] = True
+            seen[_wide(chunk.drop_null()) - self.least] = True
         found: pa.Array[Any] = pa.array(np.flatnonzero(seen) + self.least, column.type)
         return found
 
     def table(self, known: pa.Array[Any]) -> Places:
         """For each integer its place among known ones, all different, or -1; and one more for all that are outside."""
         table = np.full(self.span + 1, -1, np.int32)
-        table[values_of(known) - self.least] = np.arange(len(known))
+        table[_wide(known) - self.least] = np.arange(len(known))
         return table
 
     def places(self, column: pa.ChunkedArray[Any], table: Places) -> pa.ChunkedArray[Any]:
         """The place of each value; null where it has none. O(n)."""
         chunks: list[pa.Array[Any]] = []
         for chunk in column.chunks:
-            valid, values, found = valid_of(chunk), values_of(chunk), np.empty(len(chunk), np.int32)
+            valid, values, found = valid_of(chunk), _wide(chunk), np.empty(len(chunk), np.int32)
             for start in range(0, len(chunk), PIECE):
                 part = slice(start, start + PIECE)
                 # Less than the least is, without a sign, more than all others.
-                offsets = (values[part].astype(np.int64, copy=False) - self.least).view(np.uint64)
+                offsets = (values[part] - self.least).view(np.uint64)
                 np.minimum(offsets, self.span, out=offsets)
                 table.take(offsets.view(np.int64), out=found[part], mode="clip")
             if valid is not None:
@@ -111,6 +111,11 @@ class _Near:
             is_missing = found < 0
             chunks.append(pa.array(found, mask=is_missing if is_missing.any() else None))
         return pa.chunked_array(chunks, pa.int32())
+
+
+def _wide(integers: pa.Array[Any]) -> Ints:
+    """Integers as those of 64 bits: differences of narrow ones may not fit into theirs."""
+    return values_of(integers).astype(np.int64, copy=False)
 
 
 def _paired(first: Any, second: Any, count: int) -> Any:

@@ -49,10 +49,16 @@ class LoadedRows(DAGValue):
 
 
 def numbered(numbers: Numbers, schema: Schema) -> pa.Table:
-    """The number of each combination of keys without a null, from 0 on, and the keys. O(n) for each of them."""
+    """The number of each combination of keys without a null, from 0 on, and the keys. O(n) for each of them.
+
+    Raises an EngineError where Arrow can't tell them apart, as of texts beyond 2 GB.
+    """
     assert isinstance(numbers.table.data, ArrowData)
     rows = cast("pa.Table", numbers.table.data.value)
-    columns = combinations([_planned(rows[stored], type_) for _, stored, type_ in numbers.columns])
+    try:
+        columns = combinations([_planned(rows[stored], type_) for _, stored, type_ in numbers.columns])
+    except pa.ArrowException as error:
+        raise EngineError(f"entity rows: Arrow cannot number their keys: {error}") from None
     made: dict[str, Any] = {numbers.key: np.arange(len(columns[0]))}
     made |= {name: column for (name, _, _), column in zip(numbers.columns, columns, strict=True)}
     return pa.table({name: made[name] for name in schema.names})
@@ -129,31 +135,40 @@ def _needed(load: Load, rows: pa.Table, keys: Keys, reach: Reach | None) -> pa.T
 
 
 def _pieces(data: LocalFiles, load: Load, names: list[str], known: int) -> Iterator[pa.Table]:
-    """Columns of files, a few row groups at a time, so that what is not needed is soon let go of."""
+    """Columns of files, a few row groups or small files at a time: what is not needed is soon let go of.
+
+    Not fewer rows than there are keys, which are made ready to be looked up for each piece.
+    """
     least = max(_PIECE, known)
+    held: list[pa.Table] = []
+    count = 0
     for file in data.parts.files:
         with reading(file.path, " any more"), pq.ParquetFile(data.parts.system.within(file.path)) as stored:
             check_unchanged(file, stored.metadata)
             groups: list[int] = []
             # A file without rows may have columns of any type.
-            for number in _row_groups(stored, load) if stored.metadata.num_rows else ():
-                groups.append(number)
-                if sum(stored.metadata.row_group(each).num_rows for each in groups) >= least:
-                    yield stored.read_row_groups(groups, columns=names).select(names)
-                    groups = []
+            for group, rows in _row_groups(stored, load) if stored.metadata.num_rows else ():
+                groups.append(group)
+                count += rows
+                if count >= least:
+                    yield pa.concat_tables([*held, stored.read_row_groups(groups, columns=names).select(names)])
+                    held, groups, count = [], [], 0
             if groups:
-                yield stored.read_row_groups(groups, columns=names).select(names)
+                held.append(stored.read_row_groups(groups, columns=names).select(names))
+    if held:
+        yield pa.concat_tables(held)
 
 
-def _row_groups(stored: pq.ParquetFile, load: Load) -> list[int]:
-    """The row groups that may have rows within the times."""
+def _row_groups(stored: pq.ParquetFile, load: Load) -> Iterator[tuple[int, int]]:
+    """The row groups that may have rows within the times, each with its rows."""
     _, moment = load.time
     footer = stored.metadata
     paths = [footer.schema.column(index).path for index in range(footer.num_columns)]
     scale = 1_000 if stored.schema_arrow.field(moment).type.unit == "ns" else 1
-    needed: list[int] = []
+    place = paths.index(moment)
     for number in range(footer.num_row_groups):
-        found = footer.row_group(number).column(paths.index(moment)).statistics
+        group = footer.row_group(number)
+        found = group.column(place).statistics
         if found is not None and found.has_min_max and isinstance(found.min_raw, int):
             least: int = found.min_raw
             greatest: Any = found.max_raw
@@ -161,8 +176,7 @@ def _row_groups(stored: pq.ParquetFile, load: Load) -> list[int]:
             is_early = load.first is not None and -(-greatest // scale) < load.first
             if is_late or is_early:
                 continue
-        needed.append(number)
-    return needed
+        yield number, group.num_rows
 
 
 def _micros(column: pa.ChunkedArray[Any]) -> pa.ChunkedArray[Any]:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
+from collections import Counter
 from collections.abc import Callable, Collection, Sequence
 from dataclasses import replace
 from functools import partial
@@ -10,6 +11,7 @@ from typing import TYPE_CHECKING
 
 from ..planner.dag.index import ProbeNode
 from ..planner.dag.node import DAGNode, DAGValue, EngineValue
+from ..planner.dag.plan import ExecutionPlan
 from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError, SourceError
 from ..planner.expr.nodes import columns_of
@@ -340,6 +342,21 @@ class SqlValue(EngineValue):
         if self._table is not None:
             table, self._table = self._table, None
             self._session.drop(table)
+
+
+def reads_again(plan: ExecutionPlan) -> bool:
+    """Whether two statements read one table or query of the user, which others may write to between them."""
+    read = Counter(
+        token
+        for node in plan.nodes
+        if isinstance(node, QueryNode)
+        for token in {
+            each.table.token
+            for each in topological(node.relation)
+            if isinstance(each, Scan) and isinstance(each.table.data, CatalogTable | EngineQuery)
+        }
+    )
+    return any(count > 1 for count in read.values())
 
 
 def _held(table: pa.Table, schema: Schema) -> DAGValue:

@@ -196,7 +196,8 @@ class LocalConnection(SqlConnection):
         try:
             return future.result()
         except KeyboardInterrupt:
-            self._cursor.interrupt()
+            if (cursor := vars(self).get("_cursor")) is not None:
+                cursor.interrupt()
             wait([future])
             raise
 

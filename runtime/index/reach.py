@@ -15,6 +15,8 @@ MOST_CELLS = 2**25
 """Cells of a byte each: more keys and buckets of time than these share cells."""
 MOST_USED = 0.4
 """Where rows reach more of the cells, to look events up costs more than to sort what it leaves out."""
+_CELLS_FOR_EACH = 64
+"""Cells for each that a row reaches, at most: few enough rows share theirs with hardly an event."""
 _FINER = 2
 """An interval is as long as 2 to the power of this many cells, or half of that: what is kept is little more."""
 
@@ -31,6 +33,7 @@ class Reach:
     buckets: int
     bits: int
     first: int
+    is_shared: bool
 
     @classmethod
     def of(cls, rows: Sorted, earliest: int, latest: int) -> Reach | None:
@@ -40,18 +43,21 @@ class Reach:
         first, last = rows.first + earliest, rows.last + latest
         # The last bucket is for all other times: no row reaches it.
         bits = max((latest - earliest - 1).bit_length() - _FINER, 0)
-        buckets = ((last - 1 - first) >> bits) + 2
-        count = min((rows.most + 1) * buckets, MOST_CELLS)
         steps = (*range(earliest, latest - 1, 1 << bits), latest - 1)
-        if len(rows) * len(steps) > 2 * MOST_USED * count:
+        buckets = ((last - 1 - first) >> bits) + 2
+        reached = len(rows) * len(steps)
+        own = (rows.most + 1) * buckets
+        count = min(own, MOST_CELLS, _CELLS_FOR_EACH * reached)
+        if reached > 2 * MOST_USED * count:
             return None
-        made = cls(np.zeros(count, np.bool_), buckets, bits, first)
+        made = cls(np.zeros(count, np.bool_), buckets, bits, first, is_shared=count < own)
         for start in range(0, len(rows), PIECE):
             part = slice(start, start + PIECE)
             keys, times = rows.sorted_keys(part), rows.sorted_times(part)
             for step in steps:
                 made.cells[made._cells(keys, times + step)] = True
-        return made if np.count_nonzero(made.cells) <= MOST_USED * count else None
+        is_worth = reached <= MOST_USED * count or np.count_nonzero(made.cells) <= MOST_USED * count
+        return made if is_worth else None
 
     def mask(self, keys: pa.Array[Any], times: pa.Array[Any]) -> pa.Array[Any]:
         """Which events a row may reach; anything where one of both is null. O(n)."""
@@ -70,8 +76,8 @@ class Reach:
         cells = keys.astype(np.int64)
         cells *= self.buckets
         cells += buckets.view(np.int64)
-        if len(self.cells) == MOST_CELLS:
-            cells %= MOST_CELLS
+        if self.is_shared:
+            cells %= len(self.cells)
         return cells
 
 

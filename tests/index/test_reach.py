@@ -30,6 +30,7 @@ def rows(keys: list[int], times: list[int]) -> Any:
 @pytest.mark.parametrize(("earliest", "latest"), [(-5, 0), (-5, 1), (-1, 0), (-8, 0), (-9, -2), (-1_000, 1), (3, 7)])
 def test_what_a_row_reaches_is_kept(earliest: int, latest: int, cells: int, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(reach_of_rows, "MOST_CELLS", cells)
+    monkeypatch.setattr(reach_of_rows, "_CELLS_FOR_EACH", 2**25 if cells > 5 else 1)
     random = np.random.default_rng(latest - earliest)
     for start in (0, -50, NOON, -NOON):
         keys, times = np.array([0, 1, 2, 2, 0, 2]), start + random.integers(0, 60, 6)
@@ -56,6 +57,10 @@ def test_rows_that_reach_much_are_no_reason_to_look(monkeypatch: pytest.MonkeyPa
     assert Reach.of(rows([0, 1], [NOON, NOON + 1]), -10, 0) is None
     assert Reach.of(rows([0] * 1_000, [NOON + each for each in range(1_000)]), -10, 0) is None
     assert Reach.of(rows([], []), -10, 0) is None
+    year = rows([0, 99], [NOON, NOON + 365 * 86_400_000_000])
+    found = Reach.of(year, -1_000_000, 0)
+    assert found is not None
+    assert len(found.cells) < 1_000
 
 
 @pytest.mark.parametrize("filter_", [None, "v <> 3"], ids=["events that Arrow reads", "events that SQL reads"])

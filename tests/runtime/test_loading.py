@@ -312,3 +312,21 @@ def test_a_file_that_is_written_between_two_reads_is_a_source_error(tmp_path: Pa
         reader.read_all()
     with engine.stream(task) as reader:
         assert reader.read_all()["v"].to_pylist() == [1]
+
+
+def test_keys_are_made_ready_once_for_many_small_files(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """To look up a few rows costs as much as there are keys."""
+    random = np.random.default_rng(3)
+    for number in range(30):
+        pq.write_table(rows(random, 20, "string", "us"), tmp_path / f"{number}.parquet", row_group_size=3)
+    asked: list[int] = []
+    numbers = keys_of_rows.Keys.numbers
+
+    def noted(self: keys_of_rows.Keys, columns: Any, count: int) -> Any:
+        asked.append(count)
+        return numbers(self, columns, count)
+
+    monkeypatch.setattr(keys_of_rows.Keys, "numbers", noted)
+    source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
+    assert not differs(source, spine(random, "string"), ["k"])
+    assert sorted(asked) == [0, 81, 600]
