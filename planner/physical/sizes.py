@@ -39,11 +39,17 @@ class Sizes:
     @cached_property
     def events(self) -> int | None:
         """How many events there are within the times that any row can see."""
-        stored = self.statistics.rows(self.node.events)
-        return None if stored is None else self._in_time(stored)
+        stored = self._stored
+        if stored is None or stored <= _FEW:
+            return stored
+        return max(_FEW, round(stored * self._share_of_time))
 
     @cached_property
-    def pairs(self) -> int | None:
+    def _stored(self) -> int | None:
+        return self.statistics.rows(self.node.events)
+
+    @cached_property
+    def pairs(self) -> float | None:
         """How many pairs of a row and one of those events have equal keys.
 
         Where nobody counted them: as many for each event as there are rows for a key.
@@ -57,12 +63,13 @@ class Sizes:
             return spine * events
         counted = self.statistics.pairs(node.spine, node.events, node.keys)
         if counted is not None:
-            return self._in_time(counted)
+            # As many for each event as for all that are stored: what forms make of both hangs on their ratio.
+            return counted * events / max(1, self._stored or 0)
         columns = tuple(dict.fromkeys(key for key, _ in node.keys))
         if self.statistics.most(node.spine, columns) == 1:
             return events
         keys = self.statistics.distinct(node.spine, columns)
-        return None if keys is None else round(events * spine / max(1, keys))
+        return None if keys is None else events * spine / max(1, keys)
 
     def within(self, micros: int | None) -> float | None:
         """How many of the pairs lie within a time of that length before the row; None is any time before it."""
@@ -73,10 +80,6 @@ class Sizes:
         if span is None or span[1] <= span[0]:
             return pairs
         return pairs * min(1.0, micros / (span[1] - span[0]))
-
-    def _in_time(self, count: int) -> int:
-        """How many of so many are within the times that any row can see."""
-        return count if count <= _FEW else max(_FEW, round(count * self._share_of_time))
 
     @cached_property
     def _span(self) -> tuple[int, int] | None:
