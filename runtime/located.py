@@ -7,12 +7,13 @@ from contextlib import contextmanager
 
 from ..planner.errors import EngineError
 from ..planner.expr.aggregates import AGGREGATES
-from ..planner.ir.logical import Aggregate, NumberRows, Relation, topological
+from ..planner.expr.nodes import Cast
+from ..planner.ir.logical import Aggregate, NumberRows, Project, Relation, topological
 from ..planner.ir.operators import Carried, node_name
 
 # How DuckDB, Spark's casts and Spark's decimals tell of an overflow.
 MAY_OVERFLOW = {name for name, entry in AGGREGATES.items() if entry.may_overflow}
-_OVERFLOWS = ("out of range", "overflow", "cannot be represented")
+_OVERFLOWS = ("out of range", "overflow", "cannot be represented", "failed to cast decimal value")
 OVERFLOW = "the sum does not fit its type, or an unsigned value is beyond 64 signed bits; among the aggregates "
 _LONGEST_MESSAGE = 600
 
@@ -63,5 +64,13 @@ def _overflow_hint(relations: list[Relation], message: str) -> str:
             (measure.function in MAY_OVERFLOW and measure.type.kind in ("int64", "decimal"))
             or measure.operand.type.kind == "uint64"
         )
+    ]
+    # A sum of parts of the rows is exact, and is cast when it is whole.
+    names += [
+        name
+        for each in relations
+        if isinstance(each, Project) and any(isinstance(below, Aggregate) for below in topological(each))
+        for name, expr in each.columns
+        if isinstance(expr, Cast) and expr.type.kind == "int64" and expr.operand.type.kind == "decimal"
     ]
     return f"\n  {OVERFLOW}{', '.join(names)}" if names else ""

@@ -224,7 +224,7 @@ def translated(sql: str, failures: Sequence[SourceError] = ()) -> Generator[None
 
     try:
         yield
-    except (duckdb.Error, pa.ArrowException, RuntimeError) as error:
+    except (duckdb.Error, pa.ArrowException, RuntimeError, OSError) as error:
         kind, text = type(error).__name__, str(error)
         is_interrupt = any(mark in text for mark in ("Query interrupted", "INTERRUPT Error"))
         if kind == "InterruptException" or (is_interrupt and not isinstance(error, duckdb.Error)):

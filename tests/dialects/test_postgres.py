@@ -194,4 +194,4 @@ def test_every_form_prints_what_it_needs_or_never() -> None:
                 continue
             assert foreign_words(text) == [], text
             printed.add(form.name)
-    assert printed == {"RangeMax", "BucketedMax", "BucketedWindows"}
+    assert printed == {"RangeMax", "BucketedMax", "BucketedWindows", "RangeWindows"}
