@@ -15,6 +15,12 @@ from tests.runtime.test_files import differing, events, write
 from tests.spark.test_engine import EVENTS, ROWS, answer, as_set, left_behind, same, views
 
 
+def forget(session: Any) -> None:
+    """Drop what a script left in a session, the last of it first: it belongs to who ran the script."""
+    for name in reversed([row.name for row in session.catalog.listTables() if row.isTemporary]):
+        session.sql(f"DROP VIEW IF EXISTS `{name}`")
+
+
 def test_a_query_is_a_source_in_the_users_own_session(spark: Any) -> None:
     spark.createDataFrame(EVENTS).createOrReplaceTempView("temporary")
     try:
@@ -78,6 +84,7 @@ def test_names_of_a_job_stand_for_none_of_the_users(spark: Any) -> None:
                     session.sql(statement)
             by_hand = session.sql(last.removesuffix(";")).toArrow()
         finally:
+            forget(session)
             connection.close()
         assert by_hand.select([f"n_{name}" for name in sources]).to_pylist() == [
             {"n_events": own, "n_query": own, "n_spine_rows": 1}
@@ -157,6 +164,7 @@ def test_a_script_with_a_query_runs_by_hand(spark: Any) -> None:
                 session.sql(statement)
         by_hand = session.sql(last.removesuffix(";")).toArrow()
     finally:
+        forget(session)
         connection.close()
         spark.catalog.dropGlobalTempView("by_hand")
     assert job.to_sql().startswith("-- The entity rows are expected as a table or view `spine`.\n")
@@ -240,6 +248,7 @@ def test_folders_and_wider_columns_mean_the_same_on_spark(spark: Any, tmp_path: 
             session.sql(statement)
         by_hand = session.sql(last.removesuffix(";")).toArrow()
     finally:
+        forget(session)
         connection.close()
     assert sorted(map(str, by_hand.to_pylist())) == sorted(map(str, job.to_arrow().to_pylist()))
     assert same(job.to_arrow(), answer(None, FILE_ROWS, [latest]))
