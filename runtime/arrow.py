@@ -167,7 +167,10 @@ def _is_odd(type_: pa.DataType) -> bool:
         return False
     if pa.types.is_dictionary(type_):
         return not (pa.types.is_string(type_.value_type) or pa.types.is_large_string(type_.value_type))
-    if isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_) or pa.types.is_float16(type_):
+    # Views of texts end DuckDB's process with some versions of Arrow.
+    is_view = pa.types.is_string_view(type_) or pa.types.is_binary_view(type_)
+    is_encoded = isinstance(type_, pa.BaseExtensionType) or pa.types.is_run_end_encoded(type_)
+    if is_view or is_encoded or pa.types.is_float16(type_):
         return True
     return pa.types.is_nested(type_) and data_type(type_).can_be_feature and "halffloat" in str(type_)
 
