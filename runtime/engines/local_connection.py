@@ -187,6 +187,8 @@ class LocalConnection(SqlConnection):
         self._worker.shutdown()
         if "_cursor" in vars(self):
             self._cursor.close()
+        # Who still has this, such as a thread that has just ended its step, keeps no database open.
+        self._opened = _closed
 
     def _interruptible(self, run: Callable[[], T]) -> T:
         """Run in a thread where this is the main one: DuckDB looks at signals too seldom for Ctrl-C to be prompt."""
@@ -200,6 +202,10 @@ class LocalConnection(SqlConnection):
                 cursor.interrupt()
             wait([future])
             raise
+
+
+def _closed() -> duckdb.DuckDBPyConnection:
+    raise EngineError("the connection is closed")
 
 
 def _without_bits(schema: pa.Schema, types: Sequence[str]) -> pa.Schema:

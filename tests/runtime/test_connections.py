@@ -360,3 +360,17 @@ print(set(in_memory(6).to_arrow()["x"].to_pylist()), flush=True)
 """
     ran = subprocess.run([sys.executable, "-c", script, tmp_path], capture_output=True, text=True, timeout=60)
     assert (ran.stdout, ran.returncode) == ("{6}\n", 0), ran.stderr
+
+
+def test_a_connection_that_is_closed_keeps_no_database_open(tmp_path: Path) -> None:
+    """Whoever still refers to it, such as a thread that has just ended its step."""
+    path = tmp_path / "my.db"
+    duckdb.connect(str(path)).close()
+    engine = ht.LocalComputeEngine(path)
+    connection = engine.connect()
+    connection.execute("SELECT 1")
+    connection.close()
+    del engine
+    with duckdb.connect(str(path)) as other:
+        assert other.execute("SELECT 1").fetchone() == (1,)
+    del connection
