@@ -64,14 +64,23 @@ class ParquetParts:
 
     @property
     def are_castable(self) -> bool:
-        """Whether DuckDB itself converts the types of all files to the common ones without a change of value."""
+        """Whether DuckDB itself converts the types of all files to the common ones without a change of value.
+
+        A column that only files without rows have is in none that it reads.
+        """
         uuids = set(self.uuids)
-        return all(
-            _is_widened(column.type, self.schema[column.name]) and _extension(file, column.name) in ("", "arrow.uuid")
-            for file in self.filled
-            for column in file.schema
-            if self.schema[column.name].kind != "other"
-        ) and not any(file.fine or file.bare or uuids & _texts(file) for file in self.filled)
+        held = {*self.keys, *(name for file in self.filled for name in file.schema.names)}
+        return (
+            held >= set(self.schema.names)
+            and all(
+                _is_widened(column.type, self.schema[column.name])
+                and _extension(file, column.name) in ("", "arrow.uuid")
+                for file in self.filled
+                for column in file.schema
+                if self.schema[column.name].kind != "other"
+            )
+            and not any(file.fine or file.bare or uuids & _texts(file) for file in self.filled)
+        )
 
     @property
     def groups(self) -> tuple[tuple[tuple[str, ...], tuple[tuple[str, str], ...]], ...]:

@@ -330,3 +330,18 @@ def test_keys_are_made_ready_once_for_many_small_files(tmp_path: Path, monkeypat
     source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
     assert not differs(source, spine(random, "string"), ["k"])
     assert sorted(asked) == [0, 81, 600]
+
+
+def test_a_column_that_only_a_file_without_rows_has_is_null(tmp_path: Path) -> None:
+    moment = pa.array([NOON], pa.timestamp("us"))
+    table = pa.table({"k": [1], "ts": moment, "v": [1], "w": [2.0]})
+    pq.write_table(table.slice(0, 0), tmp_path / "0.parquet")
+    pq.write_table(table.drop_columns(["w"]), tmp_path / "1.parquet")
+    source = ht.FileSource(tmp_path / "*.parquet", timestamp_field="ts")
+    last = ht.FeatureView("last", entities=["k"], source=source, features=["v", "w"])
+    asking = pa.table({"k": [1], "event_timestamp": moment})
+    for form in ("EventIndexLatest", "NarrowAsof"):
+        store = ht.FeatureStore([last], planner_options=ht.PlannerOptions(forms={"last": form}))
+        found = store.get_historical_features(asking, last).to_arrow()
+        assert found.schema.field("w").type == pa.float64()
+        assert found.select(["v", "w"]).to_pylist() == [{"v": 1, "w": None}]
