@@ -17,7 +17,7 @@ from .dag.plan import ExecutionPlan
 from .dag.query import QueryNode, RelationalNode, ingested
 from .expr.nodes import Column, columns_of, replace_columns
 from .ir.data import EngineTable
-from .ir.index import ProbeLatest, ProbeWindows, Sorted
+from .ir.index import ProbeLatest, ProbeWindows, Sorted, Sorting
 from .ir.logical import Project, Relation, Scan, Table, meant_names, nearest_label, topological
 from .ir.operators import Carried, KeyedJoin, Materialize, Named
 from .phases import PHYSICAL
@@ -174,9 +174,8 @@ class Compiler:
         name = f"{short_label(rest.label)}_events" if rest.label else "spine_times"
         read = self._rows_to_sort(name, rest, is_part=is_part)
         near = [] if spine is None or rest.reach is None else [spine]
-        return SortNode(
-            name, rest.key, rest.time, read, *near, is_part=is_part, is_alone=rest.is_alone, reach=rest.reach
-        )
+        sorting = Sorting(rest.key, rest.time, rest.is_alone, is_part, rest.reach)
+        return SortNode(name, sorting, read, *near)
 
     def _rows_to_sort(self, name: str, rest: Sorted, *, is_part: bool) -> DAGNode:
         """A statement; or no statement, where they are columns that are there, and numbers of their keys."""

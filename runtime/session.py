@@ -16,7 +16,7 @@ from ..planner.dag.query import QueryNode, RelationalNode
 from ..planner.errors import EngineError, SourceError
 from ..planner.expr.nodes import columns_of
 from ..planner.ir.data import ArrowData, CatalogTable, EngineQuery, EngineTable, Meaning, TableData
-from ..planner.ir.index import ProbeLatest, ProbeWindows
+from ..planner.ir.index import ProbeLatest, ProbeWindows, Sorting
 from ..planner.ir.logical import Relation, Scan, Table, meant_names, topological
 from ..planner.ir.operators import Materialize
 from ..planner.options import PlannerOptions
@@ -179,16 +179,7 @@ class SqlSession:
 
         return LoadedRows(schema, read)
 
-    def sort(
-        self,
-        value: DAGValue,
-        key: str,
-        time: str,
-        *near: DAGValue,
-        is_part: bool,
-        is_alone: bool,
-        reach: tuple[int, int] | None,
-    ) -> DAGValue:
+    def sort(self, value: DAGValue, sorting: Sorting, *near: DAGValue) -> DAGValue:
         """The rows of a value in memory, by key and time.
 
         They are read now, and sorted beside what is run next; those of a part are read when they are probed.
@@ -199,19 +190,19 @@ class SqlSession:
         spines = [each.get for each in near if isinstance(each, SortedRows)]
 
         def within() -> Reach | None:
-            return Reach.of(spines[0]().sorted, *reach) if spines and reach is not None else None
+            return Reach.of(spines[0]().sorted, *sorting.reach) if spines and sorting.reach is not None else None
 
         def sort(table: pa.Table) -> SortedTable:
-            return SortedTable.of(table, key, time, is_alone=is_alone)
+            return SortedTable.of(table, sorting.key, sorting.time, is_alone=sorting.is_alone)
 
         def read() -> pa.Table:
-            return reached(value.to_reader(), key, time, within())
+            return reached(value.to_reader(), sorting.key, sorting.time, within())
 
         get: Callable[[], SortedTable]
-        if isinstance(value, LoadedRows) and not is_part:
+        if isinstance(value, LoadedRows) and not sorting.is_part:
             get = self._steps.begin(lambda: sort(value.read(within()))).result
         else:
-            get = (lambda: sort(read())) if is_part else self._steps.begin(partial(sort, read())).result
+            get = (lambda: sort(read())) if sorting.is_part else self._steps.begin(partial(sort, read())).result
         return SortedRows(value.schema, get)
 
     def probe(

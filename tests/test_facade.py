@@ -15,8 +15,8 @@ from hitherto.planner.expr.aggregates import AGGREGATES, AggregateName
 
 # Parts of a plan and of its way to SQL: who writes an engine takes them from their modules.
 INNER = {
-    "Append", "Events", "Expr", "Load", "Names", "Numbers", "ProbeLatest", "ProbeWindows", "Region", "SpineNode",
-    "SqlCompiler", "SqlSession", "SqlTarget", "Step",
+    "Append", "Events", "Expr", "Load", "Names", "Numbers", "ProbeLatest", "ProbeWindows", "Region", "Sorting",
+    "SpineNode", "SqlCompiler", "SqlSession", "SqlTarget", "Step",
 }  # fmt: skip
 
 

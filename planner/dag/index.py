@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from ..ir.index import ProbeLatest, ProbeWindows
+from ..ir.index import ProbeLatest, ProbeWindows, Sorting
 from ..physical.loading import Load, Numbers
 from ..types import Schema
 from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
@@ -11,40 +11,24 @@ from .node import DAGNode, DAGValue, ExecutionContext, SpecifiedNode
 class SortNode(SpecifiedNode):
     """Reads rows, and keeps them in memory by key and time; those of a part when it is probed, and no longer.
 
-    With ``reach`` there is no need of rows that are not within it of a time of their key in ``near``.
+    With a reach there is no need of rows that are not within it of a time of their key in ``near``.
     """
 
-    def __init__(
-        self,
-        name: str,
-        key: str,
-        time: str,
-        rows: DAGNode,
-        *near: SortNode,
-        is_part: bool,
-        is_alone: bool,
-        reach: tuple[int, int] | None,
-    ) -> None:
+    def __init__(self, name: str, sorting: Sorting, rows: DAGNode, *near: SortNode) -> None:
         super().__init__(name, rows, *near)
-        self.reach = reach
-        self.is_part = is_part
-        self.is_alone = is_alone
-        self.key = key
-        self.time = time
+        self.sorting = sorting
 
     @property
     def is_read_later(self) -> bool:
-        return self.is_part
+        return self.sorting.is_part
 
     def execute(self, context: ExecutionContext) -> DAGValue:
         rows, *near = (context.outputs[node.fingerprint] for node in self.inputs)
-        return context.session.sort(
-            rows, self.key, self.time, *near, is_part=self.is_part, is_alone=self.is_alone, reach=self.reach
-        )
+        return context.session.sort(rows, self.sorting, *near)
 
     def describe(self) -> str:
-        near = "" if self.reach is None else ", without what no row reaches"
-        return f"SortNode {self.name} by {self.key}, {self.time}{near}"
+        near = "" if self.sorting.reach is None else ", without what no row reaches"
+        return f"SortNode {self.name} by {self.sorting.key}, {self.sorting.time}{near}"
 
 
 class HoldNode(SpecifiedNode):

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Protocol, cast
 from weakref import WeakKeyDictionary
 
 from ..errors import UnsupportedError
-from ..ir.index import ProbeLatest, ProbeWindows
+from ..ir.index import ProbeLatest, ProbeWindows, Sorting
 from ..ir.logical import Relation
 from ..node import Node, digest
 from ..physical.loading import Load, Numbers
@@ -98,21 +98,8 @@ class Session(Protocol):
         """Rows that are read without a statement when they are sorted; ``views`` are those that they are for."""
         ...
 
-    def sort(
-        self,
-        value: DAGValue,
-        key: str,
-        time: str,
-        *near: DAGValue,
-        is_part: bool,
-        is_alone: bool,
-        reach: tuple[int, int] | None,
-    ) -> DAGValue:
-        """The rows of a value in memory, by key and time, to be probed; those of a part only while they are.
-
-        Where key and time are ``alone``, nothing else of a row is kept. With a ``reach`` rows may be left out that are
-        not within it of a time of their key in the sorted rows that are ``near``.
-        """
+    def sort(self, value: DAGValue, sorting: Sorting, *near: DAGValue) -> DAGValue:
+        """The rows of a value in memory, to be probed, perhaps without those that nothing in ``near`` reaches."""
         ...
 
     def probe(
@@ -157,17 +144,8 @@ class NoSession:
     def load(self, load: Load, schema: Schema, views: str, numbers: DAGValue | None) -> DAGValue:
         raise _no_session(views)
 
-    def sort(
-        self,
-        value: DAGValue,
-        key: str,
-        time: str,
-        *near: DAGValue,
-        is_part: bool,
-        is_alone: bool,
-        reach: tuple[int, int] | None,
-    ) -> DAGValue:
-        raise _no_session(key)
+    def sort(self, value: DAGValue, sorting: Sorting, *near: DAGValue) -> DAGValue:
+        raise _no_session(sorting.key)
 
     def probe(
         self, probe: ProbeLatest | ProbeWindows, name: str, comment: str, spine: DAGValue, events: Sequence[DAGValue]

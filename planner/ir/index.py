@@ -5,9 +5,22 @@ No SQL says them. A plan is cut at each of them: their inputs are statements, an
 
 from __future__ import annotations
 
+from dataclasses import dataclass
+
 from ..node import label_field, node
 from ..types import INT64, Field, Schema
 from .logical import Pick, Relation, WindowMeasure, feature_type
+
+
+@dataclass(frozen=True)
+class Sorting:
+    """How rows are kept in memory: as a ``Sorted`` says, and a part of them only while it is probed."""
+
+    key: str
+    time: str
+    is_alone: bool
+    is_part: bool
+    reach: tuple[int, int] | None
 
 
 @node

@@ -89,7 +89,7 @@ def test_the_answer_is_that_of_all_events(seed: int, filter_: str | None, monkey
         monkeypatch.setattr(reach_of_rows, "MOST_USED", used)
         store = ht.FeatureStore(given, planner_options=options)
         job = store.get_historical_features(asked, given, full_feature_names=True)
-        assert any(isinstance(node, SortNode) and node.reach is not None for node in job._planned.pieces.nodes)
+        assert any(isinstance(node, SortNode) and node.sorting.reach is not None for node in job._planned.pieces.nodes)
         answers.append(job.to_arrow())
     assert answers[0].equals(answers[1])
     assert answers[2].equals(answers[1])
@@ -105,5 +105,5 @@ def test_a_view_without_a_bound_reaches_everything() -> None:
     job = ht.FeatureStore([near, ever], planner_options=indexed).get_historical_features(
         asked, [near, ever], full_feature_names=True
     )
-    assert all(node.reach is None for node in job._planned.pieces.nodes if isinstance(node, SortNode))
+    assert all(node.sorting.reach is None for node in job._planned.pieces.nodes if isinstance(node, SortNode))
     assert job.to_arrow().select(["near__v", "ever__v"]).to_pylist() == [{"near__v": None, "ever__v": 1}]
